@@ -1,0 +1,66 @@
+// Element by element: f(x), or (BINARY) f(x, y) where y has as many rows as x or one.
+#import common
+
+struct Parameters {
+    rows: u32,
+    columns: u32,
+    width: u32,
+    function: u32,
+    // The constant of functions that have one.
+    constant: f32,
+    // Vec4s from one row of y to the next: 0 where it has one row.
+    y_width: u32,
+}
+@group(0) @binding(0) var<uniform> p: Parameters;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+#if BINARY
+@group(0) @binding(2) var<storage, read> y: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
+#else
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
+#endif
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let at = group_number(group, groups) * 64u + local;
+    if at >= p.rows * p.width {
+        return;
+    }
+    let column4 = at % p.width;
+    let v = x[at];
+    var value = v;
+#if BINARY
+    let w = y[(at / p.width) * p.y_width + column4];
+    switch p.function {
+        case 0u: { value = v + w; }
+        case 1u: { value = v - w; }
+        case 2u: { value = v * w; }
+        case 3u: { value = v / w; }
+        case 4u: { value = max(v, w); }
+        default: { value = min(v, w); }
+    }
+#else
+    switch p.function {
+        case 0u: { value = -v; }
+        case 1u: { value = abs(v); }
+        case 2u: { value = v * v; }
+        case 3u: { value = sqrt(v); }
+        case 4u: { value = exp(v); }
+        case 5u: { value = log(v); }
+        // tanh overflows inside on some drivers; past 9 it is 1 in f32.
+        case 6u: { value = tanh(clamp(v, vec4<f32>(-9.1), vec4<f32>(9.1))); }
+        case 7u: { value = max(v, vec4<f32>(0.0)); }
+        case 8u: { value = sign(v); }
+        case 9u: { value = p.constant * v; }
+        default: { value = p.constant + v; }
+    }
+#endif
+    // The padding of a row stays zero.
+    let column = 4u * column4;
+    let inside = vec4<u32>(column, column + 1u, column + 2u, column + 3u) < vec4<u32>(p.columns);
+    out[at] = select(vec4<f32>(0.0), value, inside);
+}

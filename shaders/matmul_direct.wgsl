@@ -1,0 +1,108 @@
+// Matrix products, register tiles straight from global memory: an invocation owns ROWS x 8 outputs.
+// No workgroup memory and no barrier, which suits software adapters and tiny shapes.
+//
+// Exactly one of NN, NT, TN says how the operands are stored. L1 sums |a - b| in place of a * b.
+#import common
+#import store
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let tiles_n = (p.n + 7u) / 8u;
+    let tiles_m = (p.m + ${ROWS}u - 1u) / ${ROWS}u;
+    let number = group_number(group, groups) * 64u + local;
+    if number >= tiles_n * tiles_m * p.splits {
+        return;
+    }
+    let slice = number / (tiles_n * tiles_m);
+    let tile = number % (tiles_n * tiles_m);
+    let row = (tile / tiles_n) * ${ROWS}u;
+    let column4 = (tile % tiles_n) * 2u;
+#if ACTIVE
+    if p.skip != 0u && active_of_8[row / 8u] == 0u {
+        return;
+    }
+#endif
+    let from = slice * p.slice;
+    let to = min(from + p.slice, p.k);
+#for i in 0..ROWS
+    var acc_${i}_0 = vec4<f32>(0.0);
+    var acc_${i}_1 = vec4<f32>(0.0);
+    let row_${i} = min(row + ${i}u, p.m - 1u);
+#endfor
+
+#if NT
+    // Rows of both operands run along k; their padding is zero.
+#for j in 0..8
+    let b_${j} = (p.b_first + min(4u * column4 + ${j}u, p.n - 1u)) * p.b_width;
+#endfor
+    for (var k4 = from / 4u; k4 < (to + 3u) / 4u; k4 += 1u) {
+#for j in 0..8
+        let y_${j} = load_b(b_${j} + k4);
+#endfor
+#for i in 0..ROWS
+        let x_${i} = a[row_${i} * p.a_width + k4];
+#if L1
+        acc_${i}_0 += vec4<f32>(l1(x_${i} - y_0), l1(x_${i} - y_1), l1(x_${i} - y_2), l1(x_${i} - y_3));
+        acc_${i}_1 += vec4<f32>(l1(x_${i} - y_4), l1(x_${i} - y_5), l1(x_${i} - y_6), l1(x_${i} - y_7));
+#else
+        acc_${i}_0 += vec4<f32>(dot(x_${i}, y_0), dot(x_${i}, y_1), dot(x_${i}, y_2), dot(x_${i}, y_3));
+        acc_${i}_1 += vec4<f32>(dot(x_${i}, y_4), dot(x_${i}, y_5), dot(x_${i}, y_6), dot(x_${i}, y_7));
+#endif
+#endfor
+    }
+#endif
+
+#if NN
+    // A runs along k, B along n. Rows of B past the end are not read: A's padding would make them
+    // count nothing, but 0 * NaN is NaN.
+    let last4 = p.b_width - 1u;
+    for (var k = from; k < to; k += 4u) {
+#for i in 0..ROWS
+        let x_${i} = a[row_${i} * p.a_width + k / 4u];
+#endfor
+#for s in 0..4
+        {
+            let inside = k + ${s}u < to;
+            let at = (p.b_first + min(k + ${s}u, p.k - 1u)) * p.b_width;
+            let y_0 = select(vec4<f32>(0.0), load_b(at + min(column4, last4)), inside);
+            let y_1 = select(vec4<f32>(0.0), load_b(at + min(column4 + 1u, last4)), inside);
+#for i in 0..ROWS
+            acc_${i}_0 = fma(vec4<f32>(x_${i}[${s}]), y_0, acc_${i}_0);
+            acc_${i}_1 = fma(vec4<f32>(x_${i}[${s}]), y_1, acc_${i}_1);
+#endfor
+        }
+#endfor
+    }
+#endif
+
+#if TN
+    // Both operands run along their outputs.
+    let last4 = p.b_width - 1u;
+    for (var k = from; k < to; k += 1u) {
+        let at = (p.b_first + k) * p.b_width;
+        let y_0 = load_b(at + min(column4, last4));
+        let y_1 = load_b(at + min(column4 + 1u, last4));
+#for i in 0..ROWS
+        let x_${i} = a[k * p.a_width + row_${i} / 4u][row_${i} % 4u];
+        acc_${i}_0 = fma(vec4<f32>(x_${i}), y_0, acc_${i}_0);
+        acc_${i}_1 = fma(vec4<f32>(x_${i}), y_1, acc_${i}_1);
+#endfor
+    }
+#endif
+
+#for i in 0..ROWS
+    store(slice, row + ${i}u, column4, acc_${i}_0);
+    store(slice, row + ${i}u, column4 + 1u, acc_${i}_1);
+#endfor
+}
+
+#if L1
+fn l1(v: vec4<f32>) -> f32 {
+    let w = abs(v);
+    return (w.x + w.y) + (w.z + w.w);
+}
+#endif

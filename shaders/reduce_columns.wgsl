@@ -1,0 +1,41 @@
+// One value per column and slice of rows: 0 sum, 2 maximum, 3 minimum. A slice has at most 256 rows;
+// the slices are reduced again until one is left.
+#import common
+
+struct Parameters {
+    rows: u32,
+    width: u32,
+    how: u32,
+    // Multiplies the result: 1, or one over the number of rows in the last round of a mean.
+    factor: f32,
+}
+@group(0) @binding(0) var<uniform> p: Parameters;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let at = group_number(group, groups) * 64u + local;
+    let slice = at / p.width;
+    let column4 = at % p.width;
+    let from = slice * 256u;
+    if from >= p.rows {
+        return;
+    }
+    var value = x[from * p.width + column4];
+    for (var row = from + 1u; row < min(from + 256u, p.rows); row += 1u) {
+        let v = x[row * p.width + column4];
+        if p.how == 2u {
+            value = max(value, v);
+        } else if p.how == 3u {
+            value = min(value, v);
+        } else {
+            value += v;
+        }
+    }
+    out[at] = value * p.factor;
+}

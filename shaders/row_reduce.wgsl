@@ -1,0 +1,50 @@
+// How a row is worked on: by one invocation (SERIAL), or by a workgroup of LANES invocations that
+// then combine what they found. `lane`, `LANES` and the functions below hide which.
+#if SERIAL
+const LANES: u32 = 1u;
+#else
+const LANES: u32 = 64u;
+var<workgroup> shared_values: array<f32, 64>;
+
+// Combines one value per lane; every lane gets the result. Called by all lanes together.
+fn lanes_sum(lane: u32, value: f32) -> f32 {
+    workgroupBarrier();
+    shared_values[lane] = value;
+#for s in 0..6
+    workgroupBarrier();
+    if lane < (32u >> ${s}u) {
+        shared_values[lane] += shared_values[lane + (32u >> ${s}u)];
+    }
+#endfor
+    workgroupBarrier();
+    return shared_values[0];
+}
+
+fn lanes_max(lane: u32, value: f32) -> f32 {
+    workgroupBarrier();
+    shared_values[lane] = value;
+#for s in 0..6
+    workgroupBarrier();
+    if lane < (32u >> ${s}u) {
+        shared_values[lane] = max(shared_values[lane], shared_values[lane + (32u >> ${s}u)]);
+    }
+#endfor
+    workgroupBarrier();
+    return shared_values[0];
+}
+#endif
+#if SERIAL
+fn lanes_sum(lane: u32, value: f32) -> f32 {
+    return value;
+}
+fn lanes_max(lane: u32, value: f32) -> f32 {
+    return value;
+}
+#endif
+
+fn sum4(v: vec4<f32>) -> f32 {
+    return (v.x + v.y) + (v.z + v.w);
+}
+fn max4(v: vec4<f32>) -> f32 {
+    return max(max(v.x, v.y), max(v.z, v.w));
+}

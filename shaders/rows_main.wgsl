@@ -1,0 +1,33 @@
+// Calls work(row, lane, live) for each row; SETTLING kernels leave settled queries out if `skip` says so.
+#if SERIAL
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let row = group_number(group, groups) * 64u + local;
+    if row < p.rows {
+#if SETTLING
+        work(row, 0u, p.skip == 0u || queries[row].settled == 0u);
+#else
+        work(row, 0u, true);
+#endif
+    }
+}
+#else
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let number = group_number(group, groups);
+    let row = min(number, p.rows - 1u);
+#if SETTLING
+    work(row, local, number < p.rows && (p.skip == 0u || queries[row].settled == 0u));
+#else
+    work(row, local, number < p.rows);
+#endif
+}
+#endif

@@ -1,0 +1,35 @@
+// Queries before their first pass: squared lengths, the factor on their scores, empty carries.
+#import common
+#import query
+#import row_reduce
+
+struct Parameters {
+    rows: u32,
+    width: u32,
+    beta: f32,
+    cosine: u32,
+    // Whether scores get -1/2 |x|^2, which is the same for all patterns.
+    complete: u32,
+}
+@group(0) @binding(0) var<uniform> p: Parameters;
+@group(0) @binding(1) var<storage, read> states: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> queries: array<Query>;
+
+fn work(row: u32, lane: u32, live: bool) {
+    var sum = vec4<f32>(0.0);
+    for (var i = lane; i < p.width; i += LANES) {
+        let x = states[row * p.width + i];
+        sum = fma(x, x, sum);
+    }
+    let squared = lanes_sum(lane, sum4(sum));
+    if lane == 0u && live {
+        var scale = p.beta;
+        if p.cosine != 0u {
+            scale = select(0.0, p.beta / sqrt(squared), squared > 0.0);
+        }
+        let bias = select(0.0, -0.5 * squared, p.complete != 0u);
+        queries[row] = Query(MASKED, 0.0, 0.0, 0.0, 0.0, scale, bias, squared, 0u, 0u, 0u, 0u);
+    }
+}
+
+#import rows_main

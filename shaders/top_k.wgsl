@@ -1,0 +1,103 @@
+// The k best entries of each row so far: the list of earlier columns, with some more columns taken
+// in. Largest first, equal ones by lowest index.
+#import common
+
+struct Parameters {
+    rows: u32,
+    // Columns taken in: from..to of the row, which is `width` vec4s long.
+    from: u32,
+    to: u32,
+    width: u32,
+    // What is added to a column to make its index.
+    first: u32,
+    k: u32,
+}
+
+struct Entry {
+    value: f32,
+    index: u32,
+}
+@group(0) @binding(0) var<uniform> p: Parameters;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+#if SERIAL
+@group(0) @binding(2) var<storage, read_write> best: array<Entry>;
+
+// One invocation a row, by insertion: few entries beat the list once it has filled.
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let row = group_number(group, groups) * 64u + local;
+    if row >= p.rows {
+        return;
+    }
+    let list = row * p.k;
+    for (var column = p.from; column < p.to; column += 1u) {
+        let value = x[row * p.width + column / 4u][column % 4u];
+        if value > best[list + p.k - 1u].value {
+            var at = p.k - 1u;
+            while at > 0u && best[list + at - 1u].value < value {
+                best[list + at] = best[list + at - 1u];
+                at -= 1u;
+            }
+            best[list + at] = Entry(value, p.first + column);
+        }
+    }
+}
+#else
+@group(0) @binding(2) var<storage, read> earlier: array<Entry>;
+@group(0) @binding(3) var<storage, read_write> best: array<Entry>;
+
+var<workgroup> shared_best: array<Entry, 64>;
+
+fn better(a: Entry, b: Entry) -> bool {
+    return a.value > b.value || (a.value == b.value && a.index < b.index);
+}
+
+// One workgroup a row, in k rounds: each round finds the best entry behind the one before.
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = group_number(group, groups);
+    let row = min(number, p.rows - 1u);
+    let list = row * p.k;
+    let none = Entry(-3.4e38, 0xffffffffu);
+    var last = Entry(3.4e38, 0u);
+    for (var round = 0u; round < p.k; round += 1u) {
+        var mine = none;
+        for (var i = lane; i < p.k; i += 64u) {
+            let entry = earlier[list + i];
+            if (round == 0u || better(last, entry)) && better(entry, mine) {
+                mine = entry;
+            }
+        }
+        for (var column = p.from + lane; column < p.to; column += 64u) {
+            let entry = Entry(x[row * p.width + column / 4u][column % 4u], p.first + column);
+            if (round == 0u || better(last, entry)) && better(entry, mine) {
+                mine = entry;
+            }
+        }
+        workgroupBarrier();
+        shared_best[lane] = mine;
+#for s in 0..6
+        workgroupBarrier();
+        if lane < (32u >> ${s}u) {
+            let other = shared_best[lane + (32u >> ${s}u)];
+            if better(other, shared_best[lane]) {
+                shared_best[lane] = other;
+            }
+        }
+#endfor
+        workgroupBarrier();
+        last = shared_best[0];
+        if lane == 0u && number < p.rows {
+            best[list + round] = last;
+        }
+    }
+}
+#endif

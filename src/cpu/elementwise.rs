@@ -1,0 +1,67 @@
+//! Element by element on the CPU.
+
+use super::math::simd;
+use crate::ops::{Binary, Unary};
+use rayon::prelude::*;
+
+const BLOCK: usize = 16 * 1024;
+
+fn map(x: &[f32], f: impl Fn(f32) -> f32 + Sync + Send) -> Vec<f32> {
+    let mut out = x.to_vec();
+    out.par_chunks_mut(BLOCK).for_each(|block| {
+        simd!(block.iter_mut().for_each(|v| *v = f(*v)));
+    });
+    out
+}
+
+/// `f` of each element.
+pub(crate) fn unary(f: Unary, x: &[f32]) -> Vec<f32> {
+    match f {
+        Unary::Neg => map(x, |v| -v),
+        Unary::Abs => map(x, f32::abs),
+        Unary::Square => map(x, |v| v * v),
+        Unary::Sqrt => map(x, f32::sqrt),
+        Unary::Exp => map(x, f32::exp),
+        Unary::Log => map(x, f32::ln),
+        Unary::Tanh => map(x, f32::tanh),
+        Unary::Relu => map(x, |v| v.max(0.0)),
+        Unary::Sign => map(x, |v| if v > 0.0 { 1.0 } else if v < 0.0 { -1.0 } else { 0.0 }),
+        Unary::Scale(a) => map(x, |v| a * v),
+        Unary::Shift(a) => map(x, |v| a + v),
+    }
+}
+
+fn zip(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32 + Sync + Send) -> Vec<f32> {
+    let mut out = x.to_vec();
+    if y.is_empty() {
+        return out;
+    }
+    // `y` is either as long as `x` or one row of it, repeated.
+    let block = y.len() * (BLOCK / y.len()).max(1);
+    out.par_chunks_mut(block).enumerate().for_each(|(i, block_of_x)| {
+        simd!({
+            if y.len() == x.len() {
+                let start = i * block;
+                let y = &y[start..start + block_of_x.len()];
+                block_of_x.iter_mut().zip(y).for_each(|(a, b)| *a = f(*a, *b));
+            } else {
+                for row in block_of_x.chunks_mut(y.len()) {
+                    row.iter_mut().zip(y).for_each(|(a, b)| *a = f(*a, *b));
+                }
+            }
+        });
+    });
+    out
+}
+
+/// `f` of each pair; `y` is as long as `x` or one row of it.
+pub(crate) fn binary(f: Binary, x: &[f32], y: &[f32]) -> Vec<f32> {
+    match f {
+        Binary::Add => zip(x, y, |a, b| a + b),
+        Binary::Sub => zip(x, y, |a, b| a - b),
+        Binary::Mul => zip(x, y, |a, b| a * b),
+        Binary::Div => zip(x, y, |a, b| a / b),
+        Binary::Max => zip(x, y, f32::max),
+        Binary::Min => zip(x, y, f32::min),
+    }
+}

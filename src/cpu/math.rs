@@ -1,0 +1,150 @@
+//! Vector loops that the compiler turns into the widest SIMD of the machine it runs on.
+//!
+//! Sums run over [`LANES`] independent lanes, which both fills the vector units and keeps rounding
+//! errors near those of a pairwise sum.
+
+use pulp::Arch;
+use std::sync::OnceLock;
+
+/// Independent partial sums: two AVX-512 registers, four AVX2, eight NEON.
+const LANES: usize = 32;
+
+/// The machine's instruction set, found once.
+pub(crate) fn arch() -> Arch {
+    static ARCH: OnceLock<Arch> = OnceLock::new();
+    *ARCH.get_or_init(Arch::new)
+}
+
+/// Runs a block with the widest SIMD of this machine; everything it calls must inline into it.
+macro_rules! simd {
+    ($body:expr) => {
+        $crate::cpu::math::arch().dispatch(
+            #[inline(always)]
+            || $body,
+        )
+    };
+}
+pub(crate) use simd;
+
+/// `sum_i f(a_i, b_i)` over lanes.
+#[inline(always)]
+fn fold2(a: &[f32], b: &[f32], f: impl Fn(f32, f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
+    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a_blocks.iter().zip(b_blocks) {
+        for l in 0..LANES {
+            lanes[l] = f(lanes[l], a[l], b[l]);
+        }
+    }
+    for (l, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
+        lanes[l] = f(lanes[l], *a, *b);
+    }
+    sum_lanes(lanes)
+}
+
+/// Adds the lanes as a tree.
+#[inline(always)]
+fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for l in 0..width {
+            lanes[l] += lanes[l + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// `sum_i a_i b_i`.
+#[inline(always)]
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    fold2(a, b, |s, a, b| a.mul_add(b, s))
+}
+
+/// `sum_i |a_i - b_i|`.
+#[inline(always)]
+pub(crate) fn l1_distance(a: &[f32], b: &[f32]) -> f32 {
+    fold2(a, b, |s, a, b| s + (a - b).abs())
+}
+
+/// `y <- y + a x`.
+#[inline(always)]
+pub(crate) fn axpy(y: &mut [f32], a: f32, x: &[f32]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = a.mul_add(*x, *y);
+    }
+}
+
+/// Largest value; the least finite f32 for an empty slice.
+#[inline(always)]
+pub(crate) fn maximum(v: &[f32]) -> f32 {
+    let mut lanes = [f32::MIN; LANES];
+    let (blocks, rest) = v.as_chunks::<LANES>();
+    for block in blocks {
+        for l in 0..LANES {
+            lanes[l] = if block[l] > lanes[l] { block[l] } else { lanes[l] };
+        }
+    }
+    lanes.into_iter().chain(rest.iter().copied()).fold(f32::MIN, f32::max)
+}
+
+/// Sum over lanes.
+#[inline(always)]
+pub(crate) fn sum(v: &[f32]) -> f32 {
+    fold2(v, v, |s, a, _| s + a)
+}
+
+/// `e^x` for `x <= 0` within 2 ulp; 0 below -87, where f32 runs out of normal numbers.
+///
+/// `2^n * e^r` with `|r| <= ln(2)/2` by a polynomial, branch-free so that loops over it vectorise.
+#[inline(always)]
+pub(crate) fn exp_nonpositive(x: f32) -> f32 {
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    // Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
+    const ROUND: f32 = 12_582_912.0;
+    let clamped = if x > -87.0 { x } else { -87.0 };
+    let shifted = clamped.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, clamped));
+    let mut p = 1.987_569_1e-4_f32;
+    p = p.mul_add(r, 1.398_199_9e-3);
+    p = p.mul_add(r, 8.333_452e-3);
+    p = p.mul_add(r, 4.166_579_6e-2);
+    p = p.mul_add(r, 1.666_666_6e-1);
+    p = p.mul_add(r, 0.5);
+    let e = p.mul_add(r * r, r) + 1.0;
+    // The integer sits in the low bits of `shifted`; moved to the exponent it multiplies by 2^n.
+    let scaled = f32::from_bits(e.to_bits().wrapping_add(shifted.to_bits() << 23));
+    if x > -87.0 { scaled } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_within_two_ulp() {
+        for i in 0..1_000_000 {
+            let x = -87.0 * (i as f32) / 1e6;
+            let (got, want) = (f64::from(exp_nonpositive(x)), f64::from(x).exp());
+            assert!((got - want).abs() <= 2.0 * f64::from(f32::EPSILON) * want, "{x}: {got} {want}");
+        }
+        assert_eq!(exp_nonpositive(0.0), 1.0);
+        assert_eq!(exp_nonpositive(-1e30), 0.0);
+    }
+
+    #[test]
+    fn sums_cover_every_length() {
+        for n in 0..200 {
+            let a: Vec<f32> = (0..n).map(|i| i as f32).collect();
+            let ones = vec![1.0; n];
+            let want = (n * n.saturating_sub(1) / 2) as f32;
+            assert_eq!(dot(&a, &ones), want);
+            assert_eq!(sum(&a), want);
+            assert_eq!(l1_distance(&a, &vec![0.0; n]), want);
+            assert_eq!(maximum(&a), if n == 0 { f32::MIN } else { (n - 1) as f32 });
+        }
+    }
+}

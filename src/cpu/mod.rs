@@ -1,0 +1,26 @@
+//! The fast CPU back end: all cores, SIMD chosen at run time, patterns read in blocks that fit the
+//! cache. Same names as [`crate::reference`] and the shaders.
+
+pub(crate) mod descent;
+pub(crate) mod elementwise;
+pub(crate) mod math;
+pub(crate) mod matmul;
+pub(crate) mod reduce;
+pub(crate) mod similarity;
+pub(crate) mod softmax;
+pub(crate) mod topk;
+
+use rayon::prelude::*;
+
+/// Calls `f(row index, row)` for each row of a matrix, on all cores.
+pub(crate) fn for_each_row(data: &mut [f32], columns: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
+    if columns > 0 {
+        // A few thousand values are worth a thread's while.
+        let rows = (4096 / columns).max(1);
+        data.par_chunks_mut(rows * columns).enumerate().for_each(|(i, block)| {
+            for (j, row) in block.chunks_exact_mut(columns).enumerate() {
+                f(i * rows + j, row);
+            }
+        });
+    }
+}

@@ -1,0 +1,51 @@
+//! Similarities on the CPU: a matrix product with an epilogue, or a distance loop for L1.
+
+use super::{
+    math::{self, simd},
+    matmul::{Operand, matmul},
+};
+use crate::ops::{Layout, Similarity, Term};
+
+/// Squared length of a row.
+pub(crate) fn squared(row: &[f32]) -> f32 {
+    simd!(math::dot(row, row))
+}
+
+/// Raw products `[b, n]`: inner products, or L1 distances for [`Similarity::L1`].
+pub(crate) fn products(out: &mut [f32], queries: Operand<'_>, patterns: Operand<'_>, similarity: Similarity, threads: usize) {
+    let ((b, d), (n, _)) = (queries.shape, patterns.shape);
+    // Below three queries the product is a stream through the patterns: packing them would cost more
+    // than it gives.
+    if similarity == Similarity::L1 || (b < 3 && threads == 1) {
+        simd!({
+            for (x, out) in queries.data.chunks_exact(d).zip(out.chunks_exact_mut(n)) {
+                for (xi, out) in patterns.data.chunks_exact(d).zip(out) {
+                    *out = if similarity == Similarity::L1 { math::l1_distance(x, xi) } else { math::dot(x, xi) };
+                }
+            }
+        });
+    } else {
+        matmul(out, queries, patterns, Layout::NT, false, threads);
+    }
+}
+
+/// Similarities `[b, n]` of queries `[b, d]` and patterns `[n, d]`.
+pub(crate) fn similarity(queries: Operand<'_>, patterns: Operand<'_>, kind: Similarity) -> Vec<f32> {
+    let ((b, d), (n, _)) = (queries.shape, patterns.shape);
+    let mut out = vec![0.0; b * n];
+    if d == 0 || n == 0 {
+        return out;
+    }
+    let terms: Vec<Term> = patterns.data.chunks_exact(d).map(|xi| Term::new(kind, squared(xi))).collect();
+    products(&mut out, queries, patterns, kind, rayon::current_num_threads());
+    super::for_each_row(&mut out, n, |i, row| {
+        let x = squared(&queries.data[i * d..(i + 1) * d]);
+        let (scale, bias) = match kind {
+            Similarity::Cosine => (Term::new(kind, x).scale, 0.0),
+            Similarity::L2 => (1.0, -0.5 * x),
+            Similarity::Dot | Similarity::L1 => (1.0, 0.0),
+        };
+        simd!(row.iter_mut().zip(&terms).for_each(|(s, t)| *s = scale * (*s * t.scale + t.bias) + bias));
+    });
+    out
+}

@@ -1,0 +1,132 @@
+//! Where computation happens: the CPU, or one GPU adapter.
+
+use crate::{Error, Result, gpu};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// The CPU or an opened GPU. Cheap to clone; clones share the adapter, its memory and its compiled
+/// kernels, also from several threads.
+///
+/// ```
+/// use attractor::Device;
+/// assert_eq!(Device::cpu().to_string(), "cpu");
+/// # Ok::<(), attractor::Error>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Device {
+    /// All cores of the CPU, with the widest SIMD that it has.
+    Cpu,
+    /// A GPU through Vulkan, Metal or DX12.
+    Gpu(Arc<gpu::Context>),
+}
+
+impl Device {
+    /// The CPU.
+    pub fn cpu() -> Self {
+        Self::Cpu
+    }
+
+    /// The device that suits this machine best: a hardware GPU if there is one, else the CPU. A
+    /// software GPU is never chosen: the CPU back end is many times faster than it.
+    ///
+    /// The environment variable `ATTRACTOR_DEVICE` (as [`Device::open`] reads it) overrides the choice.
+    /// The device is opened once per process and shared.
+    ///
+    /// # Errors
+    /// Those of [`Device::open`], where the variable names a device that cannot be had.
+    pub fn best() -> Result<Self> {
+        static BEST: Mutex<Option<Device>> = Mutex::new(None);
+        let mut best = BEST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(device) = best.as_ref().filter(|d| d.is_alive()) {
+            return Ok(device.clone());
+        }
+        let device = match std::env::var("ATTRACTOR_DEVICE") {
+            Ok(name) if !name.is_empty() && name != "auto" => Self::open(&name)?,
+            _ => match gpu::Context::open_best() {
+                Some(context) => Self::Gpu(context),
+                None => Self::Cpu,
+            },
+        };
+        *best = Some(device.clone());
+        Ok(device)
+    }
+
+    /// Opens a GPU: `""` the best hardware adapter, `"1"` the adapter of that number in
+    /// [`crate::gpu::adapters`], `"software"` the first software adapter, anything else the first adapter
+    /// whose name contains it (any case).
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] naming what there is, and what to install where there is nothing.
+    pub fn gpu(selector: &str) -> Result<Self> {
+        gpu::Context::open(selector).map(Self::Gpu)
+    }
+
+    /// Opens a device by the name used on the command line: `auto`, `cpu`, `gpu`, `gpu:N`,
+    /// `gpu:NAME`, `software`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] for another name, [`Error::NoAdapter`].
+    ///
+    /// ```
+    /// use attractor::Device;
+    /// assert_eq!(Device::open("cpu")?, Device::cpu());
+    /// assert!(Device::open("abacus").is_err());
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn open(name: &str) -> Result<Self> {
+        match name {
+            "auto" => Self::best(),
+            "cpu" => Ok(Self::Cpu),
+            "gpu" => Self::gpu(""),
+            "software" => Self::gpu("software"),
+            _ => match name.strip_prefix("gpu:") {
+                Some(selector) if !selector.is_empty() => Self::gpu(selector),
+                _ => Err(Error::parameter("device", name, "one of auto, cpu, gpu, gpu:N, gpu:NAME, software")),
+            },
+        }
+    }
+
+    /// Whether the device still answers; a GPU may be lost by a driver reset.
+    pub fn is_alive(&self) -> bool {
+        match self {
+            Self::Cpu => true,
+            Self::Gpu(context) => !context.is_lost(),
+        }
+    }
+
+    /// The opened GPU, if it is one.
+    pub fn as_gpu(&self) -> Option<&Arc<gpu::Context>> {
+        match self {
+            Self::Cpu => None,
+            Self::Gpu(context) => Some(context),
+        }
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cpu, Self::Cpu) => true,
+            (Self::Gpu(a), Self::Gpu(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpu(context) => write!(f, "gpu {}", context.name()),
+        }
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,170 @@
+//! What can go wrong, said so that it can be put right: what, where, and what would be right.
+
+use std::path::PathBuf;
+
+/// A result of this library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Every way in which this library fails. It never panics on what a user gives it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    // ---- values ---------------------------------------------------------------------------
+    /// A NaN or an infinity where finite numbers are needed. Rows and columns count from 0.
+    #[error("{what}: row {row}, column {column} is {value}; every value must be finite")]
+    NonFinite {
+        /// Which input, for example `patterns`.
+        what: String,
+        /// Row of the first such value.
+        row: usize,
+        /// Column of the first such value.
+        column: usize,
+        /// The value as a number: NaN or an infinity.
+        value: f32,
+    },
+    /// A parameter outside its range.
+    #[error("{name} is {value}; it must be {want}")]
+    InvalidParameter {
+        /// The parameter's name as the user writes it.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What would be right.
+        want: String,
+    },
+    /// The cosine of a row of zeros has no meaning.
+    #[error("{what}: row {row} has length zero, and the cosine similarity needs a direction; drop the row or use l2")]
+    ZeroNorm {
+        /// Which input, for example `patterns`.
+        what: &'static str,
+        /// The first such row, from 0.
+        row: usize,
+    },
+
+    // ---- shapes ---------------------------------------------------------------------------
+    /// Two shapes that must agree do not.
+    #[error("{what}: got {got}, want {want}")]
+    DimensionMismatch {
+        /// What was measured, for example `columns of queries`.
+        what: String,
+        /// What it is.
+        got: usize,
+        /// What it must be.
+        want: usize,
+    },
+    /// Nothing is stored, so nothing can be recalled.
+    #[error("the memory is empty: store at least one pattern first")]
+    EmptyMemory,
+    /// A mask hides every pattern.
+    #[error("the mask hides all {patterns} patterns; at least one must stay eligible")]
+    NoEligiblePattern {
+        /// How many patterns are stored.
+        patterns: usize,
+    },
+    /// A request beyond what the device can hold or address.
+    #[error("{what} needs {needed} bytes, the limit of this device is {limit}")]
+    TooLarge {
+        /// What was to be made.
+        what: String,
+        /// Bytes asked for.
+        needed: u64,
+        /// Bytes that the device allows.
+        limit: u64,
+    },
+
+    // ---- devices --------------------------------------------------------------------------
+    /// No adapter answers to the selector.
+    #[error("no GPU adapter for '{selector}': {found}")]
+    NoAdapter {
+        /// What was asked for.
+        selector: String,
+        /// What there is instead, and what to install where there is nothing.
+        found: String,
+    },
+    /// The GPU went away (driver reset, unplugged, destroyed). Data on it is gone.
+    #[error("the GPU '{adapter}' was lost: {reason}; open the device again and store the patterns anew")]
+    DeviceLost {
+        /// Which adapter.
+        adapter: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// The GPU has no room for an allocation.
+    #[error("the GPU is out of memory for {what} ({needed} bytes)")]
+    OutOfMemory {
+        /// What was to be made.
+        what: String,
+        /// Bytes asked for.
+        needed: u64,
+    },
+    /// The GPU did not answer in time.
+    #[error("the GPU did not finish '{what}' in {seconds} s")]
+    Timeout {
+        /// What was waited for.
+        what: &'static str,
+        /// How long.
+        seconds: u64,
+    },
+    /// The graphics layer refused a command.
+    #[error("GPU error in {what}: {message}")]
+    Gpu {
+        /// What was being done.
+        what: String,
+        /// The graphics layer's words.
+        message: String,
+    },
+    /// Two tensors live on different devices.
+    #[error("{what}: tensors are on different devices ({left} and {right}); move one with `to_device`")]
+    DeviceMismatch {
+        /// The operation.
+        what: &'static str,
+        /// One device.
+        left: String,
+        /// The other.
+        right: String,
+    },
+    /// A shader's template is wrong.
+    #[error("shader {file}, line {line}: {message}")]
+    Shader {
+        /// File name of the template.
+        file: String,
+        /// Line from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+
+    // ---- files ----------------------------------------------------------------------------
+    /// The operating system refused a file.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What was tried: `open`, `read`, `write`, ...
+        action: &'static str,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A file whose content is not what it must be.
+    #[error("{}: {problem}; {want}", path.display())]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with its place where there is one.
+        problem: String,
+        /// What would be right.
+        want: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::InvalidParameter`].
+    pub fn parameter(name: &'static str, value: impl ToString, want: impl Into<String>) -> Self {
+        Self::InvalidParameter { name, value: value.to_string(), want: want.into() }
+    }
+
+    /// An [`Error::DimensionMismatch`].
+    pub fn dimension(what: impl Into<String>, got: usize, want: usize) -> Self {
+        Self::DimensionMismatch { what: what.into(), got, want }
+    }
+}

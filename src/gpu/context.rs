@@ -1,0 +1,428 @@
+//! An opened adapter: its memory, its kernels, its queue.
+
+use super::{
+    adapter,
+    buffer::{Buffer, Pool, size_class},
+    pipeline::Pipeline,
+    record::{Dispatch, Recorder},
+};
+use crate::{Error, Result};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use wgpu::{
+    BufferDescriptor, BufferUsages, DeviceDescriptor, DeviceType, ErrorFilter, ExperimentalFeatures, Features,
+    Limits, MapMode, MemoryHints, PollError, PollType, SubmissionIndex,
+};
+
+/// Which kernels a device uses where there are several for one operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kernels {
+    /// By the kind of adapter and the shape.
+    #[default]
+    Auto,
+    /// Register tiles read straight from global memory, one invocation a row: best on software
+    /// adapters, where barriers are dear.
+    Direct,
+    /// Tiles staged through workgroup memory, a workgroup a row: best on hardware.
+    Tiled,
+}
+
+/// How a GPU is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Build kernels with wgpu's bounds checks and loop counters, to find a fault in a kernel.
+    pub checked: bool,
+    /// Kernels to use.
+    pub kernels: Kernels,
+    /// Pretend that a storage binding holds at most so many bytes, to try the borders of shards.
+    pub binding_limit: Option<u64>,
+}
+
+/// What a device has done and holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Command buffers sent.
+    pub submissions: u64,
+    /// Times the host waited for results.
+    pub readbacks: u64,
+    /// Kernels started.
+    pub dispatches: u64,
+    /// Kernels compiled.
+    pub pipelines: u64,
+    /// Buffers that exist now, in use or waiting in the pool.
+    pub buffers: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    submissions: AtomicU64,
+    readbacks: AtomicU64,
+    dispatches: AtomicU64,
+    pipelines: AtomicU64,
+    buffers: AtomicU64,
+}
+
+/// Faults that the driver reports from outside of a call.
+#[derive(Default)]
+struct Faults {
+    lost: Mutex<Option<String>>,
+    uncaptured: Mutex<Option<String>>,
+}
+
+/// An opened adapter. Everything that a memory does on a GPU goes through one; several threads may
+/// share it.
+pub struct Context {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    name: String,
+    software: bool,
+    options: Options,
+    limits: Limits,
+    recorder: Mutex<Recorder>,
+    pool: Mutex<Pool>,
+    pipelines: Mutex<HashMap<&'static str, Arc<Pipeline>>>,
+    faults: Arc<Faults>,
+    counts: Counts,
+}
+
+/// Longest wait for one submission.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Submissions that may be under way before the host waits for the oldest.
+const IN_FLIGHT: usize = 3;
+/// Host writes that may be pending before they are flushed.
+const PENDING_WRITES: u64 = 64 << 20;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A thread that panicked while it held the lock left plain data behind; it stays usable.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    /// The best hardware adapter, or `None`. An adapter that cannot be opened counts as none, with a
+    /// warning: the CPU then takes its place.
+    pub(crate) fn open_best() -> Option<Arc<Self>> {
+        let (_instance, adapters) = adapter::enumerate();
+        let best = adapter::best(&adapters)?;
+        match Self::from_adapter(&adapters[best], Options::default()) {
+            Ok(context) => Some(context),
+            Err(error) => {
+                tracing::warn!("the GPU {} cannot be used: {error}", adapters[best].get_info().name);
+                None
+            }
+        }
+    }
+
+    /// Opens the adapter that a selector names; see [`crate::Device::gpu`].
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`]; [`Error::Gpu`] where the driver refuses.
+    pub fn open(selector: &str) -> Result<Arc<Self>> {
+        Self::open_with(selector, Options::default())
+    }
+
+    /// Opens the adapter that a selector names, with options.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`]; [`Error::Gpu`] where the driver refuses.
+    pub fn open_with(selector: &str, options: Options) -> Result<Arc<Self>> {
+        let (_instance, adapters) = adapter::enumerate();
+        Self::from_adapter(&adapters[adapter::select(&adapters, selector)?], options)
+    }
+
+    fn from_adapter(adapter: &wgpu::Adapter, options: Options) -> Result<Arc<Self>> {
+        let info = adapter.get_info();
+        // Everything the adapter has for buffers and compute; WebGPU's defaults would cap a
+        // binding at 128 MiB.
+        let limits = adapter.limits();
+        let request = adapter.request_device(&DeviceDescriptor {
+            label: Some("attractor"),
+            required_features: Features::empty(),
+            required_limits: limits.clone(),
+            experimental_features: ExperimentalFeatures::disabled(),
+            memory_hints: MemoryHints::Performance,
+            trace: wgpu::Trace::Off,
+        });
+        let (device, queue) = pollster::block_on(request)
+            .map_err(|e| Error::Gpu { what: format!("opening {}", info.name), message: e.to_string() })?;
+        let faults = Arc::new(Faults::default());
+        let seen = Arc::clone(&faults);
+        device.set_device_lost_callback(move |reason, message| {
+            *lock(&seen.lost) = Some(format!("{reason:?} {message}").trim().to_owned());
+        });
+        let seen = Arc::clone(&faults);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            lock(&seen.uncaptured).get_or_insert(error.to_string());
+        }));
+        let alignment = limits.min_uniform_buffer_offset_alignment;
+        Ok(Arc::new(Self {
+            device,
+            queue,
+            name: info.name,
+            software: info.device_type == DeviceType::Cpu,
+            options,
+            limits,
+            recorder: Mutex::new(Recorder::new(alignment)),
+            pool: Mutex::default(),
+            pipelines: Mutex::default(),
+            faults,
+            counts: Counts::default(),
+        }))
+    }
+
+    /// The adapter's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the adapter is a software one.
+    pub fn is_software(&self) -> bool {
+        self.software
+    }
+
+    /// What the device has done so far, and holds.
+    pub fn counters(&self) -> Counters {
+        let read = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        Counters {
+            submissions: read(&self.counts.submissions),
+            readbacks: read(&self.counts.readbacks),
+            dispatches: read(&self.counts.dispatches),
+            pipelines: read(&self.counts.pipelines),
+            buffers: read(&self.counts.buffers),
+        }
+    }
+
+    /// Whether the device has been lost.
+    pub fn is_lost(&self) -> bool {
+        lock(&self.faults.lost).is_some()
+    }
+
+    /// Ends the device as a driver reset would, to try what follows.
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
+    /// Bytes of the largest storage binding.
+    pub(crate) fn binding_limit(&self) -> u64 {
+        let device = self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size);
+        self.options.binding_limit.unwrap_or(device).min(device)
+    }
+
+    /// Whether kernels staged through workgroup memory are to be used.
+    pub(crate) fn tiled(&self) -> bool {
+        match self.options.kernels {
+            Kernels::Auto => !self.software,
+            Kernels::Direct => false,
+            Kernels::Tiled => true,
+        }
+    }
+
+    /// Invocations that fill the device.
+    pub(crate) fn breadth(&self) -> usize {
+        if self.software { 64 } else { 16_384 }
+    }
+
+    /// Surfaces faults that were reported since the last look.
+    fn check(&self, what: &str) -> Result<()> {
+        if let Some(reason) = lock(&self.faults.lost).as_ref() {
+            return Err(Error::DeviceLost { adapter: self.name.clone(), reason: reason.clone() });
+        }
+        match lock(&self.faults.uncaptured).take() {
+            Some(message) => Err(Error::Gpu { what: what.to_owned(), message }),
+            None => Ok(()),
+        }
+    }
+
+    // ---- memory ---------------------------------------------------------------------------
+
+    /// A storage buffer for results of kernels. Its content is not defined.
+    pub(crate) fn storage(self: &Arc<Self>, what: &str, bytes: u64) -> Result<Buffer> {
+        self.allocate(what, bytes, None)
+    }
+
+    /// A storage buffer with this content.
+    pub(crate) fn upload(self: &Arc<Self>, what: &str, bytes: &[u8]) -> Result<Buffer> {
+        let epoch = lock(&self.recorder).epoch();
+        let buffer = self.allocate(what, bytes.len() as u64, Some(epoch))?;
+        self.write(&buffer, 0, bytes)?;
+        Ok(buffer)
+    }
+
+    fn allocate(self: &Arc<Self>, what: &str, bytes: u64, before: Option<u64>) -> Result<Buffer> {
+        let limit = self.binding_limit();
+        if bytes > limit {
+            return Err(Error::TooLarge { what: what.to_owned(), needed: bytes, limit });
+        }
+        let class = size_class(bytes);
+        if let Some(raw) = lock(&self.pool).take(class, before) {
+            return Ok(Buffer::new(raw, bytes, self));
+        }
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
+        let raw = self.create(what, class, usage)?;
+        Ok(Buffer::new(raw, bytes, self))
+    }
+
+    fn create(&self, what: &str, bytes: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
+        let memory = self.device.push_error_scope(ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(ErrorFilter::Validation);
+        let raw = self.device.create_buffer(&BufferDescriptor {
+            label: Some(what),
+            size: bytes,
+            usage,
+            mapped_at_creation: false,
+        });
+        let invalid = pollster::block_on(validation.pop());
+        if pollster::block_on(memory.pop()).is_some() {
+            return Err(Error::OutOfMemory { what: what.to_owned(), needed: bytes });
+        }
+        if let Some(error) = invalid {
+            self.check(what)?;
+            return Err(Error::Gpu { what: format!("a buffer for {what}"), message: error.to_string() });
+        }
+        self.counts.buffers.fetch_add(1, Ordering::Relaxed);
+        Ok(raw)
+    }
+
+    /// Writes from the host, ahead of everything that is recorded but not yet submitted: the target
+    /// must not be read by that.
+    pub(crate) fn write(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.queue.write_buffer(buffer.raw(), offset, bytes);
+        let pending = lock(&self.recorder).wrote(bytes.len() as u64);
+        if pending > PENDING_WRITES {
+            self.queue.submit(None);
+            lock(&self.recorder).flushed_writes();
+            let _ = self.device.poll(PollType::Poll);
+        }
+        self.check("a write to the device")
+    }
+
+    pub(super) fn recycle(&self, raw: wgpu::Buffer) {
+        let epoch = lock(&self.recorder).epoch();
+        if !lock(&self.pool).put(raw, epoch) {
+            self.counts.buffers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    // ---- kernels --------------------------------------------------------------------------
+
+    fn pipeline(&self, name: &'static str) -> Result<Arc<Pipeline>> {
+        if let Some(pipeline) = lock(&self.pipelines).get(name) {
+            return Ok(Arc::clone(pipeline));
+        }
+        let scope = self.device.push_error_scope(ErrorFilter::Validation);
+        let made = Pipeline::new(&self.device, name, self.options.checked);
+        let fault = pollster::block_on(scope.pop());
+        let pipeline = Arc::new(made?);
+        if let Some(error) = fault {
+            return Err(Error::Gpu { what: format!("kernel {name}"), message: error.to_string() });
+        }
+        self.counts.pipelines.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::clone(lock(&self.pipelines).entry(name).or_insert(pipeline)))
+    }
+
+    /// Records a kernel's start. Kernels run in the order of their recording.
+    pub(crate) fn dispatch(&self, dispatch: &Dispatch<'_>) -> Result<()> {
+        let pipeline = self.pipeline(dispatch.kernel)?;
+        let mut recorder = lock(&self.recorder);
+        recorder.dispatch(&self.device, &pipeline, dispatch)?;
+        self.counts.dispatches.fetch_add(1, Ordering::Relaxed);
+        // A software adapter has no watchdog, and no one looks at its screen meanwhile.
+        let budget = if self.software { 200e9 } else { 50e9 };
+        if recorder.work() > budget {
+            self.submit(recorder)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is recorded.
+    fn submit(&self, mut recorder: MutexGuard<'_, Recorder>) -> Result<Option<SubmissionIndex>> {
+        let Some(commands) = recorder.finish(&self.queue) else { return Ok(None) };
+        let index = self.queue.submit([commands]);
+        self.counts.submissions.fetch_add(1, Ordering::Relaxed);
+        let oldest = recorder.sent(index.clone(), IN_FLIGHT);
+        drop(recorder);
+        if let Some(oldest) = oldest {
+            self.wait("earlier work", oldest)?;
+        } else {
+            let _ = self.device.poll(PollType::Poll);
+        }
+        self.check("a submission")?;
+        Ok(Some(index))
+    }
+
+    fn wait(&self, what: &'static str, index: SubmissionIndex) -> Result<()> {
+        let wait = PollType::Wait { submission_index: Some(index), timeout: Some(PATIENCE) };
+        match self.device.poll(wait) {
+            Ok(_) => Ok(()),
+            Err(PollError::Timeout) => Err(Error::Timeout { what, seconds: PATIENCE.as_secs() }),
+            Err(error) => {
+                self.check(what)?;
+                Err(Error::Gpu { what: what.to_owned(), message: error.to_string() })
+            }
+        }
+    }
+
+    /// Records a copy of a whole buffer.
+    pub(crate) fn copy(&self, from: &Buffer, to: &Buffer) {
+        let bytes = from.bytes().min(to.bytes());
+        lock(&self.recorder).copy(&self.device, from.raw(), to.raw(), 0, bytes);
+    }
+
+    /// Brings buffers to the host: one submission with everything recorded, one wait.
+    pub(crate) fn read(self: &Arc<Self>, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
+        let total: u64 = buffers.iter().map(|b| b.bytes().next_multiple_of(4)).sum();
+        if total == 0 {
+            return Ok(vec![Vec::new(); buffers.len()]);
+        }
+        let staging = self.create("readback", total, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
+        let result = self.read_through(&staging, buffers);
+        staging.destroy();
+        self.counts.buffers.fetch_sub(1, Ordering::Relaxed);
+        result
+    }
+
+    fn read_through(&self, staging: &wgpu::Buffer, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
+        let mut recorder = lock(&self.recorder);
+        let mut offset = 0;
+        for buffer in buffers {
+            let bytes = buffer.bytes().next_multiple_of(4);
+            recorder.copy(&self.device, buffer.raw(), staging, offset, bytes);
+            offset += bytes;
+        }
+        let index = self.submit(recorder)?;
+        let done = Arc::new(Mutex::new(None));
+        let seen = Arc::clone(&done);
+        staging.map_async(MapMode::Read, .., move |result| *lock(&seen) = Some(result));
+        if let Some(index) = index {
+            self.wait("a readback", index)?;
+        }
+        self.counts.readbacks.fetch_add(1, Ordering::Relaxed);
+        self.check("a readback")?;
+        match lock(&done).take() {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(Error::Gpu { what: "a readback".into(), message: error.to_string() }),
+            None => return Err(Error::Timeout { what: "a readback", seconds: PATIENCE.as_secs() }),
+        }
+        let view = staging
+            .get_mapped_range(..)
+            .map_err(|e| Error::Gpu { what: "a readback".into(), message: e.to_string() })?;
+        let mut out = Vec::with_capacity(buffers.len());
+        let mut offset = 0;
+        for buffer in buffers {
+            out.push(view[offset..offset + buffer.bytes() as usize].to_vec());
+            offset += buffer.bytes().next_multiple_of(4) as usize;
+        }
+        Ok(out)
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "gpu::Context({})", self.name)
+    }
+}

@@ -1,0 +1,524 @@
+//! The softmax recall on the GPU.
+//!
+//! A step goes through the patterns in chunks: scores of the chunk, weights with the running maximum
+//! and sums, weighted sums of the patterns (cut into slices where there are few outputs, then added).
+//! `finish` makes the next states and marks what has settled; settled queries are left out by the
+//! kernels themselves, so all steps are recorded at once: one submission, one readback.
+
+use super::{
+    Buffer, Context, Dispatch, Matrix,
+    matmul::{KernelNames, Product, word},
+    matrix::unpadded,
+    padded,
+    similarity::terms,
+    softmax::by_rows,
+    topk::Best,
+};
+use crate::{
+    Error, Result, Rows,
+    ops::{
+        MASKED, Similarity,
+        descent::{Carry, Form, Landscape, Outcome, Plan, clamp_row},
+    },
+    tensor::{GpuShard, Precision, Shards},
+};
+use std::{ops::Range, sync::Arc};
+
+/// Most queries of one recording.
+const BATCH: usize = 1024;
+/// Bytes of the scores of one chunk, and of the slices of one product.
+const SCRATCH: usize = 32 << 20;
+/// Most patterns of one chunk.
+const CHUNK: usize = 32_768;
+
+/// One query's state on the device; see `shaders/query.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+struct Query {
+    m: f32,
+    l: f32,
+    h: f32,
+    le: f32,
+    shrink: f32,
+    scale: f32,
+    bias: f32,
+    squared: f32,
+    settled: u32,
+    steps: u32,
+    unused: [u32; 2],
+}
+
+/// What the device knows of a batch of queries.
+pub(super) struct Queries {
+    pub(super) queries: Buffer,
+    /// Per 8 queries, how many still move.
+    pub(super) active: Buffer,
+    count: usize,
+}
+
+impl Queries {
+    pub(super) fn new(context: &Arc<Context>, count: usize) -> Result<Self> {
+        let active: Vec<u32> = (0..count).step_by(8).map(|i| (count - i).min(8) as u32).collect();
+        Ok(Self {
+            queries: context.storage("queries", (count * size_of::<Query>()) as u64)?,
+            active: context.upload("activity", bytemuck::cast_slice(&active))?,
+            count,
+        })
+    }
+
+    /// Records what comes before the first pass; `complete` adds `-1/2 |x|^2` to all scores.
+    pub(super) fn start(
+        &self,
+        context: &Arc<Context>,
+        states: &Buffer,
+        d: usize,
+        beta: f32,
+        similarity: Similarity,
+        complete: bool,
+    ) -> Result<()> {
+        let width = padded(d) / 4;
+        let (kernel, groups, trips) = by_rows(context, ("start.serial", "start.group"), self.count, width, 1);
+        let cosine = similarity == Similarity::Cosine;
+        context.dispatch(&Dispatch {
+            kernel,
+            parameters: &[
+                self.count as u32,
+                width as u32,
+                beta.to_bits(),
+                u32::from(cosine),
+                u32::from(complete),
+            ],
+            buffers: &[states, &self.queries],
+            groups,
+            trips,
+            work: (self.count * d) as f64,
+        })
+    }
+}
+
+/// The kernels that score patterns of this kind.
+pub(super) fn score_kernels(similarity: Similarity, precision: Precision) -> KernelNames {
+    let (direct, few, tiled) = match (similarity == Similarity::L1, precision) {
+        (false, Precision::F32) => ("scores.f32.direct", "scores.f32.few", "scores.f32.tiled"),
+        (false, Precision::F16) => ("scores.f16.direct", "scores.f16.few", "scores.f16.tiled"),
+        (true, Precision::F32) => ("scores.l1.f32.direct", "scores.l1.f32.few", "scores.l1.f32.tiled"),
+        (true, Precision::F16) => ("scores.l1.f16.direct", "scores.l1.f16.few", "scores.l1.f16.tiled"),
+    };
+    KernelNames { direct, few, tiled, per_trip: 4 }
+}
+
+fn product_kernels(precision: Precision) -> KernelNames {
+    let (direct, few, tiled) = match precision {
+        Precision::F32 => ("product.f32.direct", "product.f32.few", "product.f32.tiled"),
+        Precision::F16 => ("product.f16.direct", "product.f16.few", "product.f16.tiled"),
+    };
+    KernelNames { direct, few, tiled, per_trip: 4 }
+}
+
+/// Some patterns of one shard.
+struct Chunk<'a> {
+    patterns: &'a Buffer,
+    terms: &'a Buffer,
+    /// Values in place of the patterns in the weighted sums, with their first row.
+    readout: Option<(&'a Buffer, usize)>,
+    rows: Range<usize>,
+    /// Number of the first pattern in the whole.
+    first: usize,
+}
+
+/// A batch of queries on its way.
+struct Batch<'a> {
+    context: &'a Arc<Context>,
+    form: Form,
+    d: usize,
+    precision: Precision,
+    states: &'a Buffer,
+    queries: Queries,
+    /// Weighted sums `[b, width]`.
+    sums: Buffer,
+    scores: Buffer,
+    slices: Buffer,
+    chunk: usize,
+}
+
+/// What a pass over the patterns is for.
+struct Pass<'a> {
+    /// Columns of the rows that are summed; 0 where nothing is.
+    width: usize,
+    /// Precision of those rows.
+    precision: Precision,
+    /// Whether settled queries are left out.
+    skip: bool,
+    best: Option<&'a mut Best>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(
+        context: &'a Arc<Context>,
+        form: Form,
+        states: &'a Buffer,
+        (b, d): (usize, usize),
+        n: usize,
+        precision: Precision,
+        widest: usize,
+    ) -> Result<Self> {
+        let chunk = (SCRATCH / 4 / b).clamp(64, CHUNK).min(n.next_multiple_of(64)) / 64 * 64;
+        let slices = SCRATCH.max(b * padded(widest) * 4).min(context.binding_limit() as usize);
+        Ok(Self {
+            context,
+            form,
+            d,
+            precision,
+            states,
+            queries: Queries::new(context, b)?,
+            sums: context.storage("weighted sums", (b * padded(widest) * 4) as u64)?,
+            scores: context.storage("scores", (b * chunk * 4) as u64)?,
+            slices: context.storage("slices", (Self::most_splits(context, b, widest, chunk, slices) * b * padded(widest) * 4) as u64)?,
+            chunk,
+        })
+    }
+
+    /// Slices that the weighted sums of a chunk are cut into, so that enough invocations are busy.
+    fn most_splits(context: &Context, b: usize, width: usize, chunk: usize, bytes: usize) -> usize {
+        let tiles = b.div_ceil(8) * width.div_ceil(8).max(1);
+        let room = bytes / (b * padded(width) * 4).max(1);
+        (context.breadth() / tiles).clamp(1, (chunk / 256).max(1)).min(room.max(1))
+    }
+
+    /// Records a pass over all chunks.
+    fn pass(&self, chunks: &[Chunk<'_>], pass: &mut Pass<'_>) -> Result<()> {
+        for (i, chunk) in chunks.iter().enumerate() {
+            self.score(chunk, pass)?;
+            if pass.width > 0 {
+                self.sum(chunk, pass, i == 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Scores of a chunk, and weights from them.
+    fn score(&self, chunk: &Chunk<'_>, pass: &mut Pass<'_>) -> Result<()> {
+        let (b, n) = (self.queries.count, chunk.rows.len());
+        let Form { similarity, .. } = self.form;
+        Product {
+            kernels: score_kernels(similarity, self.precision),
+            buffers: &[
+                self.states,
+                chunk.patterns,
+                &self.scores,
+                &self.queries.active,
+                &self.queries.queries,
+                chunk.terms,
+            ],
+            m: b,
+            n,
+            k: self.d,
+            columns: [self.d, self.d, n],
+            b_first: chunk.rows.start,
+            slice: self.d.next_multiple_of(4),
+            skip: pass.skip,
+        }
+        .record(self.context)?;
+        let width = padded(n) / 4;
+        if let Some(best) = &mut pass.best {
+            best.scan(self.context, &self.scores, n, width, chunk.first)?;
+        }
+        let (kernel, groups, trips) = by_rows(self.context, ("weights.serial", "weights.group"), b, width, 2);
+        self.context.dispatch(&Dispatch {
+            kernel,
+            parameters: &[
+                b as u32,
+                n as u32,
+                width as u32,
+                chunk.rows.start as u32,
+                u32::from(pass.skip),
+                u32::from(similarity == Similarity::Cosine),
+            ],
+            buffers: &[&self.scores, &self.queries.queries, chunk.terms],
+            groups,
+            trips,
+            work: 20.0 * b as f64 * n as f64,
+        })
+    }
+
+    /// Weighted sums of a chunk's rows, added to those before.
+    fn sum(&self, chunk: &Chunk<'_>, pass: &Pass<'_>, fresh: bool) -> Result<()> {
+        let (b, n) = (self.queries.count, chunk.rows.len());
+        let (rows, first) = chunk.readout.unwrap_or((chunk.patterns, chunk.rows.start));
+        let splits = Self::most_splits(self.context, b, pass.width, n, self.slices.bytes() as usize);
+        let product = Product {
+            kernels: product_kernels(pass.precision),
+            buffers: &[&self.scores, rows, &self.slices, &self.queries.active],
+            m: b,
+            n: pass.width,
+            k: n,
+            columns: [n, pass.width, pass.width],
+            b_first: first,
+            slice: n.div_ceil(splits).next_multiple_of(16),
+            skip: pass.skip,
+        };
+        product.record(self.context)?;
+        let width = padded(pass.width) / 4;
+        self.context.dispatch(&Dispatch {
+            kernel: "accumulate",
+            parameters: &[
+                b as u32,
+                width as u32,
+                product.splits() as u32,
+                u32::from(pass.skip),
+                u32::from(fresh),
+            ],
+            buffers: &[&self.slices, &self.queries.queries, &self.sums],
+            groups: (b * width).div_ceil(64),
+            trips: product.splits(),
+            work: (b * pass.width * product.splits()) as f64,
+        })
+    }
+
+    /// The next states.
+    fn finish(&self, finish: &Finish<'_>) -> Result<()> {
+        let (b, width) = (self.queries.count, padded(self.d) / 4);
+        let Form { similarity, beta, .. } = self.form;
+        let (kernel, groups, trips) = by_rows(self.context, ("finish.serial", "finish.group"), b, width, 1);
+        self.context.dispatch(&Dispatch {
+            kernel,
+            parameters: &[
+                b as u32,
+                width as u32,
+                beta.to_bits(),
+                u32::from(similarity == Similarity::Cosine),
+                u32::from(finish.skip),
+                finish.step_size.to_bits(),
+                finish.tolerance.to_bits(),
+                if finish.clamp_per_query { width as u32 } else { 0 },
+                u32::from(finish.clamp.is_some()),
+                finish.trace_first as u32,
+                u32::from(finish.trace.is_some()),
+            ],
+            buffers: &[
+                &self.sums,
+                self.states,
+                finish.clamp.unwrap_or(&self.slices),
+                &self.queries.queries,
+                &self.queries.active,
+                finish.trace.unwrap_or(&self.scores),
+            ],
+            groups,
+            trips,
+            work: 10.0 * b as f64 * self.d as f64,
+        })
+    }
+}
+
+/// How a step ends.
+struct Finish<'a> {
+    skip: bool,
+    step_size: f32,
+    tolerance: f32,
+    clamp: Option<&'a Buffer>,
+    clamp_per_query: bool,
+    trace: Option<&'a Buffer>,
+    trace_first: usize,
+}
+
+/// The patterns in chunks of at most `most`, with their terms and values.
+fn chunks<'a>(patterns: &'a [GpuShard], terms: &'a [Buffer], values: Option<&'a Shards>, most: usize) -> Vec<Chunk<'a>> {
+    let mut out = Vec::new();
+    for (shard, terms) in patterns.iter().zip(terms) {
+        let mut start = 0;
+        while start < shard.rows {
+            let first = shard.first + start;
+            let mut end = (start + most).min(shard.rows);
+            // Values have other row lengths, so their shards may end elsewhere.
+            let of_values = values.and_then(|v| v.gpu_shards().iter().rfind(|s| s.first <= first));
+            if let Some(v) = of_values {
+                end = end.min(start + (v.first + v.rows - first));
+            }
+            let readout = of_values.map(|v| (&v.buffer, first - v.first));
+            out.push(Chunk { patterns: &shard.buffer, terms, readout, rows: start..end, first });
+            start = end;
+        }
+    }
+    out
+}
+
+/// See [`crate::ops::descent::descend`].
+pub(crate) fn descend(
+    context: &Arc<Context>,
+    landscape: &Landscape<'_>,
+    terms: &[Buffer],
+    queries: &Rows<'_>,
+    plan: &Plan<'_>,
+) -> Result<Outcome> {
+    let b = queries.rows();
+    word("patterns", landscape.patterns.rows())?;
+    let widest = landscape.patterns.columns().max(plan.values.map_or(0, Shards::columns));
+    // A batch's states must fit a binding.
+    let batch = BATCH.min((context.binding_limit() as usize / (padded(widest) * 4)).max(1));
+    let total = b.div_ceil(batch) as u64;
+    let mut outcome = Outcome::default();
+    for (i, start) in (0..b).step_by(batch).enumerate() {
+        outcome.append(descend_batch(context, landscape, terms, queries, start..(start + batch).min(b), plan)?);
+        if let Some(progress) = plan.progress {
+            progress(i as u64 + 1, total);
+        }
+    }
+    Ok(outcome)
+}
+
+fn descend_batch(
+    context: &Arc<Context>,
+    landscape: &Landscape<'_>,
+    terms: &[Buffer],
+    queries: &Rows<'_>,
+    range: Range<usize>,
+    plan: &Plan<'_>,
+) -> Result<Outcome> {
+    let (b, d) = (range.len(), queries.columns());
+    let form = landscape.form;
+    let patterns = landscape.patterns;
+    let widest = d.max(plan.values.map_or(0, Shards::columns));
+    let states = Matrix::upload(context, &queries.slice(range.clone()), b, d)?;
+    let batch = Batch::new(context, form, states.buffer(), (b, d), patterns.rows(), patterns.precision(), widest)?;
+    let (clamp, clamp_per_query) = upload_clamp(context, plan, range, d)?;
+    let trace = match plan.trace && plan.steps > 0 {
+        true => Some(context.storage("energy trace", b as u64 * u64::from(plan.steps) * 16)?),
+        false => None,
+    };
+    let parts = chunks(patterns.gpu_shards(), terms, None, batch.chunk);
+    let skip = plan.tolerance > 0.0;
+    let complete = false;
+    batch.queries.start(context, states.buffer(), d, form.beta, form.similarity, complete)?;
+    for step in 0..plan.steps {
+        batch.pass(&parts, &mut Pass { width: d, precision: patterns.precision(), skip, best: None })?;
+        batch.finish(&Finish {
+            skip,
+            step_size: plan.step_size,
+            tolerance: plan.tolerance,
+            clamp: clamp.as_ref(),
+            clamp_per_query,
+            trace: trace.as_ref(),
+            trace_first: step as usize * b,
+        })?;
+    }
+    // Where they ended: energies, weights, values.
+    let mut best = Best::new(context, b, plan.top_k)?;
+    let parts = chunks(patterns.gpu_shards(), terms, plan.values, batch.chunk);
+    batch.pass(
+        &parts,
+        &mut Pass {
+            width: plan.values.map_or(0, Shards::columns),
+            precision: plan.values.map_or(Precision::F32, Shards::precision),
+            skip: false,
+            best: Some(&mut best),
+        },
+    )?;
+    let mut wanted = vec![states.buffer(), &batch.queries.queries, best.buffer()];
+    wanted.extend(trace.as_ref());
+    wanted.extend(plan.values.map(|_| &batch.sums));
+    let bytes = context.read(&wanted)?;
+    let mut outcome = collect(form, plan, b, &bytes)?;
+    outcome.states = unpadded(&bytes[0], b, d);
+    if let (Some(values), Some(last)) = (plan.values, bytes.last()) {
+        outcome.values = unpadded(last, b, values.columns());
+        let rows = outcome.values.chunks_exact_mut(values.columns());
+        for (row, query) in rows.zip(bytemuck::pod_collect_to_vec::<u8, Query>(&bytes[1])) {
+            row.iter_mut().for_each(|v| *v /= query.l);
+        }
+    }
+    Ok(outcome)
+}
+
+/// Clamped coordinates as 1.0, padded; and whether each query has its own.
+fn upload_clamp(context: &Arc<Context>, plan: &Plan<'_>, range: Range<usize>, d: usize) -> Result<(Option<Buffer>, bool)> {
+    let Some(clamp) = plan.clamp else { return Ok((None, false)) };
+    let per_query = clamp.len() != d;
+    let rows = if per_query { range } else { 0..1 };
+    let mut values = Vec::with_capacity(rows.len() * padded(d));
+    for i in rows {
+        values.extend(clamp_row(clamp, i, d).iter().map(|c| f32::from(u8::from(*c))));
+        values.resize(values.len().next_multiple_of(padded(d)), 0.0);
+    }
+    Ok((Some(context.upload("known coordinates", bytemuck::cast_slice(&values))?), per_query))
+}
+
+/// The outcome but for states and values.
+fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>]) -> Result<Outcome> {
+    let mut out = Outcome::default();
+    let queries: Vec<Query> = bytemuck::pod_collect_to_vec(&bytes[1]);
+    let (scores, indices) = Best::unpack(&bytes[2]);
+    let trace: Vec<[f32; 4]> = match plan.trace && plan.steps > 0 {
+        true => bytemuck::pod_collect_to_vec(&bytes[3]),
+        false => Vec::new(),
+    };
+    for (i, q) in queries.iter().enumerate() {
+        if !(q.m.is_finite() && q.l > 0.0) || q.m <= MASKED {
+            let message = format!("query {i} came back without a weight (m {}, l {})", q.m, q.l);
+            return Err(Error::Gpu { what: "recall".into(), message });
+        }
+        let carry = Carry { m: q.m.into(), l: q.l.into(), h: q.h.into(), le: q.le.into() };
+        let energy = carry.energy(form, q.squared.into());
+        out.energy.push(energy);
+        if plan.trace {
+            let earlier = (0..q.steps as usize).filter_map(|t| trace.get(t * b + i)).map(|e| {
+                let carry = Carry { m: e[0].into(), l: 1.0, h: 0.0, le: f64::from(e[1]).exp() };
+                carry.energy(form, e[2].into())
+            });
+            out.trace.push(earlier.chain([energy]).collect());
+        }
+        out.steps.push(q.steps);
+        out.settled.push(q.settled != 0);
+        out.effective.push(carry.effective());
+        let best = i * plan.top_k..(i + 1) * plan.top_k;
+        out.weights.extend(scores[best].iter().map(|s| carry.weight(*s)));
+    }
+    out.indices = indices;
+    Ok(out)
+}
+
+/// See [`crate::ops::step`]: from tensors on the device to tensors on the device.
+pub(crate) fn step(queries: &Matrix, patterns: &Matrix, beta: f32, similarity: Similarity) -> Result<(Matrix, Matrix)> {
+    let context = queries.context();
+    let (b, d, n) = (queries.rows(), queries.columns(), patterns.rows());
+    let energies = Matrix::new(context, "energies", 1, b)?;
+    let states = Matrix::new(context, "states", b, d)?;
+    if b == 0 || d == 0 {
+        return Ok((states, energies));
+    }
+    let form = Form { similarity, beta, offset: 0.0 };
+    let terms = terms(context, patterns, similarity)?;
+    context.copy(queries.buffer(), states.buffer());
+    let batch = Batch::new(context, form, states.buffer(), (b, d), n, Precision::F32, d)?;
+    let kept = context.storage("energy trace", b as u64 * 16)?;
+    batch.queries.start(context, states.buffer(), d, beta, similarity, false)?;
+    let parts: Vec<Chunk<'_>> = (0..n)
+        .step_by(batch.chunk)
+        .map(|start| Chunk {
+            patterns: patterns.buffer(),
+            terms: &terms,
+            readout: None,
+            rows: start..(start + batch.chunk).min(n),
+            first: start,
+        })
+        .collect();
+    batch.pass(&parts, &mut Pass { width: d, precision: Precision::F32, skip: false, best: None })?;
+    batch.finish(&Finish {
+        skip: false,
+        step_size: 1.0,
+        tolerance: 0.0,
+        clamp: None,
+        clamp_per_query: false,
+        trace: Some(&kept),
+        trace_first: 0,
+    })?;
+    let quadratic = matches!(similarity, Similarity::Dot | Similarity::L2);
+    context.dispatch(&Dispatch {
+        kernel: "energy",
+        parameters: &[b as u32, beta.to_bits(), u32::from(quadratic)],
+        buffers: &[&kept, energies.buffer()],
+        groups: b.div_ceil(256),
+        trips: 4,
+        work: 10.0 * b as f64,
+    })?;
+    Ok((states, energies))
+}

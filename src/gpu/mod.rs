@@ -1,0 +1,33 @@
+//! The GPU back end: adapters, buffers, kernels, recorded submission. Same names as in
+//! [`crate::reference`] and the CPU back end; the kernels are in `shaders/`.
+
+mod adapter;
+mod buffer;
+mod context;
+pub(crate) mod descent;
+pub(crate) mod elementwise;
+pub(crate) mod matmul;
+mod matrix;
+mod pipeline;
+mod record;
+pub(crate) mod reduce;
+pub mod shader;
+pub(crate) mod similarity;
+pub(crate) mod softmax;
+pub(crate) mod topk;
+
+pub use adapter::{AdapterReport, adapters};
+pub(crate) use buffer::Buffer;
+pub use context::{Context, Counters, Kernels, Options};
+pub(crate) use matrix::Matrix;
+pub(crate) use record::Dispatch;
+
+/// Most loop trips of one invocation. Mesa's software driver silently ends all loops of an
+/// invocation after 65,535 trips together, so no kernel is started with more than half of that.
+pub(crate) const MAX_TRIPS: usize = 32_768;
+
+/// Columns of a GPU row: padded with zeros to whole `vec4`s, so that every kernel loads 16 bytes at a
+/// time and needs no special case for the last columns.
+pub(crate) fn padded(columns: usize) -> usize {
+    columns.next_multiple_of(4)
+}

@@ -1,0 +1,285 @@
+//! Shaders from templates.
+//!
+//! A template is WGSL with four directives, each alone on a line: `#import NAME` (once per shader),
+//! `#if NAME` / `#else` / `#endif`, `#for NAME in A..B` / `#endfor` (unrolled: register tiles need
+//! named variables, since WGSL cannot size private arrays by constants), and `${NAME}` for the value
+//! of a constant or loop variable. `shaders/permutations` lists each variant with its constants.
+
+use crate::{Error, Result};
+use std::{collections::BTreeMap, sync::OnceLock};
+
+macro_rules! sources {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../shaders/", $name, ".wgsl")))),*]
+    };
+}
+
+/// Every template.
+const SOURCES: &[(&str, &str)] = sources![
+    "accumulate",
+    "common",
+    "elementwise",
+    "energy",
+    "finish",
+    "load_b",
+    "matmul_direct",
+    "matmul_tiled",
+    "query",
+    "reduce",
+    "reduce_columns",
+    "row_reduce",
+    "rows_main",
+    "softmax",
+    "start",
+    "store",
+    "terms",
+    "top_k",
+    "weights",
+];
+
+const PERMUTATIONS: &str = include_str!("../../shaders/permutations");
+
+/// A shader variant: its template and constants.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// The variant's name.
+    pub name: String,
+    template: String,
+    constants: BTreeMap<String, i64>,
+}
+
+/// All variants, by name.
+///
+/// # Errors
+/// [`Error::Shader`] where the table is malformed.
+pub fn variants() -> Result<&'static BTreeMap<String, Variant>> {
+    static ALL: OnceLock<std::result::Result<BTreeMap<String, Variant>, (usize, String)>> = OnceLock::new();
+    ALL.get_or_init(|| parse_permutations(PERMUTATIONS)).as_ref().map_err(|(line, message)| Error::Shader {
+        file: "permutations".into(),
+        line: *line,
+        message: message.clone(),
+    })
+}
+
+fn parse_permutations(text: &str) -> std::result::Result<BTreeMap<String, Variant>, (usize, String)> {
+    let mut all = BTreeMap::new();
+    for (number, line) in text.lines().enumerate().map(|(i, l)| (i + 1, l.trim())) {
+        if line.is_empty() || line.starts_with("//") {
+            continue;
+        }
+        let (name, rest) = line.split_once(':').ok_or((number, "want `name: template CONSTANT=value ...`".into()))?;
+        let mut words = rest.split_whitespace();
+        let template = words.next().ok_or((number, "no template".to_owned()))?.to_owned();
+        let mut constants = BTreeMap::new();
+        for word in words {
+            let (key, value) = word.split_once('=').unwrap_or((word, "1"));
+            let value = value.parse().map_err(|_| (number, format!("'{value}' is no whole number")))?;
+            constants.insert(key.to_owned(), value);
+        }
+        let variant = Variant { name: name.trim().to_owned(), template, constants };
+        if let Some(twice) = all.insert(variant.name.clone(), variant) {
+            return Err((number, format!("variant {} stands twice", twice.name)));
+        }
+    }
+    Ok(all)
+}
+
+impl Variant {
+    /// The WGSL of this variant.
+    ///
+    /// # Errors
+    /// [`Error::Shader`] with file and line of a directive that is wrong.
+    pub fn source(&self) -> Result<String> {
+        let mut expansion = Expansion { constants: self.constants.clone(), imported: Vec::new(), out: String::new() };
+        expansion.file(&self.template)?;
+        Ok(expansion.out)
+    }
+}
+
+struct Expansion {
+    constants: BTreeMap<String, i64>,
+    imported: Vec<String>,
+    out: String,
+}
+
+type Line<'a> = (usize, &'a str);
+
+impl Expansion {
+    fn file(&mut self, name: &str) -> Result<()> {
+        if self.imported.iter().any(|i| i == name) {
+            return Ok(());
+        }
+        self.imported.push(name.to_owned());
+        let source = SOURCES.iter().find(|(n, _)| *n == name).ok_or_else(|| Error::Shader {
+            file: name.to_owned(),
+            line: 0,
+            message: "there is no such template".into(),
+        })?;
+        let lines: Vec<Line<'_>> = source.1.lines().enumerate().map(|(i, l)| (i + 1, l)).collect();
+        self.block(name, &lines)
+    }
+
+    fn block(&mut self, file: &str, lines: &[Line<'_>]) -> Result<()> {
+        let fail = |line: usize, message: String| Error::Shader { file: file.to_owned(), line, message };
+        let mut at = 0;
+        while at < lines.len() {
+            let (number, line) = lines[at];
+            let mut words = line.split_whitespace();
+            match words.next() {
+                Some("#import") => {
+                    let name = words.next().ok_or_else(|| fail(number, "#import needs a name".into()))?;
+                    self.file(name)?;
+                }
+                Some("#if") => {
+                    let name = words.next().ok_or_else(|| fail(number, "#if needs a name".into()))?;
+                    let (inner, otherwise, end) = self.conditional(lines, at).map_err(|m| fail(number, m))?;
+                    let taken = self.constants.get(name).is_some_and(|v| *v != 0);
+                    self.block(file, &lines[if taken { inner } else { otherwise }])?;
+                    at = end;
+                }
+                Some("#for") => {
+                    let (name, range) = parse_for(line, |text| self.number(text)).map_err(|m| fail(number, m))?;
+                    let end = matching(lines, at, "#for", "#endfor").map_err(|m| fail(number, m))?;
+                    let outer = self.constants.get(&name).copied();
+                    for value in range {
+                        self.constants.insert(name.clone(), value);
+                        self.block(file, &lines[at + 1..end])?;
+                    }
+                    match outer {
+                        Some(value) => self.constants.insert(name, value),
+                        None => self.constants.remove(&name),
+                    };
+                    at = end;
+                }
+                Some(word) if word.starts_with('#') => {
+                    return Err(fail(number, format!("{word} is no directive here")));
+                }
+                _ => {
+                    let text = self.substitute(line).map_err(|m| fail(number, m))?;
+                    self.out.push_str(&text);
+                    self.out.push('\n');
+                }
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    /// Ranges of lines for `#if` and `#else`, and where `#endif` is.
+    #[allow(clippy::type_complexity, reason = "three places in one list of lines")]
+    fn conditional(
+        &self,
+        lines: &[Line<'_>],
+        at: usize,
+    ) -> std::result::Result<(std::ops::Range<usize>, std::ops::Range<usize>, usize), String> {
+        let end = matching(lines, at, "#if", "#endif")?;
+        let mut depth = 0;
+        for (i, (_, line)) in lines.iter().enumerate().take(end).skip(at + 1) {
+            match line.split_whitespace().next() {
+                Some("#if") => depth += 1,
+                Some("#endif") => depth -= 1,
+                Some("#else") if depth == 0 => return Ok((at + 1..i, i + 1..end, end)),
+                _ => {}
+            }
+        }
+        Ok((at + 1..end, end..end, end))
+    }
+
+    fn number(&self, text: &str) -> std::result::Result<i64, String> {
+        match text.parse() {
+            Ok(value) => Ok(value),
+            Err(_) => self.constants.get(text).copied().ok_or_else(|| format!("no constant {text}")),
+        }
+    }
+
+    fn substitute(&self, line: &str) -> std::result::Result<String, String> {
+        let mut out = String::with_capacity(line.len());
+        let mut rest = line;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, tail) = after.split_once('}').ok_or("${ without }")?;
+            out.push_str(before);
+            out.push_str(&self.number(name)?.to_string());
+            rest = tail;
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+}
+
+/// Parses `#for NAME in A..B`.
+fn parse_for(
+    line: &str,
+    number: impl Fn(&str) -> std::result::Result<i64, String>,
+) -> std::result::Result<(String, std::ops::Range<i64>), String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        [_, name, "in", range] => {
+            let (from, to) = range.split_once("..").ok_or("want `#for NAME in A..B`")?;
+            Ok(((*name).to_owned(), number(from)?..number(to)?))
+        }
+        _ => Err("want `#for NAME in A..B`".into()),
+    }
+}
+
+/// Where the directive that closes the one at `at` is.
+fn matching(lines: &[Line<'_>], at: usize, open: &str, close: &str) -> std::result::Result<usize, String> {
+    let mut depth = 0;
+    for (i, (_, line)) in lines.iter().enumerate().skip(at) {
+        let word = line.split_whitespace().next();
+        if word == Some(open) {
+            depth += 1;
+        } else if word == Some(close) {
+            depth -= 1;
+            if depth == 0 {
+                return Ok(i);
+            }
+        }
+    }
+    Err(format!("{open} without {close}"))
+}
+
+/// For each storage binding of a shader in order: whether it is written.
+pub(crate) fn storage_bindings(source: &str) -> Vec<bool> {
+    source.lines().filter(|l| l.contains("var<storage")).map(|l| l.contains("read_write")).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+
+    fn expand(template: &str, constants: &[(&str, i64)]) -> Result<String> {
+        let constants = constants.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
+        let mut expansion = Expansion { constants, imported: Vec::new(), out: String::new() };
+        let lines: Vec<Line<'_>> = template.lines().enumerate().map(|(i, l)| (i + 1, l)).collect();
+        expansion.block("test", &lines)?;
+        Ok(expansion.out)
+    }
+
+    #[test]
+    fn directives_nest() {
+        let template = "#for i in 0..N\n#if A\na${i}\n#else\nb${i}\n#endif\n#endfor\nend";
+        assert_eq!(expand(template, &[("N", 2), ("A", 1)]).unwrap(), "a0\na1\nend\n");
+        assert_eq!(expand(template, &[("N", 1)]).unwrap(), "b0\nend\n");
+    }
+
+    #[test]
+    fn faults_name_file_and_line() {
+        for (template, message) in [
+            ("x\n#if A", "shader test, line 2: #if without #endif"),
+            ("${N}", "shader test, line 1: no constant N"),
+            ("#for i 0..2\n#endfor", "shader test, line 1: want `#for NAME in A..B`"),
+            ("#endif", "shader test, line 1: #endif is no directive here"),
+        ] {
+            assert_eq!(expand(template, &[]).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn every_variant_expands() {
+        for variant in variants().unwrap().values() {
+            let source = variant.source().unwrap();
+            assert!(!storage_bindings(&source).is_empty(), "{}", variant.name);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Similarities on the GPU: the scores kernel of the recall with `beta = 1`.
+
+use super::{
+    Buffer, Context, Dispatch, Matrix,
+    descent::{Queries, score_kernels},
+    matmul::Product,
+    softmax::by_rows,
+};
+use crate::{
+    Result,
+    ops::{Similarity, Term},
+    tensor::Precision,
+};
+use std::sync::Arc;
+
+/// The terms of patterns on the device.
+pub(super) fn terms(context: &Arc<Context>, patterns: &Matrix, kind: Similarity) -> Result<Buffer> {
+    let (rows, width) = (patterns.rows(), patterns.width4());
+    let out = context.storage("terms", (rows * size_of::<Term>()) as u64)?;
+    let code = match kind {
+        Similarity::L2 => 0,
+        Similarity::Dot => 1,
+        Similarity::Cosine => 2,
+        Similarity::L1 => 3,
+    };
+    let (kernel, groups, trips) = by_rows(context, ("terms.serial", "terms.group"), rows, width, 1);
+    context.dispatch(&Dispatch {
+        kernel,
+        parameters: &[rows as u32, width as u32, code],
+        buffers: &[patterns.buffer(), &out],
+        groups,
+        trips,
+        work: 2.0 * rows as f64 * patterns.columns() as f64,
+    })?;
+    Ok(out)
+}
+
+/// See [`crate::ops::similarity`]. The columns agree.
+pub(crate) fn similarity(queries: &Matrix, patterns: &Matrix, kind: Similarity) -> Result<Matrix> {
+    let context = queries.context();
+    let (b, n, d) = (queries.rows(), patterns.rows(), queries.columns());
+    let out = Matrix::new(context, "similarities", b, n)?;
+    if b == 0 || n == 0 {
+        return Ok(out);
+    }
+    let terms = terms(context, patterns, kind)?;
+    let state = Queries::new(context, b)?;
+    state.start(context, queries.buffer(), d, 1.0, kind, kind == Similarity::L2)?;
+    Product {
+        kernels: score_kernels(kind, Precision::F32),
+        buffers: &[queries.buffer(), patterns.buffer(), out.buffer(), &state.active, &state.queries, &terms],
+        m: b,
+        n,
+        k: d,
+        columns: [d, d, n],
+        b_first: 0,
+        slice: d.next_multiple_of(4),
+        skip: false,
+    }
+    .record(context)?;
+    Ok(out)
+}

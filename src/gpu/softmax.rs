@@ -1,0 +1,51 @@
+//! Softmax and log-sum-exp of rows on the GPU.
+
+use super::{Context, Dispatch, MAX_TRIPS, Matrix};
+use crate::Result;
+
+/// Kernel, workgroups and loop trips for work on `rows` rows of `width` vec4s, `passes` times over.
+/// One invocation a row where that is allowed and workgroups are dear; else one workgroup a row.
+pub(super) fn by_rows(
+    context: &Context,
+    (serial, group): (&'static str, &'static str),
+    rows: usize,
+    width: usize,
+    passes: usize,
+) -> (&'static str, usize, usize) {
+    // Blocks of 64 vec4s are an outer loop of their own.
+    let trips = |width: usize| passes * (width + width.div_ceil(64) + 2);
+    if !context.tiled() && trips(width) <= MAX_TRIPS {
+        (serial, rows.div_ceil(64), trips(width))
+    } else {
+        (group, rows, trips(width.div_ceil(64)))
+    }
+}
+
+/// See [`crate::ops::softmax`].
+pub(crate) fn softmax(z: &Matrix, beta: f32) -> Result<Matrix> {
+    run(z, beta, ("softmax.serial", "softmax.group"), z.columns())
+}
+
+/// See [`crate::ops::log_sum_exp`].
+pub(crate) fn log_sum_exp(z: &Matrix, beta: f32) -> Result<Matrix> {
+    run(z, beta, ("log_sum_exp.serial", "log_sum_exp.group"), 0)
+}
+
+/// `columns` of the result; 0 for one value per row.
+fn run(z: &Matrix, beta: f32, kernels: (&'static str, &'static str), columns: usize) -> Result<Matrix> {
+    let (rows, width) = (z.rows(), z.width4());
+    let out = match columns {
+        0 => Matrix::new(z.context(), "a log-sum-exp", 1, rows)?,
+        _ => Matrix::new(z.context(), "a softmax", rows, columns)?,
+    };
+    let (kernel, groups, trips) = by_rows(z.context(), kernels, rows, width, 3);
+    z.context().dispatch(&Dispatch {
+        kernel,
+        parameters: &[rows as u32, z.columns() as u32, width as u32, beta.to_bits()],
+        buffers: &[z.buffer(), out.buffer()],
+        groups,
+        trips,
+        work: 20.0 * rows as f64 * z.columns() as f64,
+    })?;
+    Ok(out)
+}

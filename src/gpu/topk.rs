@@ -1,0 +1,93 @@
+//! The largest entries of rows on the GPU.
+
+use super::{Buffer, Context, Dispatch, MAX_TRIPS, Matrix};
+use crate::Result;
+use std::sync::Arc;
+
+/// One entry of a list, as in `shaders/top_k.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+struct Entry {
+    value: f32,
+    index: u32,
+}
+
+/// The best entries of some rows so far.
+pub(super) struct Best {
+    lists: Buffer,
+    rows: usize,
+    k: usize,
+}
+
+impl Best {
+    /// Empty lists.
+    pub(super) fn new(context: &Arc<Context>, rows: usize, k: usize) -> Result<Self> {
+        let none = vec![Entry { value: f32::MIN, index: u32::MAX }; rows * k];
+        Ok(Self { lists: context.upload("the best patterns", bytemuck::cast_slice(&none))?, rows, k })
+    }
+
+    /// Takes in the columns of a matrix whose rows are `width` vec4s long; their indices start at
+    /// `first`.
+    pub(super) fn scan(
+        &mut self,
+        context: &Arc<Context>,
+        values: &Buffer,
+        columns: usize,
+        width: usize,
+        first: usize,
+    ) -> Result<()> {
+        let Self { rows, k, .. } = *self;
+        if k == 0 || rows == 0 {
+            return Ok(());
+        }
+        // At worst every value goes through the whole list (serial), or is looked at in each round.
+        let serial = !context.tiled() && k <= 64;
+        let step = if serial { MAX_TRIPS / (k + 1) } else { (MAX_TRIPS / k).saturating_sub(k / 64 + 2).max(1) * 64 };
+        for from in (0..columns).step_by(step) {
+            let to = (from + step).min(columns);
+            let parameters =
+                [rows as u32, from as u32, to as u32, width as u32, first as u32, k as u32];
+            let work = (rows * (to - from)) as f64;
+            if serial {
+                context.dispatch(&Dispatch {
+                    kernel: "top_k.serial",
+                    parameters: &parameters,
+                    buffers: &[values, &self.lists],
+                    groups: rows.div_ceil(64),
+                    trips: (to - from) * (k + 1),
+                    work,
+                })?;
+            } else {
+                let next = context.storage("the best patterns", self.lists.bytes())?;
+                context.dispatch(&Dispatch {
+                    kernel: "top_k.group",
+                    parameters: &parameters,
+                    buffers: &[values, &self.lists, &next],
+                    groups: rows,
+                    trips: k * ((to - from).div_ceil(64) + k.div_ceil(64) + 1),
+                    work: work * k as f64,
+                })?;
+                self.lists = next;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn buffer(&self) -> &Buffer {
+        &self.lists
+    }
+
+    /// Values and indices of lists that were read back.
+    pub(super) fn unpack(bytes: &[u8]) -> (Vec<f32>, Vec<u32>) {
+        let entries: Vec<Entry> = bytemuck::pod_collect_to_vec(bytes);
+        (entries.iter().map(|e| e.value).collect(), entries.iter().map(|e| e.index).collect())
+    }
+}
+
+/// See [`crate::ops::top_k`].
+pub(crate) fn top_k(x: &Matrix, k: usize) -> Result<(Vec<f32>, Vec<u32>)> {
+    let mut best = Best::new(x.context(), x.rows(), k)?;
+    best.scan(x.context(), x.buffer(), x.columns(), x.width4(), 0)?;
+    let bytes = x.context().read(&[best.buffer()])?;
+    Ok(Best::unpack(&bytes[0]))
+}

@@ -1,0 +1,242 @@
+//! Replacing a file as a whole or not at all.
+
+use crate::{Error, Result};
+use std::{
+    fs::{self, File, Metadata, OpenOptions},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+use tempfile::NamedTempFile;
+
+/// Writes bytes that are already made, such as a picture or JSON, to the file `path`, complete or not
+/// at all as [`write`](super::write()) does.
+///
+/// ```
+/// use attractor::io::write_bytes;
+///
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("report.json");
+/// write_bytes(&path, b"{}")?;
+/// assert_eq!(std::fs::read(&path)?, b"{}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Error::File`] where the file cannot be written.
+pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    replace(path.as_ref(), |file| file.write_all(bytes))
+}
+
+/// Checks that [`write_bytes`] to this path could work, and leaves what is there as it is. Any suffix
+/// will do; [`check_writable`](super::check_writable) is for arrays.
+///
+/// ```
+/// use attractor::io::check_writable_bytes;
+///
+/// let directory = tempfile::tempdir()?;
+/// assert!(check_writable_bytes(directory.path().join("picture.png")).is_ok());
+/// assert!(check_writable_bytes(directory.path()).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::File`] where the target is a directory, or the directory that it is to be in is missing
+/// or cannot be written to.
+pub fn check_writable_bytes(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let check = || match Target::of(path)? {
+        Target::Special => Ok(()),
+        // Only making a file shows whether one can be made: permission bits know nothing of
+        // read-only mounts, quotas and access lists. It is gone when dropped.
+        Target::Regular { path, .. } => temporary_beside(&path).map(drop),
+    };
+    check().map_err(|source| failed(path, source))
+}
+
+/// Has `content` write a file and puts it at `path` when it is complete.
+pub(super) fn replace(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> Result<()> {
+    let write = || match Target::of(path)? {
+        Target::Special => {
+            let file = OpenOptions::new().write(true).open(path)?;
+            fill(&file, content)
+        }
+        Target::Regular { path, existing } => {
+            let temporary = temporary_beside(&path)?;
+            fill(temporary.as_file(), content)?;
+            if let Some(existing) = existing {
+                temporary.as_file().set_permissions(existing.permissions())?;
+            }
+            temporary.as_file().sync_all()?;
+            temporary.persist(path)?;
+            Ok(())
+        }
+    };
+    write().map_err(|source| failed(path, source))
+}
+
+/// What there is at a path that is to be written.
+enum Target {
+    /// A device or a pipe: it cannot be replaced, only written to.
+    Special,
+    /// A file, or nothing yet.
+    Regular { path: PathBuf, existing: Option<Metadata> },
+}
+
+impl Target {
+    fn of(path: &Path) -> io::Result<Self> {
+        // Through a symbolic link, so that what it points to is replaced and not the link.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(metadata) if metadata.is_file() => Ok(Self::Regular { path, existing: Some(metadata) }),
+            Ok(_) => Ok(Self::Special),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Self::Regular { path, existing: None })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn fill(file: &File, content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
+    let mut writer = BufWriter::new(file);
+    let written = content(&mut writer).and_then(|()| writer.flush());
+    if written.is_err() {
+        // Dropped as it is, it would write once more what could not be written.
+        let _ = writer.into_parts();
+    }
+    written
+}
+
+/// An empty file in the directory of `path`, which goes when it is dropped.
+fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".attractor-").suffix(".tmp");
+    // As any new file: the default of 0600 would keep the result from others.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            io::Error::new(error.kind(), format!("there is no directory {}", directory.display()))
+        }
+        // Without the name of the temporary file, which means nothing to a user.
+        kind => kind.into(),
+    })
+}
+
+fn failed(path: &Path, source: io::Error) -> Error {
+    Error::File { path: path.to_owned(), action: "write", source }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.bin");
+        for old in [None, Some(b"old")] {
+            if let Some(old) = old {
+                write_bytes(&path, old).unwrap();
+            }
+            let error = replace(&path, |file| {
+                file.write_all(&[0; 100_000])?;
+                Err(io::ErrorKind::StorageFull.into())
+            });
+            let message = error.unwrap_err().to_string();
+            assert!(message.contains("a.bin: cannot write: no storage space"), "{message}");
+            assert_eq!(fs::read(&path).ok(), old.map(|old| old.to_vec()));
+            assert_eq!(directory.path().read_dir().unwrap().count(), old.iter().count());
+        }
+        write_bytes(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_cannot_be_a_target_is_refused_by_check_and_write() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), "").unwrap();
+        for (name, want) in
+            [("", "is a directory"), ("no/a.bin", "there is no directory"), ("file/a.bin", "")]
+        {
+            let path = directory.path().join(name);
+            for error in [check_writable_bytes(&path).unwrap_err(), write_bytes(&path, b"").unwrap_err()] {
+                assert!(matches!(error, Error::File { action: "write", .. }));
+                assert!(error.to_string().contains(want), "{error}");
+            }
+        }
+        assert!(check_writable_bytes("a-bare-name.bin").is_ok());
+        assert_eq!(directory.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    mod unix {
+        use super::*;
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        fn mode(path: &Path) -> u32 {
+            fs::metadata(path).unwrap().permissions().mode() & 0o777
+        }
+
+        #[test]
+        fn permissions_are_those_of_any_new_file_or_of_the_old_one() {
+            let directory = tempfile::tempdir().unwrap();
+            let [usual, path] = ["usual", "path"].map(|name| directory.path().join(name));
+            fs::write(&usual, "").unwrap();
+            write_bytes(&path, b"1").unwrap();
+            assert_eq!(mode(&path), mode(&usual));
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
+            check_writable_bytes(&path).unwrap();
+            write_bytes(&path, b"2").unwrap();
+            assert_eq!((mode(&path), fs::read(&path).unwrap()), (0o604, b"2".to_vec()));
+        }
+
+        #[test]
+        fn a_read_only_directory_is_refused() {
+            let directory = tempfile::tempdir().unwrap();
+            fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
+            // Permission bits do not stop root.
+            if fs::write(directory.path().join("probe"), "").is_err() {
+                let error = check_writable_bytes(directory.path().join("a")).unwrap_err().to_string();
+                assert!(error.contains("cannot write: permission denied"), "{error}");
+                assert!(write_bytes(directory.path().join("a"), b"1").is_err());
+            }
+        }
+
+        #[test]
+        fn a_symbolic_link_keeps_pointing_to_what_is_replaced() {
+            let directory = tempfile::tempdir().unwrap();
+            let [file, link] = ["file", "link"].map(|name| directory.path().join(name));
+            fs::write(&file, "old").unwrap();
+            symlink(&file, &link).unwrap();
+            write_bytes(&link, b"new").unwrap();
+            assert!(link.is_symlink());
+            assert_eq!(fs::read(&file).unwrap(), b"new");
+        }
+
+        #[cfg(target_os = "linux")]
+        #[test]
+        fn a_full_device_is_an_error_and_stays_a_device() {
+            use super::super::super::{Array, ArrayData, write};
+            let directory = tempfile::tempdir().unwrap();
+            for suffix in ["npy", "npz", "safetensors"] {
+                let link = directory.path().join("full").with_extension(suffix);
+                symlink("/dev/full", &link).unwrap();
+                let array = Array { name: "a", shape: vec![1], data: ArrayData::U8(&[1]) };
+                let error = write(&link, &[array]).unwrap_err();
+                assert!(matches!(error, Error::File { action: "write", .. }), "{error}");
+            }
+            assert!(write_bytes("/dev/full", &[0; 100_000]).is_err());
+            assert!(!fs::metadata("/dev/full").unwrap().is_file());
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The `.safetensors` format: a JSON header, then the values of all tensors.
+
+use super::{
+    fault::{Checked, Fault},
+    format::choose,
+    layout::{Dtype, Layout},
+    write::Array,
+};
+use ::safetensors::{Dtype as FileDtype, SafeTensors};
+use std::{
+    cmp::Reverse,
+    io::{self, Write},
+};
+
+/// One array of the file: its layout and its values; `names` as in [`choose`].
+pub(super) fn locate<'a>(file: &'a [u8], names: &[&str]) -> Checked<(Layout, &'a [u8])> {
+    let damaged =
+        |error: &dyn std::fmt::Display| Fault::damaged(format!("has a bad safetensors header: {error}"));
+    if has_absurd_number(file) {
+        return Err(damaged(&"a number is beyond any file's size"));
+    }
+    let tensors = SafeTensors::deserialize(file).map_err(|error| damaged(&error))?;
+    let mut have: Vec<String> = tensors.names().into_iter().map(str::to_owned).collect();
+    have.sort();
+    let name = choose(&have, names)?;
+    let tensor = tensors.tensor(name).map_err(|error| damaged(&error))?;
+    let layout = dtype(tensor.dtype()).and_then(|dtype| {
+        let dimensions: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
+        Layout::new(dtype, &dimensions)
+    });
+    Ok((layout.map_err(|fault| fault.in_array(name))?, tensor.data()))
+}
+
+/// Whether the header has a number of more than 18 digits outside its strings. The safetensors crate
+/// adds the header's length to the last offset unchecked; numbers below 10^18 cannot overflow there.
+fn has_absurd_number(file: &[u8]) -> bool {
+    let Some((length, rest)) = file.split_first_chunk() else { return false };
+    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+    let (mut digits, mut in_string, mut escaped) = (0, false, false);
+    for &byte in &rest[..length.min(rest.len())] {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ => {}
+        }
+        digits = if !in_string && byte.is_ascii_digit() { digits + 1 } else { 0 };
+        if digits > 18 {
+            return true;
+        }
+    }
+    false
+}
+
+fn dtype(dtype: FileDtype) -> Checked<Dtype> {
+    match dtype {
+        FileDtype::BOOL => Ok(Dtype::Bool),
+        FileDtype::U8 => Ok(Dtype::U8),
+        FileDtype::U16 => Ok(Dtype::U16),
+        FileDtype::U32 => Ok(Dtype::U32),
+        FileDtype::U64 => Ok(Dtype::U64),
+        FileDtype::I8 => Ok(Dtype::I8),
+        FileDtype::I16 => Ok(Dtype::I16),
+        FileDtype::I32 => Ok(Dtype::I32),
+        FileDtype::I64 => Ok(Dtype::I64),
+        FileDtype::F16 => Ok(Dtype::F16),
+        FileDtype::BF16 => Ok(Dtype::BF16),
+        FileDtype::F32 => Ok(Dtype::F32),
+        FileDtype::F64 => Ok(Dtype::F64),
+        other => Err(Fault::new(
+            format!("holds {other} values, which are not read"),
+            "save it as F16, BF16, F32, F64, an integer type or BOOL",
+        )),
+    }
+}
+
+/// Writes the arrays and, as strings, the metadata.
+///
+/// Not by the safetensors crate: it writes to a file that it makes itself, without a sync, or else
+/// makes a second copy of all arrays in memory.
+pub(super) fn write(to: &mut impl Write, arrays: &[Array<'_>], metadata: &[(&str, &str)]) -> io::Result<()> {
+    let mut ordered: Vec<&Array<'_>> = arrays.iter().collect();
+    // Larger types first, so that each tensor lies at a multiple of its type's size.
+    ordered.sort_by_key(|array| Reverse(array.data.value_size()));
+
+    let mut entries = Vec::with_capacity(ordered.len() + 1);
+    if !metadata.is_empty() {
+        let pairs: Vec<String> =
+            metadata.iter().map(|(key, value)| format!("{}:{}", json(key), json(value))).collect();
+        entries.push(format!("\"__metadata__\":{{{}}}", pairs.join(",")));
+    }
+    let mut start = 0;
+    for array in &ordered {
+        let end = start + array.data.bytes().len();
+        let (name, dtype, shape) = (json(array.name), array.data.safetensors_dtype(), &array.shape);
+        entries.push(format!(
+            "{name}:{{\"dtype\":\"{dtype}\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}"
+        ));
+        start = end;
+    }
+    let mut header = format!("{{{}}}", entries.join(",")).into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+
+    to.write_all(&(header.len() as u64).to_le_bytes())?;
+    to.write_all(&header)?;
+    ordered.iter().try_for_each(|array| to.write_all(&array.data.bytes()))
+}
+
+/// A JSON string.
+fn json(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control @ '\0'..'\x20' => quoted += &format!("\\u{:04x}", control as u32),
+            plain => quoted.push(plain),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::{super::write::ArrayData, *};
+    use std::path::Path;
+
+    fn written(arrays: &[Array<'_>], metadata: &[(&str, &str)]) -> Vec<u8> {
+        let mut file = Vec::new();
+        write(&mut file, arrays, metadata).unwrap();
+        file
+    }
+
+    fn with_header(header: &str, values: usize) -> Vec<u8> {
+        [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; values]].concat()
+    }
+
+    #[test]
+    fn names_and_metadata_of_any_kind_are_quoted() {
+        let odd = "a \"b\" \\ \n \u{1} é";
+        let arrays = [
+            Array { name: "bytes", shape: vec![3], data: ArrayData::U8(&[1, 2, 3]) },
+            Array { name: odd, shape: vec![1, 2], data: ArrayData::F32(&[1.0, 2.0]) },
+        ];
+        let file = written(&arrays, &[(odd, odd)]);
+        let (_, header) = SafeTensors::read_metadata(&file).unwrap();
+        assert_eq!(header.metadata().as_ref().unwrap()[odd], odd);
+        // The wider type comes first, so that it is aligned.
+        assert_eq!(header.offset_keys(), [odd, "bytes"]);
+        assert_eq!(locate(&file, &[odd]).unwrap().0, Layout::new(Dtype::F32, &[1, 2]).unwrap());
+        assert_eq!(locate(&file, &["bytes"]).unwrap().1, [1, 2, 3]);
+        assert!(SafeTensors::deserialize(&written(&[], &[])).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_cut_off_file_is_refused_at_every_length() {
+        let file = written(&[Array { name: "a", shape: vec![2], data: ArrayData::F64(&[1.0, 2.0]) }], &[]);
+        for length in 0..file.len() {
+            let message = locate(&file[..length], &[]).unwrap_err().at(Path::new("f")).to_string();
+            assert!(message.contains("safetensors header"), "{message}");
+        }
+        assert!(locate(&[file, vec![0]].concat(), &[]).is_err());
+    }
+
+    #[test]
+    fn lying_headers_are_refused() {
+        for header in [
+            r#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#,
+        ] {
+            assert!(locate(&with_header(header, 8), &[]).is_err(), "{header}");
+        }
+        // Offsets whose sum with the header's length overflows.
+        const EACH: u64 = (1 << 61) - 1;
+        let tensors: Vec<String> = (0..8)
+            .map(|i| (i, i * EACH, if i == 7 { u64::MAX - 7 } else { (i + 1) * EACH }))
+            .map(|(i, start, end)| {
+                let size = end - start;
+                format!(r#""{i}":{{"dtype":"U8","shape":[{size}],"data_offsets":[{start},{end}]}}"#)
+            })
+            .collect();
+        assert!(locate(&with_header(&format!("{{{}}}", tensors.join(",")), 0), &[]).is_err());
+        assert!(locate(&with_header(&"[".repeat(100_000), 0), &[]).is_err());
+        assert!(locate(&u64::MAX.to_le_bytes(), &[]).is_err());
+    }
+
+    #[test]
+    fn long_numbers_within_names_are_no_offense() {
+        let name = "run-20250101123456789012345 \\\" 20250101123456789012345";
+        let file = written(&[Array { name, shape: vec![1], data: ArrayData::U8(&[1]) }], &[]);
+        assert!(locate(&file, &[]).is_ok());
+    }
+
+    #[test]
+    fn types_without_a_meaning_here_are_named() {
+        let header = r#"{"a":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}}"#;
+        let message = locate(&with_header(header, 8), &[]).unwrap_err().at(Path::new("f")).to_string();
+        assert!(message.contains("array 'a' holds F8_E4M3"), "{message}");
+        let header = r#"{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#;
+        assert_eq!(locate(&with_header(header, 4), &[]).unwrap().0.dtype, Dtype::BF16);
+    }
+}

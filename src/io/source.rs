@@ -1,0 +1,310 @@
+//! Reading: a file of numbers, opened.
+
+use super::{
+    fault::{Checked, Fault},
+    format::Format,
+    layout::{Dtype, Layout},
+    mapped, npy, npz, safetensors,
+};
+use crate::{Error, Result, Rows};
+use memmap2::Mmap;
+use std::{
+    borrow::Cow,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// A file of numbers, opened: `.npy`, `.npz` or `.safetensors`, told by its suffix in either case.
+///
+/// The file is mapped into memory, and what it holds is read when it is asked for. While a `Source`
+/// lives, the file must not be written to **in place** by anyone: that changes numbers already
+/// borrowed, and cutting the file off ends the process. Replacing it, as [`write`](super::write())
+/// does, is harmless.
+///
+/// ```
+/// use attractor::io::{Array, ArrayData, Source, write};
+///
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("patterns.npy");
+/// write(&path, &[Array { name: "", shape: vec![2, 3], data: ArrayData::F64(&[0.5; 6]) }])?;
+///
+/// let source = Source::open(&path)?;
+/// assert_eq!(source.matrix(&[])?.row(1), [0.5, 0.5, 0.5]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Source {
+    path: PathBuf,
+    format: Format,
+    file: Mmap,
+}
+
+impl Source {
+    /// Opens a file. Its content is looked at by [`matrix`](Self::matrix) and [`mask`](Self::mask).
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the suffix is unknown or the file is empty; [`Error::File`] where the
+    /// file is missing, is not a regular file or cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let format = Format::of(path).map_err(|fault| fault.at(path))?;
+        let failed = |action| move |source| Error::File { path: path.to_owned(), action, source };
+        // Before it is opened, because opening a named pipe waits for a writer.
+        let metadata = path.metadata().map_err(failed("open"))?;
+        if metadata.is_dir() {
+            return Err(failed("read")(io::ErrorKind::IsADirectory.into()));
+        }
+        if !metadata.is_file() {
+            return Err(failed("read")(io::Error::other("it is not a regular file")));
+        }
+        let file = File::open(path).map_err(failed("open"))?;
+        let file = mapped::map(&file).map_err(failed("read"))?;
+        if file.is_empty() {
+            return Err(Fault::damaged("the file is empty").at(path));
+        }
+        Ok(Self { path: path.to_owned(), format, file })
+    }
+
+    /// The matrix `[n, d]` in the file, as f32.
+    ///
+    /// Of several arrays, it is the first that `names` asks for, or else the only one there is. An
+    /// array of one dimension is a single row; one of three or four, such as images `[n, h, w]`, is
+    /// taken as `[n, h * w]`. Values of other types are rounded to the nearest f32, and `bool` is 0
+    /// and 1; little-endian f32 in a `.npy` or `.safetensors` file is borrowed without a copy. NaN
+    /// and infinities are let through, for [`Rows::check_finite`] to find.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the file is damaged, where none of its arrays or several might be
+    /// meant, and where the array is not one of 1 to 4 dimensions, has no columns, holds no real
+    /// numbers, is big-endian or in Fortran order, or has an f64 beyond the range of f32.
+    pub fn matrix(&self, names: &[&str]) -> Result<Rows<'_>> {
+        let (values, rows, columns) = self.read_matrix(names).map_err(|fault| fault.at(&self.path))?;
+        if rows == 0 { Ok(Rows::empty(columns)) } else { Rows::new(values, columns) }
+    }
+
+    /// An array of the file as a mask, and its shape: `false` where it is 0, `true` elsewhere.
+    ///
+    /// The array is chosen as by [`matrix`](Self::matrix); it may have any number of dimensions.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix), except for those about dimensions and the range of f32.
+    pub fn mask(&self, names: &[&str]) -> Result<(Vec<bool>, Vec<usize>)> {
+        let read = || match self.locate(names)? {
+            Some((layout, bytes)) => Ok((layout.read(bytes)?, layout.shape)),
+            None => npz::read(&self.file, names).map(|(layout, values)| (values, layout.shape)),
+        };
+        read().map_err(|fault: Fault| fault.at(&self.path))
+    }
+
+    /// Values, rows and columns.
+    fn read_matrix(&self, names: &[&str]) -> Checked<(Cow<'_, [f32]>, usize, usize)> {
+        let (layout, values) = match self.locate(names)? {
+            Some((layout, bytes)) => match borrowed(layout.dtype, bytes) {
+                Some(values) => (layout, Cow::Borrowed(values)),
+                None => {
+                    let values = layout.read(bytes)?;
+                    (layout, Cow::Owned(values))
+                }
+            },
+            None => {
+                let (layout, values) = npz::read(&self.file, names)?;
+                (layout, Cow::Owned(values))
+            }
+        };
+        let (rows, columns) = layout.matrix()?;
+        Ok((values, rows, columns))
+    }
+
+    /// Layout and bytes of the array, where the format has the bytes plainly in the file.
+    fn locate(&self, names: &[&str]) -> Checked<Option<(Layout, &[u8])>> {
+        match self.format {
+            Format::Npy => npy::locate(&self.file).map(Some),
+            Format::Safetensors => safetensors::locate(&self.file, names).map(Some),
+            Format::Npz => Ok(None),
+        }
+    }
+}
+
+/// The bytes as f32, if they are f32 in this machine's byte order and alignment.
+fn borrowed(dtype: Dtype, bytes: &[u8]) -> Option<&[f32]> {
+    let is_native = dtype == Dtype::F32 && cfg!(target_endian = "little");
+    if is_native { bytemuck::try_cast_slice(bytes).ok() } else { None }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::{
+        super::{Array, ArrayData, write},
+        *,
+    };
+    use half::f16;
+
+    const SUFFIXES: [&str; 3] = ["npy", "npz", "safetensors"];
+
+    fn saved(suffix: &str, shape: &[usize], data: ArrayData<'_>) -> (tempfile::TempDir, Source) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(format!("a.{suffix}"));
+        write(&path, &[Array { name: "a", shape: shape.to_vec(), data }]).unwrap();
+        let source = Source::open(&path).unwrap();
+        (directory, source)
+    }
+
+    #[test]
+    fn every_type_survives_every_format() {
+        for suffix in SUFFIXES {
+            for (data, want) in [
+                (ArrayData::Bool(&[true, false]), [1.0, 0.0]),
+                (ArrayData::U8(&[255, 0]), [255.0, 0.0]),
+                (ArrayData::U32(&[u32::MAX, 0]), [4294967296.0, 0.0]),
+                (ArrayData::U64(&[(1 << 24) + 1, 0]), [16777216.0, 0.0]),
+                (ArrayData::I64(&[i64::MIN, 0]), [-9223372036854775808.0, 0.0]),
+                (ArrayData::F16(&[f16::MAX, f16::NEG_ZERO]), [65504.0, 0.0]),
+                (ArrayData::F32(&[0.1, -0.0]), [0.1, 0.0]),
+                (ArrayData::F64(&[0.1, 0.0]), [0.1, 0.0]),
+            ] {
+                let (_directory, source) = saved(suffix, &[2, 1], data);
+                assert_eq!(
+                    source.matrix(&[]).unwrap(),
+                    Rows::new(&want[..], 1).unwrap(),
+                    "{suffix} {data:?}"
+                );
+                assert_eq!(
+                    source.mask(&["a"]).unwrap(),
+                    (vec![true, false], vec![2, 1]),
+                    "{suffix} {data:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn types_that_are_only_read_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.npy");
+        for (descr, bytes) in [
+            ("|i1", &[0xfe][..]),
+            ("<i2", &[0xfe, 0xff]),
+            ("<i4", &[0xfe, 0xff, 0xff, 0xff]),
+            ("<f2", &[0, 0xc0]),
+        ] {
+            std::fs::write(&path, [&npy::header(descr, &[1]).unwrap(), bytes].concat()).unwrap();
+            assert_eq!(Source::open(&path).unwrap().matrix(&[]).unwrap().as_slice(), [-2.0], "{descr}");
+        }
+        std::fs::write(&path, [&npy::header("<u2", &[1]).unwrap(), &[2, 1][..]].concat()).unwrap();
+        assert_eq!(Source::open(&path).unwrap().matrix(&[]).unwrap().as_slice(), [258.0]);
+    }
+
+    #[test]
+    fn large_arrays_are_read_in_pieces() {
+        let values: Vec<f64> = (0..50_001).map(f64::from).collect();
+        for suffix in SUFFIXES {
+            let (_directory, source) = saved(suffix, &[50_001, 1], ArrayData::F64(&values));
+            let rows = source.matrix(&[]).unwrap();
+            assert!(rows.as_slice().iter().zip(&values).all(|(&got, &want)| f64::from(got) == want));
+            assert_eq!(rows.rows(), values.len());
+        }
+    }
+
+    #[test]
+    fn aligned_f32_is_borrowed_from_the_map() {
+        for (suffix, is_borrowed) in [("npy", true), ("safetensors", true), ("npz", false)] {
+            let (_directory, source) = saved(suffix, &[2, 2], ArrayData::F32(&[1.0; 4]));
+            let rows = source.matrix(&[]).unwrap();
+            let within = source.file.as_ptr_range().contains(&rows.as_slice().as_ptr().cast());
+            assert_eq!(within, is_borrowed && cfg!(target_endian = "little"), "{suffix}");
+        }
+    }
+
+    #[test]
+    fn unaligned_f32_is_read_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.npy");
+        let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}";
+        for padding in 0..4 {
+            let length = (text.len() + padding) as u16;
+            let mut file = b"\x93NUMPY\x01\0".to_vec();
+            file.extend(length.to_le_bytes());
+            file.extend(text.bytes().chain(std::iter::repeat_n(b' ', padding)));
+            file.extend([1.5_f32, 2.5].iter().flat_map(|value| value.to_le_bytes()));
+            std::fs::write(&path, file).unwrap();
+            assert_eq!(Source::open(&path).unwrap().matrix(&[]).unwrap().as_slice(), [1.5, 2.5]);
+        }
+    }
+
+    #[test]
+    fn other_dimensions_become_rows() {
+        let values = [1.0; 24];
+        for (shape, want) in
+            [(&[24][..], (1, 24)), (&[2, 12], (2, 12)), (&[2, 3, 4], (2, 12)), (&[4, 1, 2, 3], (4, 6))]
+        {
+            let (_directory, source) = saved("npy", shape, ArrayData::F32(&values));
+            let rows = source.matrix(&[]).unwrap();
+            assert_eq!((rows.rows(), rows.columns()), want);
+        }
+        for (shape, count) in [(&[][..], 1), (&[2, 1, 1, 1, 1], 2)] {
+            let (_directory, source) = saved("npz", shape, ArrayData::F32(&values[..count]));
+            let message = source.matrix(&[]).unwrap_err().to_string();
+            assert!(message.contains(&format!("has {} dimensions", shape.len())), "{message}");
+            assert_eq!(source.mask(&[]).unwrap(), (vec![true; count], shape.to_vec()));
+        }
+    }
+
+    #[test]
+    fn no_rows_are_a_matrix_and_no_columns_are_none() {
+        for suffix in SUFFIXES {
+            let (_directory, source) = saved(suffix, &[0, 3], ArrayData::F32(&[]));
+            let rows = source.matrix(&[]).unwrap();
+            assert_eq!((rows.rows(), rows.columns()), (0, 3));
+            for shape in [&[3, 0][..], &[0], &[0, 0], &[2, 3, 0]] {
+                let (_directory, source) = saved(suffix, shape, ArrayData::F64(&[]));
+                let message = source.matrix(&[]).unwrap_err().to_string();
+                assert!(message.contains("at least one column"), "{message}");
+                assert_eq!(source.mask(&[]).unwrap(), (vec![], shape.to_vec()));
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_f32_are_refused_with_their_place() {
+        let mut values = vec![0.0; 30_000];
+        (values[1], values[29_999]) = (f64::INFINITY, -1e39);
+        for suffix in SUFFIXES {
+            let (_directory, source) = saved(suffix, &[3000, 2, 5], ArrayData::F64(&values));
+            let message = source.matrix(&[]).unwrap_err().to_string();
+            assert!(message.contains("-1e39 in row 2999, column 9, which is beyond f32"), "{message}");
+            assert!(source.mask(&[]).unwrap().0[29_999]);
+        }
+        let (_directory, source) = saved("npy", &[2], ArrayData::F64(&[f64::NAN, 1e300]));
+        let message = source.matrix(&[]).unwrap_err().to_string();
+        assert!(message.contains("row 0, column 1"), "{message}");
+        // Half a step above the largest f32 rounds up to infinity, anything below does not.
+        let edge = f64::from(f32::MAX) + 2_f64.powi(103);
+        let (_directory, source) = saved("npy", &[1], ArrayData::F64(&[edge.next_down()]));
+        assert_eq!(source.matrix(&[]).unwrap().as_slice(), [f32::MAX]);
+        let (_directory, source) = saved("npy", &[1], ArrayData::F64(&[edge]));
+        assert!(source.matrix(&[]).is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_of_numbers_is_not_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let message = |name: &str| Source::open(at(name)).unwrap_err().to_string();
+        assert!(message("missing.npy").contains("missing.npy: cannot open"));
+        std::fs::create_dir(at("directory.npy")).unwrap();
+        assert!(message("directory.npy").contains("is a directory"));
+        std::fs::write(at("empty.npz"), []).unwrap();
+        assert!(message("empty.npz").contains("is empty"));
+        std::fs::write(at("a.csv"), "1,2").unwrap();
+        assert!(message("a.csv").contains("'.csv'"));
+        std::fs::write(at("text.npy"), "1,2\n3,4\n5,6").unwrap();
+        assert!(Source::open(at("text.npy")).unwrap().matrix(&[]).is_err());
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/dev/zero", at("device.npy")).unwrap();
+            assert!(message("device.npy").contains("not a regular file"));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The softmax recall as one fused operation: up to `T` updates of a batch of states over the stored
+//! patterns, then an evaluation of where they ended. It stays on its device from the queries to the
+//! answer.
+//!
+//! Update and energies: R20 equations 2 and 3 (dot), and the L2 form of `papers/modern-hopfield.md`
+//! 3.5. Shapes: states `[b, d]`, patterns `[n, d]`, values `[n, v]`.
+
+use super::{Similarity, Term};
+use crate::{Device, Error, Result, Rows, cpu, gpu, tensor::Shards};
+
+/// Told of work done: `(done, total)` in units of equal cost.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+/// The form of the energy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    pub(crate) similarity: Similarity,
+    /// Inverse temperature.
+    pub(crate) beta: f32,
+    /// Constant part of the energy.
+    pub(crate) offset: f64,
+}
+
+/// What the states descend on.
+pub(crate) struct Landscape<'a> {
+    /// Patterns `[n, d]`.
+    pub(crate) patterns: &'a Shards,
+    /// One [`Term`] per pattern, with the mask in it.
+    pub(crate) terms: &'a Terms,
+    pub(crate) form: Form,
+}
+
+/// One [`Term`] per pattern, where the patterns are.
+pub(crate) enum Terms {
+    Cpu(Vec<Term>),
+    /// One buffer per shard.
+    Gpu(Vec<gpu::Buffer>),
+}
+
+impl Terms {
+    /// Brings the terms to the device of the patterns.
+    pub(crate) fn upload(terms: Vec<Term>, patterns: &Shards) -> Result<Self> {
+        match patterns.device() {
+            Device::Cpu => Ok(Self::Cpu(terms)),
+            Device::Gpu(context) => {
+                let buffers = patterns.gpu_shards().iter().map(|shard| {
+                    context.upload("terms", bytemuck::cast_slice(&terms[shard.first..shard.first + shard.rows]))
+                });
+                Ok(Self::Gpu(buffers.collect::<Result<_>>()?))
+            }
+        }
+    }
+}
+
+/// How far, and what to report.
+pub(crate) struct Plan<'a> {
+    /// Most updates.
+    pub(crate) steps: u32,
+    /// A state whose largest coordinate change is at most this has converged; 0 never stops early.
+    pub(crate) tolerance: f32,
+    /// `x <- x + step_size (update - x)`.
+    pub(crate) step_size: f32,
+    /// Coordinates that stay as in the query: `[d]` or `[b * d]`.
+    pub(crate) clamp: Option<&'a [bool]>,
+    /// Whether to keep the energy at every step.
+    pub(crate) trace: bool,
+    /// How many of the best patterns to report per query.
+    pub(crate) top_k: usize,
+    /// Associated values `[n, v]`, in shards of the same rows as the patterns.
+    pub(crate) values: Option<&'a Shards>,
+    pub(crate) progress: Option<Progress<'a>>,
+}
+
+/// Where the states ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    /// `[b * d]`.
+    pub(crate) states: Vec<f32>,
+    /// Energy of the final state, `[b]`.
+    pub(crate) energy: Vec<f32>,
+    /// Energies of the states `0..=steps` one after another for each query, where asked for.
+    pub(crate) trace: Vec<Vec<f32>>,
+    /// Updates made, `[b]`.
+    pub(crate) steps: Vec<u32>,
+    /// Whether the last change was within the tolerance, `[b]`.
+    pub(crate) settled: Vec<bool>,
+    /// Best patterns `[b * k]`, with their weights.
+    pub(crate) indices: Vec<u32>,
+    pub(crate) weights: Vec<f32>,
+    /// `exp(H(p))`, `[b]`.
+    pub(crate) effective: Vec<f32>,
+    /// Read-out values `[b * v]`, where values are given.
+    pub(crate) values: Vec<f32>,
+}
+
+impl Outcome {
+    /// Takes in the outcome of the queries that follow.
+    pub(crate) fn append(&mut self, next: Self) {
+        self.states.extend(next.states);
+        self.energy.extend(next.energy);
+        self.trace.extend(next.trace);
+        self.steps.extend(next.steps);
+        self.settled.extend(next.settled);
+        self.indices.extend(next.indices);
+        self.weights.extend(next.weights);
+        self.effective.extend(next.effective);
+        self.values.extend(next.values);
+    }
+}
+
+/// What is known of a state's scores after a pass over all patterns: their maximum `m`, and sums
+/// over `e = exp(score - m)`. The carries of two parts of the patterns merge into that of the whole.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Carry {
+    /// Largest `beta * similarity` (without what is the same for all patterns).
+    pub(crate) m: f64,
+    /// `sum e`.
+    pub(crate) l: f64,
+    /// `sum e (score - m)`, for the entropy.
+    pub(crate) h: f64,
+    /// `sum e |xi|` for the cosine energy; equal to `l` for other similarities.
+    pub(crate) le: f64,
+}
+
+impl Carry {
+    /// Of no patterns.
+    pub(crate) const EMPTY: Self = Self { m: super::MASKED as f64, l: 0.0, h: 0.0, le: 0.0 };
+
+    /// The carry of both parts together, and the factors by which their weighted sums count in it.
+    pub(crate) fn merge(self, other: Self) -> (Self, f64, f64) {
+        let m = self.m.max(other.m);
+        let (a, b) = ((self.m - m).exp(), (other.m - m).exp());
+        let shifted = |c: Self, f: f64| f * (c.h + (c.m - m) * c.l);
+        let merged = Self {
+            m,
+            l: a * self.l + b * other.l,
+            h: shifted(self, a) + shifted(other, b),
+            le: a * self.le + b * other.le,
+        };
+        (merged, a, b)
+    }
+
+    /// `exp(H(p))`: how many patterns the weights effectively mix.
+    pub(crate) fn effective(&self) -> f32 {
+        (self.l.ln() - self.h / self.l).exp().max(1.0) as f32
+    }
+
+    /// Weight of a pattern with this score.
+    pub(crate) fn weight(&self, score: f32) -> f32 {
+        ((f64::from(score) - self.m).exp() / self.l) as f32
+    }
+
+    /// Energy of a state with squared length `squared`.
+    pub(crate) fn energy(&self, form: Form, squared: f64) -> f32 {
+        let lse = (self.m + self.le.ln()) / f64::from(form.beta);
+        let own = match form.similarity {
+            Similarity::Dot | Similarity::L2 => 0.5 * squared,
+            Similarity::Cosine | Similarity::L1 => 0.0,
+        };
+        (own - lse + form.offset) as f32
+    }
+}
+
+/// The clamp row of query `i`: `[d]`.
+pub(crate) fn clamp_row<'a>(clamp: &'a [bool], i: usize, d: usize) -> &'a [bool] {
+    if clamp.len() == d { clamp } else { &clamp[i * d..(i + 1) * d] }
+}
+
+/// Runs the plan on the device where the patterns are. Shapes and values have been checked.
+pub(crate) fn descend(landscape: &Landscape<'_>, queries: &Rows<'_>, plan: &Plan<'_>) -> Result<Outcome> {
+    match (landscape.patterns.device(), landscape.terms) {
+        (Device::Gpu(context), Terms::Gpu(terms)) => gpu::descent::descend(context, landscape, terms, queries, plan),
+        (_, Terms::Cpu(terms)) => Ok(cpu::descent::descend(landscape, terms, queries, plan)),
+        (Device::Cpu, Terms::Gpu(_)) => {
+            Err(Error::Gpu { what: "recall".into(), message: "terms and patterns in different places".into() })
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Element by element.
+
+use crate::{
+    Error, Result, Tensor, cpu, gpu,
+    tensor::{Pair, Place},
+};
+
+/// A function of one number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unary {
+    /// `-x`
+    Neg,
+    /// `|x|`
+    Abs,
+    /// `x^2`
+    Square,
+    /// Square root.
+    Sqrt,
+    /// `e^x`
+    Exp,
+    /// Natural logarithm.
+    Log,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// `max(x, 0)`
+    Relu,
+    /// -1, 0 or 1.
+    Sign,
+    /// `a x`
+    Scale(f32),
+    /// `x + a`
+    Shift(f32),
+}
+
+/// A function of two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binary {
+    /// `x + y`
+    Add,
+    /// `x - y`
+    Sub,
+    /// `x y`
+    Mul,
+    /// `x / y`
+    Div,
+    /// The larger.
+    Max,
+    /// The smaller.
+    Min,
+}
+
+/// `f` of each element of `x`; the result has the shape of `x`.
+///
+/// # Errors
+/// Those of the device.
+///
+/// ```
+/// use attractor::{Device, Tensor, ops::{unary, Unary}};
+/// let x = Tensor::new(&Device::cpu(), &[[-2.0, 0.0, 3.0]])?;
+/// assert_eq!(unary(Unary::Relu, &x)?.to_vec()?, [0.0, 0.0, 3.0]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn unary(f: Unary, x: &Tensor) -> Result<Tensor> {
+    match x.place() {
+        Place::Cpu(v) => Tensor::on_cpu(cpu::elementwise::unary(f, v), x.shape()),
+        Place::Gpu(v) => Tensor::on_gpu(gpu::elementwise::unary(f, v)?, x.shape()),
+    }
+}
+
+/// `f` of each pair of elements of `x` and `y`; `y` has the shape of `x`, or is one row `[columns]`
+/// that goes with every row of `x`. The result has the shape of `x`.
+///
+/// # Errors
+/// [`Error::DimensionMismatch`] for other shapes, [`Error::DeviceMismatch`].
+///
+/// ```
+/// use attractor::{Device, Tensor, ops::{binary, Binary}};
+/// let x = Tensor::new(&Device::cpu(), &[[1.0, 2.0], [3.0, 4.0]])?;
+/// let mean = Tensor::new(&Device::cpu(), &[2.0, 3.0])?;
+/// assert_eq!(binary(Binary::Sub, &x, &mean)?.to_vec()?, [-1.0, -1.0, 1.0, 1.0]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn binary(f: Binary, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    let ((xr, xc), (yr, yc)) = (x.matrix_shape(), y.matrix_shape());
+    if xc != yc {
+        return Err(Error::dimension("columns of the right operand", yc, xc));
+    }
+    if yr != 1 && yr != xr {
+        return Err(Error::dimension("rows of the right operand (1 also fits)", yr, xr));
+    }
+    match Pair::new("elementwise", x, y)? {
+        Pair::Cpu(a, b) => Tensor::on_cpu(cpu::elementwise::binary(f, a, b), x.shape()),
+        Pair::Gpu(a, b) => Tensor::on_gpu(gpu::elementwise::binary(f, a, b)?, x.shape()),
+    }
+}

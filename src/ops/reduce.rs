@@ -1,0 +1,50 @@
+//! Sums, means and extremes over rows or columns.
+
+use crate::{Error, Result, Tensor, cpu, gpu, tensor::Place};
+
+/// How values become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// Sum.
+    Sum,
+    /// Arithmetic mean.
+    Mean,
+    /// Largest value.
+    Max,
+    /// Smallest value.
+    Min,
+}
+
+/// What is reduced away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// The rows: one value per column, `[columns]`.
+    Rows,
+    /// The columns: one value per row, `[rows]`.
+    Columns,
+}
+
+/// Reduces a matrix along an axis. Sums run in lanes and blocks, never one long chain.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] where there is nothing to reduce (mean, maximum or minimum of none).
+///
+/// ```
+/// use attractor::{Device, Tensor, ops::{reduce, Axis, Reduction}};
+/// let x = Tensor::new(&Device::cpu(), &[[1.0, 2.0], [3.0, 5.0]])?;
+/// assert_eq!(reduce(&x, Reduction::Mean, Axis::Rows)?.to_vec()?, [2.0, 3.5]);
+/// assert_eq!(reduce(&x, Reduction::Max, Axis::Columns)?.to_vec()?, [2.0, 5.0]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn reduce(x: &Tensor, how: Reduction, over: Axis) -> Result<Tensor> {
+    let (rows, columns) = x.matrix_shape();
+    let (count, kept) = if over == Axis::Rows { (rows, columns) } else { (columns, rows) };
+    if count == 0 && how != Reduction::Sum {
+        return Err(Error::parameter("length of the reduced axis", 0, "at least 1"));
+    }
+    match (x.place(), over) {
+        (Place::Cpu(v), Axis::Columns) => Tensor::on_cpu(cpu::reduce::rows(v, columns, how), &[kept]),
+        (Place::Cpu(v), Axis::Rows) => Tensor::on_cpu(cpu::reduce::columns(v, columns, how), &[kept]),
+        (Place::Gpu(v), _) => Tensor::on_gpu(gpu::reduce::reduce(v, how, over)?, &[kept]),
+    }
+}

@@ -1,0 +1,131 @@
+//! Similarities of queries and patterns.
+
+use crate::{
+    Error, Result, Tensor,
+    cpu::{self, matmul::Operand},
+    gpu,
+    tensor::Pair,
+};
+use std::{fmt, str::FromStr};
+
+/// How a query `x` is compared with a pattern `xi`; larger is more similar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Similarity {
+    /// Half the negative squared Euclidean distance, `-1/2 |x - xi|^2`. Right for patterns of any
+    /// length; where all patterns have one length it gives the same weights as [`Similarity::Dot`].
+    #[default]
+    L2,
+    /// Inner product `x . xi` (attention). With patterns of unequal length it favours the long ones.
+    Dot,
+    /// `x . xi / (|x| |xi|)`; 0 where the query is all zeros.
+    Cosine,
+    /// Negative city-block distance `-sum_i |x_i - xi_i|`.
+    L1,
+}
+
+impl Similarity {
+    /// All of them, in the order of their names in the command line's help.
+    pub const ALL: [Self; 4] = [Self::L2, Self::Dot, Self::Cosine, Self::L1];
+
+    /// The name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::L2 => "l2",
+            Self::Dot => "dot",
+            Self::Cosine => "cosine",
+            Self::L1 => "l1",
+        }
+    }
+}
+
+impl fmt::Display for Similarity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Similarity {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|k| k.name() == s)
+            .ok_or_else(|| Error::parameter("similarity", s, "one of l2, dot, cosine, l1"))
+    }
+}
+
+/// What a pattern adds to its inner product (or L1 distance) with a query: the score is
+/// `(product * scale + bias) * query scale + query bias`. Same layout as in the shaders.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct Term {
+    pub(crate) scale: f32,
+    /// At or below half of [`MASKED`] it hides the pattern.
+    pub(crate) bias: f32,
+}
+
+/// Stands for minus infinity: finite, since shader compilers may assume that infinities never occur,
+/// and far below the score of any eligible pattern.
+pub(crate) const MASKED: f32 = -1e30;
+
+impl Term {
+    /// The term of a pattern of this squared length.
+    pub(crate) fn new(similarity: Similarity, squared: f32) -> Self {
+        match similarity {
+            Similarity::Dot => Self { scale: 1.0, bias: 0.0 },
+            Similarity::L2 => Self { scale: 1.0, bias: -0.5 * squared },
+            Similarity::L1 => Self { scale: -1.0, bias: 0.0 },
+            Similarity::Cosine => {
+                Self { scale: if squared > 0.0 { squared.sqrt().recip() } else { 0.0 }, bias: 0.0 }
+            }
+        }
+    }
+
+    /// The same pattern, hidden.
+    pub(crate) fn masked(self) -> Self {
+        Self { bias: MASKED, ..self }
+    }
+
+    /// Whether the pattern may answer.
+    pub(crate) fn eligible(self) -> bool {
+        self.bias > 0.5 * MASKED
+    }
+
+    /// Factor and bias that a query of this squared length puts on all its scores.
+    pub(crate) fn of_query(similarity: Similarity, squared: f32) -> (f32, f32) {
+        match similarity {
+            Similarity::Cosine => (Self::new(similarity, squared).scale, 0.0),
+            Similarity::L2 => (1.0, -0.5 * squared),
+            Similarity::Dot | Similarity::L1 => (1.0, 0.0),
+        }
+    }
+}
+
+/// Similarities `[b, n]` of queries `[b, d]` and patterns `[n, d]`. Cost: `2 b n d` operations.
+///
+/// # Errors
+/// [`Error::DimensionMismatch`] where the columns differ, [`Error::DeviceMismatch`],
+/// [`Error::TooLarge`] where the result is beyond one buffer of the device.
+///
+/// ```
+/// use attractor::{Device, Tensor, ops::{similarity, Similarity}};
+/// let q = Tensor::new(&Device::cpu(), &[[0.0, 0.0]])?;
+/// let x = Tensor::new(&Device::cpu(), &[[3.0, 4.0], [0.0, 1.0]])?;
+/// assert_eq!(similarity(&q, &x, Similarity::L2)?.to_vec()?, [-12.5, -0.5]);
+/// assert_eq!(similarity(&q, &x, Similarity::L1)?.to_vec()?, [-7.0, -1.0]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn similarity(queries: &Tensor, patterns: &Tensor, kind: Similarity) -> Result<Tensor> {
+    let ((b, d), (n, dn)) = (queries.matrix_shape(), patterns.matrix_shape());
+    if d != dn {
+        return Err(Error::dimension("columns of queries (as patterns have)", d, dn));
+    }
+    match Pair::new("similarity", queries, patterns)? {
+        Pair::Cpu(q, x) => {
+            let out = cpu::similarity::similarity(Operand::new(q, b, d), Operand::new(x, n, d), kind);
+            Tensor::on_cpu(out, &[b, n])
+        }
+        Pair::Gpu(q, x) => Tensor::on_gpu(gpu::similarity::similarity(q, x, kind)?, &[b, n]),
+    }
+}

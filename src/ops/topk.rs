@@ -1,0 +1,42 @@
+//! The largest entries of rows.
+
+use crate::{Error, Result, Tensor, cpu, gpu, tensor::Place};
+
+/// Values `[rows * k]` and column indices `[rows * k]` of the `k` largest entries of each row, largest
+/// first, equal ones by lowest index. They come to the host: they are few, and a person or a program
+/// reads them next.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] where `k` is beyond the number of columns.
+///
+/// ```
+/// use attractor::{Device, Tensor, ops::top_k};
+/// let x = Tensor::new(&Device::cpu(), &[[1.0, 9.0, 4.0, 9.0]])?;
+/// assert_eq!(top_k(&x, 3)?, (vec![9.0, 9.0, 4.0], vec![1, 3, 2]));
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn top_k(x: &Tensor, k: usize) -> Result<(Vec<f32>, Vec<u32>)> {
+    let (_, columns) = x.matrix_shape();
+    if k > columns {
+        return Err(Error::parameter("k", k, format!("at most the {columns} columns")));
+    }
+    match x.place() {
+        Place::Cpu(v) => Ok(cpu::topk::top_k(v, columns, k)),
+        Place::Gpu(v) => gpu::topk::top_k(v, k),
+    }
+}
+
+/// Column of the largest entry of each row, the lowest of equal ones: `[rows]`.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] where there are no columns.
+///
+/// ```
+/// use attractor::{Device, Tensor, ops::argmax};
+/// let x = Tensor::new(&Device::cpu(), &[[1.0, 3.0], [5.0, 5.0]])?;
+/// assert_eq!(argmax(&x)?, [1, 0]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn argmax(x: &Tensor) -> Result<Vec<u32>> {
+    Ok(top_k(x, 1)?.1)
+}

@@ -1,0 +1,40 @@
+//! Element by element.
+
+use crate::ops::{Binary, Unary};
+
+/// `f(x)`.
+pub fn unary(f: Unary, x: f64) -> f64 {
+    match f {
+        Unary::Neg => -x,
+        Unary::Abs => x.abs(),
+        Unary::Square => x * x,
+        Unary::Sqrt => x.sqrt(),
+        Unary::Exp => x.exp(),
+        Unary::Log => x.ln(),
+        Unary::Tanh => x.tanh(),
+        Unary::Relu => x.max(0.0),
+        Unary::Sign => {
+            if x > 0.0 {
+                1.0
+            } else if x < 0.0 {
+                -1.0
+            } else {
+                0.0
+            }
+        }
+        Unary::Scale(a) => f64::from(a) * x,
+        Unary::Shift(a) => f64::from(a) + x,
+    }
+}
+
+/// `f(x, y)`.
+pub fn binary(f: Binary, x: f64, y: f64) -> f64 {
+    match f {
+        Binary::Add => x + y,
+        Binary::Sub => x - y,
+        Binary::Mul => x * y,
+        Binary::Div => x / y,
+        Binary::Max => x.max(y),
+        Binary::Min => x.min(y),
+    }
+}

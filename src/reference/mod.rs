@@ -1,0 +1,22 @@
+//! The oracle: every operation in f64, by its formula, with plain loops.
+//!
+//! Nothing here is blocked, fused or fast; each function is short enough to check by eye. The CPU
+//! and GPU back ends are tested against it.
+
+mod dense;
+mod elementwise;
+mod matmul;
+mod matrix;
+mod reduce;
+mod similarity;
+mod softmax;
+mod topk;
+
+pub use dense::{DenseModel, Step};
+pub use elementwise::{binary, unary};
+pub use matmul::matmul;
+pub use matrix::Matrix;
+pub use reduce::{reduce_columns, reduce_rows};
+pub use similarity::similarity;
+pub use softmax::{effective_number, log_sum_exp, softmax};
+pub use topk::top_k;

@@ -1,0 +1,164 @@
+//! Numbers on a device: [`Tensor`], and [`Shards`] for patterns that outgrow one buffer.
+
+mod shards;
+
+pub(crate) use shards::{CpuShard, GpuShard};
+pub use shards::{Precision, SharedRows, Shards};
+
+use crate::{Device, Error, Result, Rows, ToRows, gpu};
+use std::sync::Arc;
+
+/// A row-major f32 tensor of rank 1 to 4 on a device. Operations see it as a matrix: the last axis
+/// is its columns, the others together its rows; rank 1 is one row. Clones share the values, which
+/// never change.
+///
+/// ```
+/// use attractor::{Device, Tensor};
+/// let t = Tensor::new(&Device::cpu(), &[[1.0, 2.0], [3.0, 4.0]])?;
+/// assert_eq!(t.shape(), [2, 2]);
+/// assert_eq!(t.to_vec()?, [1.0, 2.0, 3.0, 4.0]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    storage: Storage,
+}
+
+#[derive(Clone, Debug)]
+enum Storage {
+    Cpu(Arc<Vec<f32>>),
+    Gpu(Arc<gpu::Matrix>),
+}
+
+/// A tensor's values, where they are.
+pub(crate) enum Place<'a> {
+    Cpu(&'a [f32]),
+    Gpu(&'a gpu::Matrix),
+}
+
+/// The values of two tensors on one device.
+pub(crate) enum Pair<'a> {
+    Cpu(&'a [f32], &'a [f32]),
+    Gpu(&'a gpu::Matrix, &'a gpu::Matrix),
+}
+
+impl<'a> Pair<'a> {
+    /// Refuses tensors of two devices; `what` names the operation.
+    pub(crate) fn new(what: &'static str, a: &'a Tensor, b: &'a Tensor) -> Result<Self> {
+        let mismatch =
+            || Error::DeviceMismatch { what, left: a.device().to_string(), right: b.device().to_string() };
+        match (a.place(), b.place()) {
+            (Place::Cpu(x), Place::Cpu(y)) => Ok(Self::Cpu(x, y)),
+            (Place::Gpu(x), Place::Gpu(y)) if a.device() == b.device() => Ok(Self::Gpu(x, y)),
+            _ => Err(mismatch()),
+        }
+    }
+}
+
+/// Rows and columns of a shape.
+fn matrix_shape(shape: &[usize]) -> (usize, usize) {
+    match shape.split_last() {
+        Some((columns, rows)) => (rows.iter().product(), *columns),
+        None => (0, 0),
+    }
+}
+
+impl Tensor {
+    /// A tensor `[rows, columns]` of what can be read as rows; rank 1 where that is one flat row.
+    ///
+    /// # Errors
+    /// [`Error::DimensionMismatch`] for ragged rows, [`Error::TooLarge`] beyond the device's buffers.
+    pub fn new<M: ToRows + ?Sized>(device: &Device, values: &M) -> Result<Self> {
+        let rows = values.to_rows()?;
+        Self::from_flat(device, rows.as_slice(), &[rows.rows(), rows.columns()])
+    }
+
+    /// A tensor of a shape of rank 1 to 4 from its values in row-major order.
+    ///
+    /// # Errors
+    /// [`Error::DimensionMismatch`] where the shape has another number of elements,
+    /// [`Error::InvalidParameter`] for another rank.
+    ///
+    /// ```
+    /// use attractor::{Device, Tensor};
+    /// let images = Tensor::from_flat(&Device::cpu(), &[0.0; 24], &[2, 3, 4])?;
+    /// assert_eq!(images.shape(), [2, 3, 4]);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn from_flat(device: &Device, values: &[f32], shape: &[usize]) -> Result<Self> {
+        let (rows, columns) = check_shape(shape, values.len())?;
+        match device {
+            Device::Cpu => Self::on_cpu(values.to_vec(), shape),
+            Device::Gpu(context) => {
+                Self::on_gpu(gpu::Matrix::upload(context, &Rows::new(values, columns.max(1))?, rows, columns)?, shape)
+            }
+        }
+    }
+
+    pub(crate) fn on_cpu(values: Vec<f32>, shape: &[usize]) -> Result<Self> {
+        check_shape(shape, values.len())?;
+        Ok(Self { shape: shape.to_vec(), storage: Storage::Cpu(Arc::new(values)) })
+    }
+
+    pub(crate) fn on_gpu(matrix: gpu::Matrix, shape: &[usize]) -> Result<Self> {
+        check_shape(shape, matrix.rows() * matrix.columns())?;
+        Ok(Self { shape: shape.to_vec(), storage: Storage::Gpu(Arc::new(matrix)) })
+    }
+
+    /// The shape, 1 to 4 sizes.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Rows and columns as operations see them.
+    pub(crate) fn matrix_shape(&self) -> (usize, usize) {
+        matrix_shape(&self.shape)
+    }
+
+    /// The device that holds the values.
+    pub fn device(&self) -> Device {
+        match &self.storage {
+            Storage::Cpu(_) => Device::Cpu,
+            Storage::Gpu(matrix) => Device::Gpu(matrix.context().clone()),
+        }
+    }
+
+    pub(crate) fn place(&self) -> Place<'_> {
+        match &self.storage {
+            Storage::Cpu(v) => Place::Cpu(v),
+            Storage::Gpu(m) => Place::Gpu(m),
+        }
+    }
+
+    /// The values in row-major order. On a GPU this waits for all work recorded so far.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], [`Error::Timeout`] and other faults of the GPU.
+    pub fn to_vec(&self) -> Result<Vec<f32>> {
+        match &self.storage {
+            Storage::Cpu(v) => Ok(v.as_ref().clone()),
+            Storage::Gpu(m) => m.download(),
+        }
+    }
+
+    /// The same tensor on another device (or itself, where it is there already).
+    ///
+    /// # Errors
+    /// Those of [`Tensor::to_vec`] and [`Tensor::from_flat`].
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        if self.device() == *device { Ok(self.clone()) } else { Self::from_flat(device, &self.to_vec()?, &self.shape) }
+    }
+}
+
+/// Rows and columns of a shape of `count` elements.
+fn check_shape(shape: &[usize], count: usize) -> Result<(usize, usize)> {
+    if !(1..=4).contains(&shape.len()) {
+        return Err(Error::parameter("rank", shape.len(), "1 to 4"));
+    }
+    let wanted = shape.iter().try_fold(1_usize, |a, b| a.checked_mul(*b));
+    if wanted != Some(count) {
+        return Err(Error::dimension(format!("number of values for shape {shape:?}"), count, wanted.unwrap_or(usize::MAX)));
+    }
+    Ok(matrix_shape(shape))
+}

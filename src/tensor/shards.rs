@@ -1,0 +1,269 @@
+//! Rows that outgrow one buffer, and that grow: the store of a memory's patterns.
+
+use crate::{Device, Error, Result, Rows, gpu};
+use half::{f16, slice::HalfFloatSliceExt};
+use std::{fmt, ops::Range, str::FromStr, sync::Arc};
+
+/// How stored patterns are kept. Computation is in f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// 32-bit floating point: as given.
+    #[default]
+    F32,
+    /// 16-bit floating point: half the memory and half the traffic, about three decimal digits, values
+    /// up to 65,504.
+    F16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::F16 { "f16" } else { "f32" })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        match s {
+            "f32" => Ok(Self::F32),
+            "f16" => Ok(Self::F16),
+            _ => Err(Error::parameter("precision", s, "f32 or f16")),
+        }
+    }
+}
+
+/// Rows held by someone else, for example a memory-mapped file: f32, row-major.
+pub type SharedRows = Arc<dyn AsRef<[f32]> + Send + Sync>;
+
+/// A growing matrix `[n, d]`, cut into shards of whole rows that each fit a binding of the device.
+/// Each appended batch that does not fit the last shard's spare room starts a new one; their sizes
+/// grow with the whole, so there are few.
+pub struct Shards {
+    device: Device,
+    columns: usize,
+    rows: usize,
+    precision: Precision,
+    cpu: Vec<CpuBlock>,
+    gpu: Vec<GpuShard>,
+    /// Most rows of one shard.
+    limit: usize,
+}
+
+enum CpuBlock {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    Shared(SharedRows),
+}
+
+/// Whole rows on the CPU.
+#[derive(Clone, Copy)]
+pub(crate) struct CpuShard<'a> {
+    data: CpuData<'a>,
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+    /// Number of the first row in the whole.
+    pub(crate) first: usize,
+}
+
+#[derive(Clone, Copy)]
+enum CpuData<'a> {
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+}
+
+impl<'a> CpuShard<'a> {
+    /// A whole matrix as one shard.
+    pub(crate) fn new(data: &'a [f32], columns: usize) -> Self {
+        Self { data: CpuData::F32(data), columns, rows: data.len().checked_div(columns).unwrap_or(0), first: 0 }
+    }
+
+    /// Rows of the shard as f32: borrowed, or widened into `scratch`.
+    pub(crate) fn values<'s>(&self, rows: Range<usize>, scratch: &'s mut Vec<f32>) -> &'s [f32]
+    where
+        'a: 's,
+    {
+        let range = rows.start * self.columns..rows.end * self.columns;
+        match self.data {
+            CpuData::F32(v) => &v[range],
+            CpuData::F16(v) => {
+                scratch.resize(range.len(), 0.0);
+                v[range].convert_to_f32_slice(scratch);
+                scratch
+            }
+        }
+    }
+}
+
+/// Whole rows in one GPU buffer.
+pub(crate) struct GpuShard {
+    pub(crate) buffer: gpu::Buffer,
+    pub(crate) rows: usize,
+    /// Rows that the buffer has room for.
+    capacity: usize,
+    /// Number of the first row in the whole.
+    pub(crate) first: usize,
+}
+
+/// Rows per upload: bounds the staging memory to about 16 MiB.
+const UPLOAD_BYTES: usize = 16 << 20;
+
+impl Shards {
+    /// An empty store of rows of `columns` values.
+    pub(crate) fn new(device: &Device, columns: usize, precision: Precision) -> Result<Self> {
+        let row_bytes = Self::row_bytes(columns, precision);
+        let limit = match device {
+            Device::Cpu => usize::MAX,
+            Device::Gpu(context) => (context.binding_limit() / row_bytes as u64) as usize,
+        };
+        if limit == 0 {
+            let what = format!("one row of {columns} columns");
+            let Device::Gpu(context) = device else { return Err(Error::EmptyMemory) };
+            return Err(Error::TooLarge { what, needed: row_bytes as u64, limit: context.binding_limit() });
+        }
+        Ok(Self { device: device.clone(), columns, rows: 0, precision, cpu: Vec::new(), gpu: Vec::new(), limit })
+    }
+
+    /// Bytes of one row on a GPU, where rows are padded to whole vectors.
+    fn row_bytes(columns: usize, precision: Precision) -> usize {
+        gpu::padded(columns) * if precision == Precision::F16 { 2 } else { 4 }
+    }
+
+    /// Allows at most so many rows to a shard, to try the borders of shards with little data.
+    pub(crate) fn limit_rows(&mut self, rows: usize) {
+        self.limit = self.limit.min(rows.max(1));
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    pub(crate) fn gpu_shards(&self) -> &[GpuShard] {
+        &self.gpu
+    }
+
+    pub(crate) fn cpu_shards(&self) -> Vec<CpuShard<'_>> {
+        let mut first = 0;
+        let shards = self.cpu.iter().map(|block| {
+            let (data, length) = match block {
+                CpuBlock::F32(v) => (CpuData::F32(v), v.len()),
+                CpuBlock::F16(v) => (CpuData::F16(v), v.len()),
+                CpuBlock::Shared(v) => (CpuData::F32((**v).as_ref()), (**v).as_ref().len()),
+            };
+            let rows = length / self.columns;
+            first += rows;
+            CpuShard { data, columns: self.columns, rows, first: first - rows }
+        });
+        shards.collect()
+    }
+
+    /// Takes in rows without a copy where the device is the CPU and the precision f32.
+    pub(crate) fn append_shared(&mut self, rows: SharedRows) -> Result<()> {
+        if self.device == Device::Cpu && self.precision == Precision::F32 && self.limit == usize::MAX {
+            self.rows += (*rows).as_ref().len() / self.columns;
+            self.cpu.push(CpuBlock::Shared(rows));
+            return Ok(());
+        }
+        self.append(&Rows::new((*rows).as_ref(), self.columns)?)
+    }
+
+    /// Takes in rows `[m, d]`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] and other faults of the GPU; the store then has no part of the rows.
+    pub(crate) fn append(&mut self, rows: &Rows<'_>) -> Result<()> {
+        match self.device.clone() {
+            Device::Cpu => self.append_cpu(rows),
+            Device::Gpu(context) => {
+                let before: Vec<usize> = self.gpu.iter().map(|s| s.rows).collect();
+                if let Err(error) = self.append_gpu(&context, rows) {
+                    self.gpu.truncate(before.len());
+                    self.gpu.iter_mut().zip(before).for_each(|(s, rows)| s.rows = rows);
+                    return Err(error);
+                }
+            }
+        }
+        self.rows += rows.rows();
+        Ok(())
+    }
+
+    fn append_cpu(&mut self, rows: &Rows<'_>) {
+        let mut from = 0;
+        while from < rows.rows() {
+            let spare = match self.cpu.last() {
+                Some(CpuBlock::F32(v)) => self.limit - v.len() / self.columns,
+                Some(CpuBlock::F16(v)) => self.limit - v.len() / self.columns,
+                Some(CpuBlock::Shared(_)) | None => 0,
+            };
+            if spare == 0 {
+                self.cpu.push(match self.precision {
+                    Precision::F32 => CpuBlock::F32(Vec::new()),
+                    Precision::F16 => CpuBlock::F16(Vec::new()),
+                });
+                continue;
+            }
+            let to = rows.rows().min(from.saturating_add(spare));
+            let part = rows.slice(from..to);
+            match self.cpu.last_mut() {
+                Some(CpuBlock::F32(v)) => v.extend_from_slice(part.as_slice()),
+                Some(CpuBlock::F16(v)) => v.extend(part.as_slice().iter().map(|x| f16::from_f32(*x))),
+                Some(CpuBlock::Shared(_)) | None => {}
+            }
+            from = to;
+        }
+    }
+
+    fn append_gpu(&mut self, context: &Arc<gpu::Context>, rows: &Rows<'_>) -> Result<()> {
+        let row_bytes = Self::row_bytes(self.columns, self.precision);
+        let mut from = 0;
+        while from < rows.rows() {
+            let left = rows.rows() - from;
+            let first = self.gpu.last().map_or(0, |s| s.first + s.rows);
+            if self.gpu.last().is_none_or(|s| s.rows == s.capacity) {
+                // The first batch gets what it needs; later ones also room to grow.
+                let room = if first == 0 { left } else { left.max(first).max(256) };
+                let capacity = room.min(self.limit);
+                let buffer = context.storage("patterns", (capacity * row_bytes) as u64)?;
+                self.gpu.push(GpuShard { buffer, rows: 0, capacity, first });
+            }
+            let Some(shard) = self.gpu.last_mut() else { continue };
+            let step = left.min(shard.capacity - shard.rows).min((UPLOAD_BYTES / row_bytes).max(1));
+            let bytes = packed(&rows.slice(from..from + step), self.precision);
+            context.write(&shard.buffer, (shard.rows * row_bytes) as u64, &bytes)?;
+            shard.rows += step;
+            from += step;
+        }
+        Ok(())
+    }
+}
+
+/// Rows as the GPU has them: padded with zeros to whole vectors.
+fn packed(rows: &Rows<'_>, precision: Precision) -> Vec<u8> {
+    let padded = gpu::padded(rows.columns());
+    let mut out = Vec::with_capacity(rows.rows() * padded * 4);
+    for row in rows.iter() {
+        match precision {
+            Precision::F32 => {
+                out.extend_from_slice(bytemuck::cast_slice(row));
+                out.resize(out.len() + (padded - row.len()) * 4, 0);
+            }
+            Precision::F16 => {
+                row.iter().for_each(|v| out.extend_from_slice(&f16::from_f32(*v).to_le_bytes()));
+                out.resize(out.len() + (padded - row.len()) * 2, 0);
+            }
+        }
+    }
+    out
+}
