@@ -26,8 +26,8 @@ fn main(
         return;
     }
 #endif
-    let from = slice * p.slice;
-    let to = min(from + p.slice, p.k);
+    let begin = slice * p.slice;
+    let end = min(begin + p.slice, p.k);
 #for i in 0..ROWS
     var acc_${i}_0 = vec4<f32>(0.0);
     var acc_${i}_1 = vec4<f32>(0.0);
@@ -39,7 +39,7 @@ fn main(
 #for j in 0..8
     let b_${j} = (p.b_first + min(4u * column4 + ${j}u, p.n - 1u)) * p.b_width;
 #endfor
-    for (var k4 = from / 4u; k4 < (to + 3u) / 4u; k4 += 1u) {
+    for (var k4 = begin / 4u; k4 < (end + 3u) / 4u; k4 += 1u) {
 #for j in 0..8
         let y_${j} = load_b(b_${j} + k4);
 #endfor
@@ -60,13 +60,13 @@ fn main(
     // A runs along k, B along n. Rows of B past the end are not read: A's padding would make them
     // count nothing, but 0 * NaN is NaN.
     let last4 = p.b_width - 1u;
-    for (var k = from; k < to; k += 4u) {
+    for (var k = begin; k < end; k += 4u) {
 #for i in 0..ROWS
         let x_${i} = a[row_${i} * p.a_width + k / 4u];
 #endfor
 #for s in 0..4
         {
-            let inside = k + ${s}u < to;
+            let inside = k + ${s}u < end;
             let at = (p.b_first + min(k + ${s}u, p.k - 1u)) * p.b_width;
             let y_0 = select(vec4<f32>(0.0), load_b(at + min(column4, last4)), inside);
             let y_1 = select(vec4<f32>(0.0), load_b(at + min(column4 + 1u, last4)), inside);
@@ -82,7 +82,7 @@ fn main(
 #if TN
     // Both operands run along their outputs.
     let last4 = p.b_width - 1u;
-    for (var k = from; k < to; k += 1u) {
+    for (var k = begin; k < end; k += 1u) {
         let at = (p.b_first + k) * p.b_width;
         let y_0 = load_b(at + min(column4, last4));
         let y_1 = load_b(at + min(column4 + 1u, last4));

@@ -23,12 +23,12 @@ fn main(
     let tile = number % (tiles_n * tiles_m);
     let row0 = (tile / tiles_n) * 64u;
     let column0 = (tile % tiles_n) * 64u;
-    let from = slice * p.slice;
-    var to = min(from + p.slice, p.k);
+    let begin = slice * p.slice;
+    var end = min(begin + p.slice, p.k);
     // Groups past the end, and groups of settled queries, run no trips: a barrier may not stand
     // behind a return.
     if slice >= p.splits {
-        to = from;
+        end = begin;
     }
 #if ACTIVE
     if p.skip != 0u {
@@ -36,7 +36,7 @@ fn main(
 #for i in 0..8
         moving += active_of_8[min(row0 / 8u + ${i}u, (p.m - 1u) / 8u)];
 #endfor
-        to = select(to, from, moving == 0u);
+        end = select(end, begin, moving == 0u);
     }
 #endif
     let ty = local / 16u;
@@ -48,12 +48,12 @@ fn main(
     var acc_${i} = vec4<f32>(0.0);
 #endfor
 
-    for (var k = from; k < to; k += 16u) {
+    for (var k = begin; k < end; k += 16u) {
 #if TN
         {
             let at = k + ty;
             var x = vec4<f32>(0.0);
-            if at < to && row0 / 4u + tx < p.a_width {
+            if at < end && row0 / 4u + tx < p.a_width {
                 x = a[at * p.a_width + row0 / 4u + tx];
             }
 #for i in 0..4
@@ -64,7 +64,7 @@ fn main(
         {
             let at = k / 4u + k_of_outer;
             var x = vec4<f32>(0.0);
-            if row0 + outer < p.m && at < p.a_width && 4u * at < to {
+            if row0 + outer < p.m && at < p.a_width && 4u * at < end {
                 x = a[(row0 + outer) * p.a_width + at];
             }
 #for i in 0..4
@@ -76,7 +76,7 @@ fn main(
         {
             let at = k / 4u + k_of_outer;
             var y = vec4<f32>(0.0);
-            if column0 + outer < p.n && at < p.b_width && 4u * at < to {
+            if column0 + outer < p.n && at < p.b_width && 4u * at < end {
                 y = load_b((p.b_first + column0 + outer) * p.b_width + at);
             }
 #for i in 0..4
@@ -87,7 +87,7 @@ fn main(
         {
             let at = k + ty;
             var y = vec4<f32>(0.0);
-            if at < to && column0 / 4u + tx < p.b_width {
+            if at < end && column0 / 4u + tx < p.b_width {
                 y = load_b((p.b_first + at) * p.b_width + column0 / 4u + tx);
             }
 #for i in 0..4
@@ -112,7 +112,7 @@ fn main(
         workgroupBarrier();
     }
 
-    if to > from {
+    if end > begin {
 #for i in 0..4
         store(slice, row0 + ty * 4u + ${i}u, column0 / 4u + tx, acc_${i});
 #endfor

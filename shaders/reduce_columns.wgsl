@@ -22,12 +22,12 @@ fn main(
     let at = group_number(group, groups) * 64u + local;
     let slice = at / p.width;
     let column4 = at % p.width;
-    let from = slice * 256u;
-    if from >= p.rows {
+    let begin = slice * 256u;
+    if begin >= p.rows {
         return;
     }
-    var value = x[from * p.width + column4];
-    for (var row = from + 1u; row < min(from + 256u, p.rows); row += 1u) {
+    var value = x[begin * p.width + column4];
+    for (var row = begin + 1u; row < min(begin + 256u, p.rows); row += 1u) {
         let v = x[row * p.width + column4];
         if p.how == 2u {
             value = max(value, v);

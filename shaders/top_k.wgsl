@@ -4,9 +4,9 @@
 
 struct Parameters {
     rows: u32,
-    // Columns taken in: from..to of the row, which is `width` vec4s long.
-    from: u32,
-    to: u32,
+    // Columns taken in: begin..end of the row, which is `width` vec4s long.
+    begin: u32,
+    end: u32,
     width: u32,
     // What is added to a column to make its index.
     first: u32,
@@ -34,7 +34,7 @@ fn main(
         return;
     }
     let list = row * p.k;
-    for (var column = p.from; column < p.to; column += 1u) {
+    for (var column = p.begin; column < p.end; column += 1u) {
         let value = x[row * p.width + column / 4u][column % 4u];
         if value > best[list + p.k - 1u].value {
             var at = p.k - 1u;
@@ -76,7 +76,7 @@ fn main(
                 mine = entry;
             }
         }
-        for (var column = p.from + lane; column < p.to; column += 64u) {
+        for (var column = p.begin + lane; column < p.end; column += 64u) {
             let entry = Entry(x[row * p.width + column / 4u][column % 4u], p.first + column);
             if (round == 0u || better(last, entry)) && better(entry, mine) {
                 mine = entry;

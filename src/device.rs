@@ -84,7 +84,9 @@ impl Device {
             "software" => Self::gpu("software"),
             _ => match name.strip_prefix("gpu:") {
                 Some(selector) if !selector.is_empty() => Self::gpu(selector),
-                _ => Err(Error::parameter("device", name, "one of auto, cpu, gpu, gpu:N, gpu:NAME, software")),
+                _ => {
+                    Err(Error::parameter("device", name, "one of auto, cpu, gpu, gpu:N, gpu:NAME, software"))
+                }
             },
         }
     }

@@ -33,7 +33,9 @@ pub enum Error {
         want: String,
     },
     /// The cosine of a row of zeros has no meaning.
-    #[error("{what}: row {row} has length zero, and the cosine similarity needs a direction; drop the row or use l2")]
+    #[error(
+        "{what}: row {row} has length zero, and the cosine similarity needs a direction; drop the row or use l2"
+    )]
     ZeroNorm {
         /// Which input, for example `patterns`.
         what: &'static str,

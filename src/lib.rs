@@ -1,11 +1,31 @@
-//! Associative memories on the GPU.
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//! Associative memories on the GPU: store patterns, complete noisy or partial cues to the patterns
+//! they came from, thousands at once, on any Vulkan, Metal or DX12 GPU, and on the CPU where there
+//! is none.
+//!
+//! ```
+//! use attractor::prelude::*;
+//! # let patterns = vec![vec![1.0_f32, 1.0, 0.0, 0.0], vec![0.0, 0.0, 1.0, 1.0]];
+//! # let cues = vec![vec![0.9_f32, 0.7, 0.1, -0.2]];
+//! let memory = DenseMemory::new(&patterns)?;
+//! let recalled = memory.recall(&cues)?;
+//!
+//! println!("{:?} is pattern {}", recalled.states.row(0), recalled.indices[0]);
+//! # assert_eq!(recalled.indices[0], 0);
+//! # Ok::<(), attractor::Error>(())
+//! ```
+//!
+//! - [`memory`]: the memories. [`memory::DenseMemory`] is the one to start with.
+//! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
+//! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
+//! - [`reference`]: every operation in f64 by its formula, the oracle of the tests.
+//! - [`gpu`]: adapters, and what an opened one does and holds.
 
 mod cpu;
 mod device;
 pub mod error;
 pub mod gpu;
 pub mod io;
+pub mod memory;
 pub mod ops;
 pub mod reference;
 mod rows;
@@ -15,3 +35,12 @@ pub use device::Device;
 pub use error::{Error, Result};
 pub use rows::{Element, Rows, ToRows};
 pub use tensor::{Precision, SharedRows, Tensor};
+
+/// What most programs need: `use attractor::prelude::*;`
+pub mod prelude {
+    pub use crate::{
+        Device, Precision, Rows, ToRows,
+        memory::{Beta, DenseMemory, Memory, Recall, RecallOptions, Status},
+        ops::Similarity,
+    };
+}

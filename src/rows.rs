@@ -240,6 +240,12 @@ impl<T: Element> ToRows for [Vec<T>] {
     }
 }
 
+impl<T: Element, const N: usize> ToRows for [Vec<T>; N] {
+    fn to_rows(&self) -> Result<Rows<'_>> {
+        self.as_slice().to_rows()
+    }
+}
+
 impl<T: Element> ToRows for Vec<Vec<T>> {
     fn to_rows(&self) -> Result<Rows<'_>> {
         self.as_slice().to_rows()

@@ -112,18 +112,22 @@ impl Source<'_> {
         (found, means)
     }
 
-    fn task(&self, queries: Operand<'_>, shard: usize, rows: Range<usize>, width: usize, top_k: usize) -> Part {
+    fn task(
+        &self,
+        queries: Operand<'_>,
+        shard: usize,
+        rows: Range<usize>,
+        width: usize,
+        top_k: usize,
+    ) -> Part {
         let (b, d) = queries.shape;
         let Form { similarity, beta, .. } = self.form;
         let mut part = Part {
             found: (0..b).map(|_| Found { carry: Carry::EMPTY, best: Best::new(top_k) }).collect(),
             sums: vec![0.0; b * width],
         };
-        let scale: Vec<f32> = queries
-            .data
-            .chunks_exact(d)
-            .map(|x| beta * Term::of_query(similarity, squared(x)).0)
-            .collect();
+        let scale: Vec<f32> =
+            queries.data.chunks_exact(d).map(|x| beta * Term::of_query(similarity, squared(x)).0).collect();
         // A block of patterns takes about a quarter of a typical second-level cache.
         let length = (65_536 / d.max(width).max(1)).clamp(32, 512);
         let mut scores = vec![0.0_f32; b * length];
@@ -228,7 +232,12 @@ impl Part {
 }
 
 /// See [`crate::ops::descent::descend`].
-pub(crate) fn descend(landscape: &Landscape<'_>, terms: &[Term], queries: &Rows<'_>, plan: &Plan<'_>) -> Outcome {
+pub(crate) fn descend(
+    landscape: &Landscape<'_>,
+    terms: &[Term],
+    queries: &Rows<'_>,
+    plan: &Plan<'_>,
+) -> Outcome {
     let b = queries.rows();
     let mut outcome = Outcome::default();
     let total = b.div_ceil(BATCH) as u64 * u64::from(plan.steps + 1);
@@ -273,7 +282,8 @@ fn descend_batch(
         if active.is_empty() {
             break;
         }
-        let states: Vec<f32> = active.iter().flat_map(|&i| &out.states[i * d..(i + 1) * d]).copied().collect();
+        let states: Vec<f32> =
+            active.iter().flat_map(|&i| &out.states[i * d..(i + 1) * d]).copied().collect();
         let (found, means) = source.pass(&states, d, 0);
         active = active
             .iter()
@@ -303,6 +313,7 @@ fn descend_batch(
         }
         out.effective.push(f.carry.effective());
         out.indices.extend(f.best.entries.iter().map(|e| e.0));
+        out.scores.extend(f.best.entries.iter().map(|e| e.1));
         out.weights.extend(f.best.entries.iter().map(|e| f.carry.weight(e.1)));
     }
     tell(plan.steps + 1);
@@ -328,7 +339,12 @@ fn update(x: &mut [f32], mean: &[f32], step_size: f32, clamp: Option<&[bool]>) -
 }
 
 /// See [`crate::ops::step`].
-pub(crate) fn step(queries: Operand<'_>, patterns: Operand<'_>, beta: f32, similarity: Similarity) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn step(
+    queries: Operand<'_>,
+    patterns: Operand<'_>,
+    beta: f32,
+    similarity: Similarity,
+) -> (Vec<f32>, Vec<f32>) {
     let (_, d) = queries.shape;
     let terms: Vec<Term> =
         patterns.data.chunks_exact(d).map(|xi| Term::new(similarity, squared(xi))).collect();
@@ -339,7 +355,9 @@ pub(crate) fn step(queries: Operand<'_>, patterns: Operand<'_>, beta: f32, simil
     for batch in queries.data.chunks(BATCH * d) {
         let (found, means) = source.pass(batch, d, 0);
         states.extend(means);
-        energies.extend(found.iter().zip(batch.chunks_exact(d)).map(|(f, x)| f.carry.energy(form, squared_f64(x))));
+        energies.extend(
+            found.iter().zip(batch.chunks_exact(d)).map(|(f, x)| f.carry.energy(form, squared_f64(x))),
+        );
     }
     (states, energies)
 }

@@ -25,7 +25,15 @@ pub(crate) fn unary(f: Unary, x: &[f32]) -> Vec<f32> {
         Unary::Log => map(x, f32::ln),
         Unary::Tanh => map(x, f32::tanh),
         Unary::Relu => map(x, |v| v.max(0.0)),
-        Unary::Sign => map(x, |v| if v > 0.0 { 1.0 } else if v < 0.0 { -1.0 } else { 0.0 }),
+        Unary::Sign => map(x, |v| {
+            if v > 0.0 {
+                1.0
+            } else if v < 0.0 {
+                -1.0
+            } else {
+                0.0
+            }
+        }),
         Unary::Scale(a) => map(x, |v| a * v),
         Unary::Shift(a) => map(x, |v| a + v),
     }

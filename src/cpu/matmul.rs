@@ -27,7 +27,14 @@ impl<'a> Operand<'a> {
 
 /// `c <- [c +] a b` with the operands as the layout has them; `c` is row-major `[m, n]`.
 /// `threads` of 1 stays on the calling thread.
-pub(crate) fn matmul(c: &mut [f32], a: Operand<'_>, b: Operand<'_>, layout: Layout, add: bool, threads: usize) {
+pub(crate) fn matmul(
+    c: &mut [f32],
+    a: Operand<'_>,
+    b: Operand<'_>,
+    layout: Layout,
+    add: bool,
+    threads: usize,
+) {
     let (m, k, a_rs, a_cs) = a.seen(layout == Layout::TN);
     let (kb, n, b_rs, b_cs) = b.seen(layout == Layout::NT);
     assert_eq!(k, kb, "inner sizes");

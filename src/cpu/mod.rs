@@ -14,13 +14,11 @@ use rayon::prelude::*;
 
 /// Calls `f(row index, row)` for each row of a matrix, on all cores.
 pub(crate) fn for_each_row(data: &mut [f32], columns: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
-    if columns > 0 {
-        // A few thousand values are worth a thread's while.
-        let rows = (4096 / columns).max(1);
-        data.par_chunks_mut(rows * columns).enumerate().for_each(|(i, block)| {
-            for (j, row) in block.chunks_exact_mut(columns).enumerate() {
-                f(i * rows + j, row);
-            }
-        });
-    }
+    // A few thousand values are worth a thread's while.
+    let rows = 4096_usize.checked_div(columns).unwrap_or(0).max(1);
+    data.par_chunks_mut((rows * columns).max(1)).enumerate().for_each(|(i, block)| {
+        for (j, row) in block.chunks_exact_mut(columns).enumerate() {
+            f(i * rows + j, row);
+        }
+    });
 }

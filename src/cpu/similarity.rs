@@ -12,7 +12,13 @@ pub(crate) fn squared(row: &[f32]) -> f32 {
 }
 
 /// Raw products `[b, n]`: inner products, or L1 distances for [`Similarity::L1`].
-pub(crate) fn products(out: &mut [f32], queries: Operand<'_>, patterns: Operand<'_>, similarity: Similarity, threads: usize) {
+pub(crate) fn products(
+    out: &mut [f32],
+    queries: Operand<'_>,
+    patterns: Operand<'_>,
+    similarity: Similarity,
+    threads: usize,
+) {
     let ((b, d), (n, _)) = (queries.shape, patterns.shape);
     // Below three queries the product is a stream through the patterns: packing them would cost more
     // than it gives.
@@ -20,7 +26,11 @@ pub(crate) fn products(out: &mut [f32], queries: Operand<'_>, patterns: Operand<
         simd!({
             for (x, out) in queries.data.chunks_exact(d).zip(out.chunks_exact_mut(n)) {
                 for (xi, out) in patterns.data.chunks_exact(d).zip(out) {
-                    *out = if similarity == Similarity::L1 { math::l1_distance(x, xi) } else { math::dot(x, xi) };
+                    *out = if similarity == Similarity::L1 {
+                        math::l1_distance(x, xi)
+                    } else {
+                        math::dot(x, xi)
+                    };
                 }
             }
         });

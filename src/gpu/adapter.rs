@@ -107,9 +107,12 @@ fn report(index: usize, adapter: &Adapter, best: Option<usize>) -> AdapterReport
     let reason = match (chosen, info.device_type) {
         (true, _) => format!("chosen: the first {kind} GPU"),
         (false, DeviceType::Cpu) => {
-            "not chosen: software, taken only when named (--device software); the CPU back end is faster".into()
+            "not chosen: software, taken only when named (--device software); the CPU back end is faster"
+                .into()
         }
-        (false, _) => "not chosen: another adapter ranks higher (discrete, integrated, virtual, other)".into(),
+        (false, _) => {
+            "not chosen: another adapter ranks higher (discrete, integrated, virtual, other)".into()
+        }
     };
     AdapterReport {
         index,

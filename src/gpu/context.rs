@@ -12,12 +12,13 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
     time::Duration,
 };
 use wgpu::{
-    BufferDescriptor, BufferUsages, DeviceDescriptor, DeviceType, ErrorFilter, ExperimentalFeatures, Features,
-    Limits, MapMode, MemoryHints, PollError, PollType, SubmissionIndex,
+    BufferDescriptor, BufferUsages, DeviceDescriptor, DeviceType, ErrorFilter, ExperimentalFeatures,
+    Features, Limits, MapMode, MemoryHints, PollError, PollType, SubmissionIndex,
 };
 
 /// Which kernels a device uses where there are several for one operation.
@@ -229,10 +230,15 @@ impl Context {
 
     /// Surfaces faults that were reported since the last look.
     fn check(&self, what: &str) -> Result<()> {
+        let uncaptured = lock(&self.faults.uncaptured).take();
+        if uncaptured.is_some() {
+            // A lost device first shows as a refused command; word of the loss comes with a poll.
+            let _ = self.device.poll(PollType::Poll);
+        }
         if let Some(reason) = lock(&self.faults.lost).as_ref() {
             return Err(Error::DeviceLost { adapter: self.name.clone(), reason: reason.clone() });
         }
-        match lock(&self.faults.uncaptured).take() {
+        match uncaptured {
             Some(message) => Err(Error::Gpu { what: what.to_owned(), message }),
             None => Ok(()),
         }
@@ -395,18 +401,20 @@ impl Context {
             offset += bytes;
         }
         let index = self.submit(recorder)?;
-        let done = Arc::new(Mutex::new(None));
-        let seen = Arc::clone(&done);
-        staging.map_async(MapMode::Read, .., move |result| *lock(&seen) = Some(result));
+        let (tell, told) = mpsc::channel();
+        staging.map_async(MapMode::Read, .., move |result| drop(tell.send(result)));
         if let Some(index) = index {
             self.wait("a readback", index)?;
         }
         self.counts.readbacks.fetch_add(1, Ordering::Relaxed);
         self.check("a readback")?;
-        match lock(&done).take() {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(Error::Gpu { what: "a readback".into(), message: error.to_string() }),
-            None => return Err(Error::Timeout { what: "a readback", seconds: PATIENCE.as_secs() }),
+        // Another thread's poll may have picked the callback up and be about to call it.
+        match told.recv_timeout(PATIENCE) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                return Err(Error::Gpu { what: "a readback".into(), message: error.to_string() });
+            }
+            Err(_) => return Err(Error::Timeout { what: "a readback", seconds: PATIENCE.as_secs() }),
         }
         let view = staging
             .get_mapped_range(..)

@@ -162,8 +162,9 @@ impl<'a> Batch<'a> {
         precision: Precision,
         widest: usize,
     ) -> Result<Self> {
-        let chunk = (SCRATCH / 4 / b).clamp(64, CHUNK).min(n.next_multiple_of(64)) / 64 * 64;
-        let slices = SCRATCH.max(b * padded(widest) * 4).min(context.binding_limit() as usize);
+        let scratch = SCRATCH.min(context.binding_limit() as usize);
+        let chunk = (scratch / 4 / b).clamp(64, CHUNK).min(n.next_multiple_of(64)) / 64 * 64;
+        let slices = scratch.max(b * padded(widest) * 4);
         Ok(Self {
             context,
             form,
@@ -173,7 +174,10 @@ impl<'a> Batch<'a> {
             queries: Queries::new(context, b)?,
             sums: context.storage("weighted sums", (b * padded(widest) * 4) as u64)?,
             scores: context.storage("scores", (b * chunk * 4) as u64)?,
-            slices: context.storage("slices", (Self::most_splits(context, b, widest, chunk, slices) * b * padded(widest) * 4) as u64)?,
+            slices: context.storage(
+                "slices",
+                (Self::most_splits(context, b, widest, chunk, slices) * b * padded(widest) * 4) as u64,
+            )?,
             chunk,
         })
     }
@@ -322,7 +326,12 @@ struct Finish<'a> {
 }
 
 /// The patterns in chunks of at most `most`, with their terms and values.
-fn chunks<'a>(patterns: &'a [GpuShard], terms: &'a [Buffer], values: Option<&'a Shards>, most: usize) -> Vec<Chunk<'a>> {
+fn chunks<'a>(
+    patterns: &'a [GpuShard],
+    terms: &'a [Buffer],
+    values: Option<&'a Shards>,
+    most: usize,
+) -> Vec<Chunk<'a>> {
     let mut out = Vec::new();
     for (shard, terms) in patterns.iter().zip(terms) {
         let mut start = 0;
@@ -353,12 +362,19 @@ pub(crate) fn descend(
     let b = queries.rows();
     word("patterns", landscape.patterns.rows())?;
     let widest = landscape.patterns.columns().max(plan.values.map_or(0, Shards::columns));
-    // A batch's states must fit a binding.
-    let batch = BATCH.min((context.binding_limit() as usize / (padded(widest) * 4)).max(1));
+    // A batch's states must fit a binding, and its scores of the smallest chunk.
+    let batch = BATCH.min((context.binding_limit() as usize / (padded(widest).max(64) * 4)).max(1));
     let total = b.div_ceil(batch) as u64;
     let mut outcome = Outcome::default();
     for (i, start) in (0..b).step_by(batch).enumerate() {
-        outcome.append(descend_batch(context, landscape, terms, queries, start..(start + batch).min(b), plan)?);
+        outcome.append(descend_batch(
+            context,
+            landscape,
+            terms,
+            queries,
+            start..(start + batch).min(b),
+            plan,
+        )?);
         if let Some(progress) = plan.progress {
             progress(i as u64 + 1, total);
         }
@@ -379,7 +395,8 @@ fn descend_batch(
     let patterns = landscape.patterns;
     let widest = d.max(plan.values.map_or(0, Shards::columns));
     let states = Matrix::upload(context, &queries.slice(range.clone()), b, d)?;
-    let batch = Batch::new(context, form, states.buffer(), (b, d), patterns.rows(), patterns.precision(), widest)?;
+    let batch =
+        Batch::new(context, form, states.buffer(), (b, d), patterns.rows(), patterns.precision(), widest)?;
     let (clamp, clamp_per_query) = upload_clamp(context, plan, range, d)?;
     let trace = match plan.trace && plan.steps > 0 {
         true => Some(context.storage("energy trace", b as u64 * u64::from(plan.steps) * 16)?),
@@ -430,7 +447,12 @@ fn descend_batch(
 }
 
 /// Clamped coordinates as 1.0, padded; and whether each query has its own.
-fn upload_clamp(context: &Arc<Context>, plan: &Plan<'_>, range: Range<usize>, d: usize) -> Result<(Option<Buffer>, bool)> {
+fn upload_clamp(
+    context: &Arc<Context>,
+    plan: &Plan<'_>,
+    range: Range<usize>,
+    d: usize,
+) -> Result<(Option<Buffer>, bool)> {
     let Some(clamp) = plan.clamp else { return Ok((None, false)) };
     let per_query = clamp.len() != d;
     let rows = if per_query { range } else { 0..1 };
@@ -473,11 +495,17 @@ fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>]) -> Result<O
         out.weights.extend(scores[best].iter().map(|s| carry.weight(*s)));
     }
     out.indices = indices;
+    out.scores = scores;
     Ok(out)
 }
 
 /// See [`crate::ops::step`]: from tensors on the device to tensors on the device.
-pub(crate) fn step(queries: &Matrix, patterns: &Matrix, beta: f32, similarity: Similarity) -> Result<(Matrix, Matrix)> {
+pub(crate) fn step(
+    queries: &Matrix,
+    patterns: &Matrix,
+    beta: f32,
+    similarity: Similarity,
+) -> Result<(Matrix, Matrix)> {
     let context = queries.context();
     let (b, d, n) = (queries.rows(), queries.columns(), patterns.rows());
     let energies = Matrix::new(context, "energies", 1, b)?;

@@ -18,12 +18,18 @@ impl Matrix {
     pub(crate) fn new(context: &Arc<Context>, what: &str, rows: usize, columns: usize) -> Result<Self> {
         let bytes = (rows as u64).checked_mul(padded(columns) as u64 * 4);
         let limit = context.binding_limit();
-        let bytes = bytes.ok_or_else(|| Error::TooLarge { what: what.to_owned(), needed: u64::MAX, limit })?;
+        let bytes =
+            bytes.ok_or_else(|| Error::TooLarge { what: what.to_owned(), needed: u64::MAX, limit })?;
         Ok(Self { context: Arc::clone(context), buffer: context.storage(what, bytes)?, rows, columns })
     }
 
     /// A matrix `[rows, columns]` with these values.
-    pub(crate) fn upload(context: &Arc<Context>, values: &Rows<'_>, rows: usize, columns: usize) -> Result<Self> {
+    pub(crate) fn upload(
+        context: &Arc<Context>,
+        values: &Rows<'_>,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Self> {
         let width = padded(columns);
         let buffer = if width == columns {
             context.upload("a matrix", bytemuck::cast_slice(values.as_slice()))?

@@ -41,7 +41,8 @@ impl Pipeline {
         for (i, written) in shader::storage_bindings(&source).into_iter().enumerate() {
             entries.push(entry(i as u32 + 1, BufferBindingType::Storage { read_only: !written }, false));
         }
-        let descriptor = ShaderModuleDescriptor { label: Some(name), source: ShaderSource::Wgsl(source.into()) };
+        let descriptor =
+            ShaderModuleDescriptor { label: Some(name), source: ShaderSource::Wgsl(source.into()) };
         let module = if checked {
             device.create_shader_module(descriptor)
         } else {
@@ -53,8 +54,8 @@ impl Pipeline {
                 device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
             }
         };
-        let layout =
-            device.create_bind_group_layout(&BindGroupLayoutDescriptor { label: Some(name), entries: &entries });
+        let layout = device
+            .create_bind_group_layout(&BindGroupLayoutDescriptor { label: Some(name), entries: &entries });
         let pipeline_layout = device.create_pipeline_layout(&PipelineLayoutDescriptor {
             label: Some(name),
             bind_group_layouts: &[Some(&layout)],

@@ -1,12 +1,15 @@
 //! Commands gathered into one submission.
 
-use super::{Buffer, MAX_TRIPS, pipeline::{PARAMETER_BYTES, Pipeline}};
+use super::{
+    Buffer, MAX_TRIPS,
+    pipeline::{PARAMETER_BYTES, Pipeline},
+};
 use crate::{Error, Result};
 use std::collections::VecDeque;
 use wgpu::{
-    BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferDescriptor, BufferSize, BufferUsages,
-    CommandBuffer, CommandEncoder, CommandEncoderDescriptor, ComputePass, ComputePassDescriptor, Device, Queue,
-    SubmissionIndex,
+    BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferDescriptor, BufferSize,
+    BufferUsages, CommandBuffer, CommandEncoder, CommandEncoderDescriptor, ComputePass,
+    ComputePassDescriptor, Device, Queue, SubmissionIndex,
 };
 
 /// A kernel's start.
@@ -82,11 +85,17 @@ impl Recorder {
     }
 
     fn encoder(&mut self, device: &Device) -> &mut CommandEncoder {
-        self.encoder
-            .get_or_insert_with(|| device.create_command_encoder(&CommandEncoderDescriptor { label: Some("recording") }))
+        self.encoder.get_or_insert_with(|| {
+            device.create_command_encoder(&CommandEncoderDescriptor { label: Some("recording") })
+        })
     }
 
-    pub(super) fn dispatch(&mut self, device: &Device, pipeline: &Pipeline, dispatch: &Dispatch<'_>) -> Result<()> {
+    pub(super) fn dispatch(
+        &mut self,
+        device: &Device,
+        pipeline: &Pipeline,
+        dispatch: &Dispatch<'_>,
+    ) -> Result<()> {
         if dispatch.trips > MAX_TRIPS {
             let message = format!("{} loop trips; at most {MAX_TRIPS} are allowed", dispatch.trips);
             return Err(Error::Gpu { what: dispatch.kernel.to_owned(), message });
@@ -135,7 +144,14 @@ impl Recorder {
     }
 
     /// Records a copy of the first `bytes` of a buffer.
-    pub(super) fn copy(&mut self, device: &Device, from: &wgpu::Buffer, to: &wgpu::Buffer, offset: u64, bytes: u64) {
+    pub(super) fn copy(
+        &mut self,
+        device: &Device,
+        from: &wgpu::Buffer,
+        to: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+    ) {
         self.pass = None;
         self.encoder(device).copy_buffer_to_buffer(from, 0, to, offset, bytes);
     }

@@ -67,7 +67,8 @@ fn parse_permutations(text: &str) -> std::result::Result<BTreeMap<String, Varian
         if line.is_empty() || line.starts_with("//") {
             continue;
         }
-        let (name, rest) = line.split_once(':').ok_or((number, "want `name: template CONSTANT=value ...`".into()))?;
+        let (name, rest) =
+            line.split_once(':').ok_or((number, "want `name: template CONSTANT=value ...`".into()))?;
         let mut words = rest.split_whitespace();
         let template = words.next().ok_or((number, "no template".to_owned()))?.to_owned();
         let mut constants = BTreeMap::new();
@@ -90,7 +91,8 @@ impl Variant {
     /// # Errors
     /// [`Error::Shader`] with file and line of a directive that is wrong.
     pub fn source(&self) -> Result<String> {
-        let mut expansion = Expansion { constants: self.constants.clone(), imported: Vec::new(), out: String::new() };
+        let mut expansion =
+            Expansion { constants: self.constants.clone(), imported: Vec::new(), out: String::new() };
         expansion.file(&self.template)?;
         Ok(expansion.out)
     }
@@ -138,7 +140,8 @@ impl Expansion {
                     at = end;
                 }
                 Some("#for") => {
-                    let (name, range) = parse_for(line, |text| self.number(text)).map_err(|m| fail(number, m))?;
+                    let (name, range) =
+                        parse_for(line, |text| self.number(text)).map_err(|m| fail(number, m))?;
                     let end = matching(lines, at, "#for", "#endfor").map_err(|m| fail(number, m))?;
                     let outer = self.constants.get(&name).copied();
                     for value in range {

@@ -42,11 +42,11 @@ impl Best {
         }
         // At worst every value goes through the whole list (serial), or is looked at in each round.
         let serial = !context.tiled() && k <= 64;
-        let step = if serial { MAX_TRIPS / (k + 1) } else { (MAX_TRIPS / k).saturating_sub(k / 64 + 2).max(1) * 64 };
+        let step =
+            if serial { MAX_TRIPS / (k + 1) } else { (MAX_TRIPS / k).saturating_sub(k / 64 + 2).max(1) * 64 };
         for from in (0..columns).step_by(step) {
             let to = (from + step).min(columns);
-            let parameters =
-                [rows as u32, from as u32, to as u32, width as u32, first as u32, k as u32];
+            let parameters = [rows as u32, from as u32, to as u32, width as u32, first as u32, k as u32];
             let work = (rows * (to - from)) as f64;
             if serial {
                 context.dispatch(&Dispatch {

@@ -44,7 +44,8 @@ impl Terms {
             Device::Cpu => Ok(Self::Cpu(terms)),
             Device::Gpu(context) => {
                 let buffers = patterns.gpu_shards().iter().map(|shard| {
-                    context.upload("terms", bytemuck::cast_slice(&terms[shard.first..shard.first + shard.rows]))
+                    context
+                        .upload("terms", bytemuck::cast_slice(&terms[shard.first..shard.first + shard.rows]))
                 });
                 Ok(Self::Gpu(buffers.collect::<Result<_>>()?))
             }
@@ -71,6 +72,22 @@ pub(crate) struct Plan<'a> {
     pub(crate) progress: Option<Progress<'a>>,
 }
 
+impl Plan<'_> {
+    /// No update, just what the states are.
+    pub(crate) fn evaluation(top_k: usize) -> Self {
+        Self {
+            steps: 0,
+            tolerance: 0.0,
+            step_size: 1.0,
+            clamp: None,
+            trace: false,
+            top_k,
+            values: None,
+            progress: None,
+        }
+    }
+}
+
 /// Where the states ended.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
@@ -87,6 +104,8 @@ pub(crate) struct Outcome {
     /// Best patterns `[b * k]`, with their weights.
     pub(crate) indices: Vec<u32>,
     pub(crate) weights: Vec<f32>,
+    /// Their scores, `beta` times the similarity without what is the same for all patterns.
+    pub(crate) scores: Vec<f32>,
     /// `exp(H(p))`, `[b]`.
     pub(crate) effective: Vec<f32>,
     /// Read-out values `[b * v]`, where values are given.
@@ -103,6 +122,7 @@ impl Outcome {
         self.settled.extend(next.settled);
         self.indices.extend(next.indices);
         self.weights.extend(next.weights);
+        self.scores.extend(next.scores);
         self.effective.extend(next.effective);
         self.values.extend(next.values);
     }
@@ -162,17 +182,20 @@ impl Carry {
 }
 
 /// The clamp row of query `i`: `[d]`.
-pub(crate) fn clamp_row<'a>(clamp: &'a [bool], i: usize, d: usize) -> &'a [bool] {
+pub(crate) fn clamp_row(clamp: &[bool], i: usize, d: usize) -> &[bool] {
     if clamp.len() == d { clamp } else { &clamp[i * d..(i + 1) * d] }
 }
 
 /// Runs the plan on the device where the patterns are. Shapes and values have been checked.
 pub(crate) fn descend(landscape: &Landscape<'_>, queries: &Rows<'_>, plan: &Plan<'_>) -> Result<Outcome> {
     match (landscape.patterns.device(), landscape.terms) {
-        (Device::Gpu(context), Terms::Gpu(terms)) => gpu::descent::descend(context, landscape, terms, queries, plan),
-        (_, Terms::Cpu(terms)) => Ok(cpu::descent::descend(landscape, terms, queries, plan)),
-        (Device::Cpu, Terms::Gpu(_)) => {
-            Err(Error::Gpu { what: "recall".into(), message: "terms and patterns in different places".into() })
+        (Device::Gpu(context), Terms::Gpu(terms)) => {
+            gpu::descent::descend(context, landscape, terms, queries, plan)
         }
+        (_, Terms::Cpu(terms)) => Ok(cpu::descent::descend(landscape, terms, queries, plan)),
+        (Device::Cpu, Terms::Gpu(_)) => Err(Error::Gpu {
+            what: "recall".into(),
+            message: "terms and patterns in different places".into(),
+        }),
     }
 }

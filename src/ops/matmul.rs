@@ -42,7 +42,14 @@ pub fn matmul(a: &Tensor, b: &Tensor, layout: Layout) -> Result<Tensor> {
         Pair::Cpu(a, b) => {
             let mut c = vec![0.0; m * n];
             let threads = rayon::current_num_threads();
-            cpu::matmul::matmul(&mut c, Operand::new(a, ar, ac), Operand::new(b, br, bc), layout, false, threads);
+            cpu::matmul::matmul(
+                &mut c,
+                Operand::new(a, ar, ac),
+                Operand::new(b, br, bc),
+                layout,
+                false,
+                threads,
+            );
             Tensor::on_cpu(c, &[m, n])
         }
         Pair::Gpu(a, b) => Tensor::on_gpu(gpu::matmul::matmul(a, b, layout)?, &[m, n]),

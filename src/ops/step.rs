@@ -29,7 +29,12 @@ use crate::{
 /// assert!((state.to_vec()?[0] - 0.5904249).abs() < 1e-6);
 /// # Ok::<(), attractor::Error>(())
 /// ```
-pub fn step(queries: &Tensor, patterns: &Tensor, beta: f32, similarity: Similarity) -> Result<(Tensor, Tensor)> {
+pub fn step(
+    queries: &Tensor,
+    patterns: &Tensor,
+    beta: f32,
+    similarity: Similarity,
+) -> Result<(Tensor, Tensor)> {
     check_beta(beta)?;
     let ((b, d), (n, dn)) = (queries.matrix_shape(), patterns.matrix_shape());
     if d != dn {
@@ -40,7 +45,8 @@ pub fn step(queries: &Tensor, patterns: &Tensor, beta: f32, similarity: Similari
     }
     match Pair::new("step", queries, patterns)? {
         Pair::Cpu(x, xi) => {
-            let (state, energy) = cpu::descent::step(Operand::new(x, b, d), Operand::new(xi, n, d), beta, similarity);
+            let (state, energy) =
+                cpu::descent::step(Operand::new(x, b, d), Operand::new(xi, n, d), beta, similarity);
             Ok((Tensor::on_cpu(state, &[b, d])?, Tensor::on_cpu(energy, &[b])?))
         }
         Pair::Gpu(x, xi) => {

@@ -2,8 +2,8 @@
 
 mod shards;
 
-pub(crate) use shards::{CpuShard, GpuShard};
-pub use shards::{Precision, SharedRows, Shards};
+pub(crate) use shards::{CpuShard, GpuShard, Shards};
+pub use shards::{Precision, SharedRows};
 
 use crate::{Device, Error, Result, Rows, ToRows, gpu};
 use std::sync::Arc;
@@ -90,9 +90,10 @@ impl Tensor {
         let (rows, columns) = check_shape(shape, values.len())?;
         match device {
             Device::Cpu => Self::on_cpu(values.to_vec(), shape),
-            Device::Gpu(context) => {
-                Self::on_gpu(gpu::Matrix::upload(context, &Rows::new(values, columns.max(1))?, rows, columns)?, shape)
-            }
+            Device::Gpu(context) => Self::on_gpu(
+                gpu::Matrix::upload(context, &Rows::new(values, columns.max(1))?, rows, columns)?,
+                shape,
+            ),
         }
     }
 
@@ -147,7 +148,11 @@ impl Tensor {
     /// # Errors
     /// Those of [`Tensor::to_vec`] and [`Tensor::from_flat`].
     pub fn to_device(&self, device: &Device) -> Result<Self> {
-        if self.device() == *device { Ok(self.clone()) } else { Self::from_flat(device, &self.to_vec()?, &self.shape) }
+        if self.device() == *device {
+            Ok(self.clone())
+        } else {
+            Self::from_flat(device, &self.to_vec()?, &self.shape)
+        }
     }
 }
 
@@ -158,7 +163,11 @@ fn check_shape(shape: &[usize], count: usize) -> Result<(usize, usize)> {
     }
     let wanted = shape.iter().try_fold(1_usize, |a, b| a.checked_mul(*b));
     if wanted != Some(count) {
-        return Err(Error::dimension(format!("number of values for shape {shape:?}"), count, wanted.unwrap_or(usize::MAX)));
+        return Err(Error::dimension(
+            format!("number of values for shape {shape:?}"),
+            count,
+            wanted.unwrap_or(usize::MAX),
+        ));
     }
     Ok(matrix_shape(shape))
 }

@@ -39,7 +39,7 @@ pub type SharedRows = Arc<dyn AsRef<[f32]> + Send + Sync>;
 /// A growing matrix `[n, d]`, cut into shards of whole rows that each fit a binding of the device.
 /// Each appended batch that does not fit the last shard's spare room starts a new one; their sizes
 /// grow with the whole, so there are few.
-pub struct Shards {
+pub(crate) struct Shards {
     device: Device,
     columns: usize,
     rows: usize,
@@ -75,7 +75,12 @@ enum CpuData<'a> {
 impl<'a> CpuShard<'a> {
     /// A whole matrix as one shard.
     pub(crate) fn new(data: &'a [f32], columns: usize) -> Self {
-        Self { data: CpuData::F32(data), columns, rows: data.len().checked_div(columns).unwrap_or(0), first: 0 }
+        Self {
+            data: CpuData::F32(data),
+            columns,
+            rows: data.len().checked_div(columns).unwrap_or(0),
+            first: 0,
+        }
     }
 
     /// Rows of the shard as f32: borrowed, or widened into `scratch`.
@@ -121,7 +126,15 @@ impl Shards {
             let Device::Gpu(context) = device else { return Err(Error::EmptyMemory) };
             return Err(Error::TooLarge { what, needed: row_bytes as u64, limit: context.binding_limit() });
         }
-        Ok(Self { device: device.clone(), columns, rows: 0, precision, cpu: Vec::new(), gpu: Vec::new(), limit })
+        Ok(Self {
+            device: device.clone(),
+            columns,
+            rows: 0,
+            precision,
+            cpu: Vec::new(),
+            gpu: Vec::new(),
+            limit,
+        })
     }
 
     /// Bytes of one row on a GPU, where rows are padded to whole vectors.
@@ -193,6 +206,27 @@ impl Shards {
                     self.gpu.iter_mut().zip(before).for_each(|(s, rows)| s.rows = rows);
                     return Err(error);
                 }
+            }
+        }
+        self.rows += rows.rows();
+        Ok(())
+    }
+
+    /// Takes in rows that go with those of `other` beyond the ones that are here, in shards of the
+    /// same rows where the device is the CPU.
+    pub(crate) fn append_beside(&mut self, rows: &Rows<'_>, other: &Self) -> Result<()> {
+        if let Device::Gpu(_) = self.device {
+            return self.append(rows);
+        }
+        let mut from = 0;
+        for (i, shard) in other.cpu_shards().iter().enumerate() {
+            if i == self.cpu.len() {
+                self.cpu.push(CpuBlock::F32(Vec::new()));
+            }
+            if let CpuBlock::F32(block) = &mut self.cpu[i] {
+                let to = from + shard.rows - block.len() / self.columns;
+                block.extend_from_slice(rows.slice(from..to).as_slice());
+                from = to;
             }
         }
         self.rows += rows.rows();

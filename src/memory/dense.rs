@@ -1,0 +1,659 @@
+//! The dense memory with log-sum-exp energy.
+
+use super::{
+    Beta, BetaChoice, Memory, Recall, RecallOptions, Status,
+    beta::{Separations, choose},
+};
+use crate::{
+    Device, Error, Precision, Result, Rows, ToRows,
+    ops::{
+        Similarity, Term,
+        descent::{Form, Landscape, Outcome, Plan, Terms, clamp_row, descend},
+    },
+    tensor::{Shards, SharedRows},
+};
+use half::f16;
+use rayon::prelude::*;
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Largest squared length of a pattern or query, and largest `beta` times it: beyond, scores leave
+/// the range in which f32 and the mask's sentinel are safe.
+const LARGEST: f64 = 1e28;
+/// Rows kept on the host for the automatic choice of `beta`.
+const SAMPLE: usize = 2048;
+/// Nearest patterns that the choice looks at one by one.
+const NEAREST: usize = 16;
+/// Multiply-adds that the choice may cost.
+const SAMPLE_WORK: usize = 10_000_000_000;
+
+/// A dense associative memory (modern Hopfield network): patterns `xi_k`, energy by log-sum-exp,
+/// update `x <- sum_k p_k xi_k` with `p = softmax(beta * similarity(x, xi))`.
+///
+/// | similarity | energy of a state `x` |
+/// | --- | --- |
+/// | [`L2`](Similarity::L2) (default) | `-(1/beta) log sum_k exp(-beta/2 \|x - xi_k\|^2)` |
+/// | [`Dot`](Similarity::Dot) | `-(1/beta) log sum_k exp(beta x.xi_k) + \|x\|^2/2 + log(n)/beta + M^2/2` (Ramsauer et al. 2021, eq. 2; `M` the largest length) |
+/// | [`Cosine`](Similarity::Cosine) | `-(1/beta) log sum_k \|xi_k\| exp(beta cos(x, xi_k))` |
+/// | [`L1`](Similarity::L1) | `-(1/beta) log sum_k exp(-beta \|x - xi_k\|_1)` |
+///
+/// For the first three, no update raises the energy: for L2 and dot by the concave-convex procedure,
+/// for cosine because the update's direction is the gradient of the norm-weighted sum. For L1 the
+/// energy usually falls, but need not: its own descent step would be a weighted median, not a mean.
+/// Where all patterns have one length, L2 and dot give the same weights at the same `beta`.
+///
+/// ```
+/// use attractor::prelude::*;
+/// # let patterns = [[0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0]];
+/// # let cues = [[0.1, -0.1, 0.8, 0.9]];
+/// let memory = DenseMemory::new(&patterns)?;
+/// let recalled = memory.recall(&cues)?;
+/// # assert_eq!(recalled.indices[0], 0);
+/// # assert!((recalled.states[(0, 3)] - 1.0).abs() < 0.02);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub struct DenseMemory {
+    patterns: Shards,
+    values: Option<Shards>,
+    similarity: Similarity,
+    beta: Beta,
+    /// What was taken off all patterns: the L2 and L1 similarities do not change by a shift, but
+    /// rounding errors grow with the distance from the origin. `None` where that is harmless.
+    centre: Option<Vec<f32>>,
+    /// Squared length of each stored row.
+    squared: Vec<f32>,
+    /// Largest of them.
+    widest: f32,
+    /// Largest coordinate of a pattern.
+    largest: f32,
+    sample: Sample,
+    /// Made at first use, dropped when patterns come.
+    terms: Mutex<Option<Arc<Terms>>>,
+    choice: Mutex<Option<BetaChoice>>,
+}
+
+/// An even sample of the stored rows.
+#[derive(Default)]
+struct Sample {
+    rows: Vec<f32>,
+    indices: Vec<u32>,
+    /// Every so many rows are in it.
+    stride: usize,
+}
+
+impl Sample {
+    fn take(&mut self, rows: &Rows<'_>, first: usize) {
+        self.stride = self.stride.max(1);
+        for (i, row) in rows.iter().enumerate() {
+            let index = first + i;
+            if !index.is_multiple_of(self.stride) {
+                continue;
+            }
+            if self.indices.len() == SAMPLE {
+                // Every other row goes; those that stay are the multiples of the new stride.
+                self.stride *= 2;
+                let d = row.len();
+                self.rows = self.rows.chunks_exact(d).step_by(2).flatten().copied().collect();
+                self.indices = self.indices.iter().copied().step_by(2).collect();
+                if !index.is_multiple_of(self.stride) {
+                    continue;
+                }
+            }
+            self.rows.extend_from_slice(row);
+            self.indices.push(index as u32);
+        }
+    }
+}
+
+/// Settings of a [`DenseMemory`] before it takes patterns.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    device: Option<Device>,
+    similarity: Similarity,
+    beta: Beta,
+    precision: Precision,
+    shard_rows: Option<usize>,
+}
+
+impl Builder {
+    /// Where the memory lives; [`Device::best`] where this is not called.
+    #[must_use]
+    pub fn device(mut self, device: &Device) -> Self {
+        self.device = Some(device.clone());
+        self
+    }
+
+    /// How queries and patterns are compared.
+    #[must_use]
+    pub fn similarity(mut self, similarity: Similarity) -> Self {
+        self.similarity = similarity;
+        self
+    }
+
+    /// The inverse temperature: a number, or [`Beta::Auto`].
+    #[must_use]
+    pub fn beta(mut self, beta: impl Into<Beta>) -> Self {
+        self.beta = beta.into();
+        self
+    }
+
+    /// How patterns are kept.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// At most so many patterns to a shard, below what the device allows; for trying the borders of
+    /// shards with little data.
+    #[must_use]
+    pub fn shard_rows(mut self, rows: usize) -> Self {
+        self.shard_rows = Some(rows);
+        self
+    }
+
+    /// The memory, with these patterns `[n, d]`.
+    ///
+    /// # Errors
+    /// As [`DenseMemory::new`].
+    pub fn build<P: ToRows + ?Sized>(&self, patterns: &P) -> Result<DenseMemory> {
+        let rows = patterns.to_rows()?;
+        let mut memory = self.empty(rows.columns())?;
+        memory.add(&rows, None)?;
+        Ok(memory)
+    }
+
+    /// The memory, with patterns that someone else holds, for example a mapped file. On the CPU and in
+    /// f32 they are used where they are, without a copy.
+    ///
+    /// # Errors
+    /// As [`DenseMemory::new`].
+    pub fn build_shared(&self, patterns: SharedRows, columns: usize) -> Result<DenseMemory> {
+        let mut memory = self.empty(columns)?;
+        let view = Rows::new((*patterns).as_ref(), columns)?;
+        memory.add(&view, Some(Arc::clone(&patterns)))?;
+        Ok(memory)
+    }
+
+    fn empty(&self, columns: usize) -> Result<DenseMemory> {
+        if let Beta::Fixed(beta) = self.beta {
+            crate::ops::check_beta(beta)?;
+        }
+        if columns == 0 {
+            return Err(Error::EmptyMemory);
+        }
+        let device = match &self.device {
+            Some(device) => device.clone(),
+            None => Device::best()?,
+        };
+        let mut patterns = Shards::new(&device, columns, self.precision)?;
+        if let Some(rows) = self.shard_rows {
+            patterns.limit_rows(rows);
+        }
+        Ok(DenseMemory {
+            patterns,
+            values: None,
+            similarity: self.similarity,
+            beta: self.beta,
+            centre: None,
+            squared: Vec::new(),
+            widest: 0.0,
+            largest: 0.0,
+            sample: Sample::default(),
+            terms: Mutex::new(None),
+            choice: Mutex::new(None),
+        })
+    }
+}
+
+/// What is measured of a batch of patterns on the way in.
+struct Measured {
+    squared: Vec<f32>,
+    largest: f32,
+}
+
+fn measure(
+    rows: &Rows<'_>,
+    what: &'static str,
+    similarity: Similarity,
+    precision: Precision,
+) -> Result<Measured> {
+    let d = rows.columns();
+    let squared: Vec<f32> =
+        rows.as_slice().par_chunks_exact(d).map(crate::cpu::similarity::squared).collect();
+    // A NaN or an infinity anywhere shows in its row's length; only then is it looked for.
+    if squared.iter().any(|s| !s.is_finite()) {
+        rows.check_finite(what)?;
+    }
+    if let Some(row) = squared.iter().position(|s| f64::from(*s) > LARGEST) {
+        let length = rows.row(row).iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        let want = format!("at most {:e}, so that its scores fit f32; scale the data down", LARGEST.sqrt());
+        return Err(Error::parameter("length of a row", format!("{length:e} ({what}, row {row})"), want));
+    }
+    if similarity == Similarity::Cosine
+        && let Some(row) = squared.iter().position(|s| *s == 0.0)
+    {
+        return Err(Error::ZeroNorm { what, row });
+    }
+    let magnitude = |row: &[f32]| row.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    let largest = rows.as_slice().par_chunks_exact(d).map(magnitude).reduce(|| 0.0, f32::max);
+    if precision == Precision::F16 && largest > f16::MAX.to_f32() {
+        let want = format!("at most {} in f16; use f32 or scale the data down", f16::MAX);
+        return Err(Error::parameter("largest value", format!("{largest} ({what})"), want));
+    }
+    Ok(Measured { squared, largest })
+}
+
+/// The mean row, where the rows lie much farther from the origin than from it.
+fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<Vec<f32>> {
+    let (n, d) = (rows.rows(), rows.columns());
+    let mut sum = vec![0.0_f64; d];
+    for row in rows.iter() {
+        sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
+    }
+    let mean: Vec<f32> = sum.iter().map(|s| (s / n as f64) as f32).collect();
+    let of_mean: f64 = mean.iter().map(|v| f64::from(*v).powi(2)).sum();
+    let spread = squared.iter().map(|s| f64::from(*s)).sum::<f64>() / n as f64 - of_mean;
+    (of_mean > 16.0 * spread.max(0.0) && n > 1).then_some(mean)
+}
+
+fn rounded_to_f16(rows: &Rows<'_>) -> Result<Rows<'static>> {
+    let values: Vec<f32> = rows.as_slice().par_iter().map(|v| f16::from_f32(*v).to_f32()).collect();
+    Rows::new(values, rows.columns())
+}
+
+fn shifted(rows: &Rows<'_>, by: &[f32]) -> Result<Rows<'static>> {
+    let moved: Vec<f32> = rows
+        .as_slice()
+        .par_chunks_exact(by.len())
+        .flat_map_iter(|row| row.iter().zip(by).map(|(v, c)| v - c))
+        .collect();
+    Rows::new(moved, rows.columns())
+}
+
+impl DenseMemory {
+    /// A memory of patterns `[n, d]` on [`Device::best`], with the L2 similarity and an automatic
+    /// `beta`.
+    ///
+    /// # Errors
+    /// [`Error::EmptyMemory`] without patterns, [`Error::DimensionMismatch`] for ragged rows,
+    /// [`Error::NonFinite`] for NaN and infinities, and faults of the device.
+    pub fn new<P: ToRows + ?Sized>(patterns: &P) -> Result<Self> {
+        Self::builder().build(patterns)
+    }
+
+    /// Settings other than the defaults.
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let memory = DenseMemory::builder()
+    ///     .device(&Device::cpu())
+    ///     .similarity(Similarity::Dot)
+    ///     .beta(8.0)
+    ///     .build(&[[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])?;
+    /// assert_eq!(memory.beta()?, 8.0);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// How queries and patterns are compared.
+    pub fn similarity(&self) -> Similarity {
+        self.similarity
+    }
+
+    /// The inverse temperature that a recall uses: as given, or chosen now.
+    ///
+    /// # Errors
+    /// [`Error::EmptyMemory`] where it is to be chosen from no patterns; faults of the device.
+    pub fn beta(&self) -> Result<f32> {
+        match self.beta {
+            Beta::Fixed(beta) => Ok(beta),
+            Beta::Auto => Ok(self.beta_choice()?.beta),
+        }
+    }
+
+    /// The automatic choice of `beta` for the stored patterns, whether or not it is used.
+    ///
+    /// # Errors
+    /// [`Error::EmptyMemory`]; faults of the device.
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let memory = DenseMemory::new(&[[0.0, 0.0], [3.0, 4.0]])?;
+    /// // Half the squared distance is 12.5: exp(-12.5 beta) = 0.01/0.99.
+    /// assert!((memory.beta_choice()?.beta - 99f32.ln() / 12.5).abs() < 1e-4);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn beta_choice(&self) -> Result<BetaChoice> {
+        let mut kept = self.choice.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(choice) = *kept {
+            return Ok(choice);
+        }
+        let choice = self.choose_beta()?;
+        *kept = Some(choice);
+        Ok(choice)
+    }
+
+    fn choose_beta(&self) -> Result<BetaChoice> {
+        let (n, d) = (self.len(), self.dim());
+        if n == 0 {
+            return Err(Error::EmptyMemory);
+        }
+        let affordable = (SAMPLE_WORK / (n * d)).max(64);
+        let every = self.sample.indices.len().div_ceil(affordable);
+        let indices: Vec<u32> = self.sample.indices.iter().copied().step_by(every).collect();
+        let rows: Vec<f32> = self.sample.rows.chunks_exact(d).step_by(every).flatten().copied().collect();
+        let top_k = (NEAREST + 1).min(n);
+        let form = Form { similarity: self.similarity, beta: 1.0, offset: 0.0 };
+        let terms = self.terms(None)?;
+        let landscape = Landscape { patterns: &self.patterns, terms: &terms, form };
+        let plan = Plan::evaluation(top_k);
+        let found = descend(&landscape, &Rows::new(rows, d)?, &plan)?;
+        let lists = found.indices.chunks_exact(top_k).zip(found.scores.chunks_exact(top_k));
+        let sample: Vec<Separations> = lists
+            .zip(&indices)
+            .map(|((of, scores), own)| {
+                let mine = of.iter().position(|k| k == own);
+                // A pattern that is not among the most similar to itself is separated from nothing.
+                let own_score = mine.map_or(f32::MIN, |at| scores[at]);
+                let others = scores.iter().enumerate().filter(|(at, _)| Some(*at) != mine);
+                let nearest: Vec<f64> = others.map(|(_, s)| f64::from(own_score) - f64::from(*s)).collect();
+                let farther = n - 1 - nearest.len().min(n - 1);
+                Separations { nearest, farther }
+            })
+            .collect();
+        Ok(choose(&sample, f64::from(self.widest)))
+    }
+
+    /// Stores patterns, `shared` being the same rows without a need to copy them.
+    fn add(&mut self, rows: &Rows<'_>, shared: Option<SharedRows>) -> Result<()> {
+        if rows.rows() == 0 {
+            return Ok(());
+        }
+        if rows.columns() != self.dim() {
+            return Err(Error::dimension(
+                "columns of patterns (as those stored have)",
+                rows.columns(),
+                self.dim(),
+            ));
+        }
+        let precision = self.patterns.precision();
+        let given = measure(rows, "patterns", self.similarity, precision)?;
+        let movable = matches!(self.similarity, Similarity::L2 | Similarity::L1);
+        if self.is_empty() && movable {
+            self.centre = far_centre(rows, &given.squared);
+        }
+        // Rows as they will be kept; lengths are those of the kept values.
+        let mut kept = self.inward(rows)?;
+        if precision == Precision::F16 {
+            kept = Cow::Owned(rounded_to_f16(&kept)?);
+        }
+        let measured = match &kept {
+            Cow::Borrowed(_) => given,
+            Cow::Owned(kept) => {
+                Measured { largest: given.largest, ..measure(kept, "patterns", self.similarity, precision)? }
+            }
+        };
+        match (shared, &kept) {
+            (Some(shared), Cow::Borrowed(_)) => self.patterns.append_shared(shared)?,
+            _ => self.patterns.append(&kept)?,
+        }
+        self.sample.take(&kept, self.squared.len());
+        self.widest = measured.squared.iter().copied().fold(self.widest, f32::max);
+        self.largest = self.largest.max(measured.largest);
+        self.squared.extend(measured.squared);
+        *self.terms.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    /// Associates a value row with each stored pattern `[n, v]`: recalls then also give the weighted
+    /// values (hetero-association).
+    ///
+    /// # Errors
+    /// [`Error::DimensionMismatch`] where their number is not that of the patterns,
+    /// [`Error::NonFinite`].
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let mut memory = DenseMemory::new(&[[0.0, 1.0], [1.0, 0.0]])?;
+    /// memory.associate(&[[10.0], [20.0]])?;
+    /// let values = memory.recall(&[[0.9, 0.1]])?.values.ok_or(attractor::Error::EmptyMemory)?;
+    /// assert!((values[(0, 0)] - 20.0).abs() < 0.2);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn associate(&mut self, values: &dyn ToRows) -> Result<()> {
+        let rows = values.to_rows()?;
+        if rows.rows() != self.len() {
+            return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), self.len()));
+        }
+        measure(&rows, "values", Similarity::Dot, Precision::F32)?;
+        let mut shards = Shards::new(self.device(), rows.columns(), Precision::F32)?;
+        shards.append_beside(&rows, &self.patterns)?;
+        self.values = Some(shards);
+        Ok(())
+    }
+
+    /// Stores more patterns `[m, d]` together with their values `[m, v]`.
+    ///
+    /// # Errors
+    /// As [`DenseMemory::associate`] and [`Memory::append`].
+    pub fn append_pairs(&mut self, patterns: &dyn ToRows, values: &dyn ToRows) -> Result<()> {
+        let (rows, of_values) = (patterns.to_rows()?, values.to_rows()?);
+        if of_values.rows() != rows.rows() {
+            return Err(Error::dimension("rows of values (one per pattern)", of_values.rows(), rows.rows()));
+        }
+        measure(&of_values, "values", Similarity::Dot, Precision::F32)?;
+        let columns = self.values.as_ref().map_or(of_values.columns(), Shards::columns);
+        if columns != of_values.columns() {
+            return Err(Error::dimension(
+                "columns of values (as those stored have)",
+                of_values.columns(),
+                columns,
+            ));
+        }
+        if self.values.is_none() && !self.is_empty() {
+            let want = "given to all patterns first: use `associate`";
+            return Err(Error::parameter("number of patterns without values", self.len(), want));
+        }
+        let mut shards = match self.values.take() {
+            Some(shards) => shards,
+            None => Shards::new(self.device(), columns, Precision::F32)?,
+        };
+        let stored = self.add(&rows, None);
+        let stored = stored.and_then(|()| shards.append_beside(&of_values, &self.patterns));
+        self.values = Some(shards);
+        stored
+    }
+
+    /// The rows as this memory holds them.
+    fn inward<'r>(&self, rows: &'r Rows<'r>) -> Result<Cow<'r, Rows<'r>>> {
+        match &self.centre {
+            Some(centre) => Ok(Cow::Owned(shifted(rows, centre)?)),
+            None => Ok(Cow::Borrowed(rows)),
+        }
+    }
+
+    /// Terms of all patterns, those outside of the mask hidden.
+    fn terms(&self, mask: Option<&[bool]>) -> Result<Arc<Terms>> {
+        let of = |i: usize| Term::new(self.similarity, self.squared[i]);
+        if let Some(mask) = mask {
+            let terms = (0..self.len()).map(|i| if mask[i] { of(i) } else { of(i).masked() }).collect();
+            return Ok(Arc::new(Terms::upload(terms, &self.patterns)?));
+        }
+        let mut kept = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(terms) = &*kept {
+            return Ok(Arc::clone(terms));
+        }
+        let terms = Arc::new(Terms::upload((0..self.len()).map(of).collect(), &self.patterns)?);
+        *kept = Some(Arc::clone(&terms));
+        Ok(terms)
+    }
+
+    /// The energy's form and the checks that need `beta`.
+    fn form(&self, beta: f32, mask: Option<&[bool]>, queries: &Measured) -> Result<Form> {
+        let (count, widest) = match mask {
+            None => (self.len(), self.widest),
+            Some(mask) => {
+                let eligible = || mask.iter().zip(&self.squared).filter(|(m, _)| **m).map(|(_, s)| *s);
+                (eligible().count(), eligible().fold(0.0, f32::max))
+            }
+        };
+        if count == 0 {
+            return Err(Error::NoEligiblePattern { patterns: self.len() });
+        }
+        let reach = f64::from(queries.squared.iter().copied().fold(widest, f32::max));
+        if f64::from(beta) * reach > LARGEST {
+            let want =
+                format!("at most {:e} for rows of this length, so that scores fit f32", LARGEST / reach);
+            return Err(Error::parameter("beta", beta, want));
+        }
+        let offset = match self.similarity {
+            Similarity::Dot => (count as f64).ln() / f64::from(beta) + 0.5 * f64::from(widest),
+            Similarity::L2 | Similarity::Cosine | Similarity::L1 => 0.0,
+        };
+        Ok(Form { similarity: self.similarity, beta, offset })
+    }
+
+    /// Checks queries, and runs a plan on them.
+    fn run(&self, queries: &Rows<'_>, mask: Option<&[bool]>, plan: &Plan<'_>) -> Result<(Outcome, f32)> {
+        if self.is_empty() {
+            return Err(Error::EmptyMemory);
+        }
+        if queries.rows() > 0 && queries.columns() != self.dim() {
+            return Err(Error::dimension(
+                "columns of queries (as patterns have)",
+                queries.columns(),
+                self.dim(),
+            ));
+        }
+        if let Some(mask) = mask.filter(|m| m.len() != self.len()) {
+            return Err(Error::dimension(
+                "entries of the pattern mask (one per pattern)",
+                mask.len(),
+                self.len(),
+            ));
+        }
+        let beta = self.beta()?;
+        if queries.rows() == 0 {
+            return Ok((Outcome::default(), beta));
+        }
+        let mut measured = measure(queries, "queries", self.similarity, Precision::F32)?;
+        let inward = self.inward(queries)?;
+        if let Cow::Owned(moved) = &inward {
+            measured = measure(moved, "queries", self.similarity, Precision::F32)?;
+        }
+        let form = self.form(beta, mask, &measured)?;
+        let terms = self.terms(mask)?;
+        let landscape = Landscape { patterns: &self.patterns, terms: &terms, form };
+        let mut outcome = descend(&landscape, &inward, plan)?;
+        if let Some(centre) = &self.centre {
+            outward(&mut outcome, queries, centre, plan);
+        }
+        Ok((outcome, beta))
+    }
+}
+
+/// Takes states back to where the queries were; known coordinates exactly.
+fn outward(outcome: &mut Outcome, queries: &Rows<'_>, centre: &[f32], plan: &Plan<'_>) {
+    let d = centre.len();
+    for (i, state) in outcome.states.chunks_exact_mut(d).enumerate() {
+        let clamp = plan.clamp.map(|c| clamp_row(c, i, d));
+        for (j, (x, c)) in state.iter_mut().zip(centre).enumerate() {
+            let moved = plan.steps > 0 && clamp.is_none_or(|k| !k[j]);
+            *x = if moved { *x + c } else { queries[(i, j)] };
+        }
+    }
+}
+
+impl Memory for DenseMemory {
+    fn len(&self) -> usize {
+        self.patterns.rows()
+    }
+
+    fn dim(&self) -> usize {
+        self.patterns.columns()
+    }
+
+    fn device(&self) -> &Device {
+        self.patterns.device()
+    }
+
+    fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
+        self.add(&patterns.to_rows()?, None)
+    }
+
+    fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
+        let rows = queries.to_rows()?;
+        let (b, d) = (rows.rows(), self.dim());
+        let tolerance = options.tolerance.unwrap_or(1e-6 * self.largest.max(1.0));
+        if !(tolerance >= 0.0 && tolerance.is_finite()) {
+            return Err(Error::parameter("tolerance", tolerance, "0 or a positive, finite number"));
+        }
+        let most = if self.similarity == Similarity::L2 { 2.0 } else { 1.0 };
+        if !(options.step_size > 0.0 && options.step_size <= most) {
+            let want = format!("above 0 and at most {most} for {}", self.similarity);
+            return Err(Error::parameter("step size", options.step_size, want));
+        }
+        let top_k = options.top_k.unwrap_or(5.min(self.len()));
+        if top_k > self.len() {
+            return Err(Error::parameter(
+                "top_k",
+                top_k,
+                format!("at most the {} stored patterns", self.len()),
+            ));
+        }
+        if let Some(clamp) = options.clamp.filter(|c| c.len() != d && c.len() != b * d) {
+            let what = format!("entries of the clamp ({d}, or {d} for each of {b} queries)");
+            return Err(Error::dimension(what, clamp.len(), d));
+        }
+        let plan = Plan {
+            steps: options.steps,
+            tolerance,
+            step_size: options.step_size,
+            clamp: options.clamp,
+            trace: options.trace,
+            top_k,
+            values: self.values.as_ref(),
+            progress: options.progress,
+        };
+        let (outcome, beta) = self.run(&rows, options.mask, &plan)?;
+        let status = |settled: &bool| if *settled { Status::Converged } else { Status::MaxSteps };
+        Ok(Recall {
+            status: outcome.settled.iter().map(status).collect(),
+            states: Rows::new(outcome.states, d)?,
+            energy: outcome.energy,
+            trace: options.trace.then_some(outcome.trace),
+            steps: outcome.steps,
+            indices: outcome.indices,
+            weights: outcome.weights,
+            top_k,
+            effective: outcome.effective,
+            values: match &self.values {
+                Some(values) => Some(Rows::new(outcome.values, values.columns())?),
+                None => None,
+            },
+            beta,
+        })
+    }
+
+    fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
+        Ok(self.run(&states.to_rows()?, None, &Plan::evaluation(0))?.0.energy)
+    }
+}
+
+impl std::fmt::Debug for DenseMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DenseMemory")
+            .field("patterns", &self.len())
+            .field("dim", &self.dim())
+            .field("similarity", &self.similarity)
+            .field("beta", &self.beta)
+            .field("device", self.device())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,62 @@
+//! The memories: what stores patterns and completes cues.
+//!
+//! All memories share the trait [`Memory`]. A memory is written once, in operations of [`crate::ops`];
+//! none knows on which device it runs.
+
+mod beta;
+mod dense;
+mod recall;
+
+pub use beta::{Beta, BetaChoice};
+pub use dense::{Builder, DenseMemory};
+pub use recall::{Recall, RecallOptions, Status};
+
+use crate::{Device, Result, ToRows};
+
+/// A store of patterns that completes damaged ones.
+///
+/// Patterns and queries are anything that reads as rows ([`ToRows`]): vectors of rows, arrays,
+/// [`crate::Rows`], `ndarray` arrays behind the feature of that name. All methods take `&self` where
+/// nothing changes, so threads can share a memory.
+pub trait Memory: Send + Sync {
+    /// How many patterns are stored.
+    fn len(&self) -> usize;
+
+    /// Whether nothing is stored.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Length of a pattern.
+    fn dim(&self) -> usize;
+
+    /// Where the memory lives.
+    fn device(&self) -> &Device;
+
+    /// Stores more patterns `[m, d]` after those that are there.
+    ///
+    /// # Errors
+    /// [`crate::Error::DimensionMismatch`], [`crate::Error::NonFinite`]; nothing is stored then.
+    fn append(&mut self, patterns: &dyn ToRows) -> Result<()>;
+
+    /// Completes cues `[b, d]` with options.
+    ///
+    /// # Errors
+    /// [`crate::Error::EmptyMemory`], [`crate::Error::DimensionMismatch`], [`crate::Error::NonFinite`],
+    /// [`crate::Error::InvalidParameter`], and faults of the device.
+    fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall>;
+
+    /// Completes cues `[b, d]` with default options.
+    ///
+    /// # Errors
+    /// As [`Memory::recall_with`].
+    fn recall(&self, queries: &dyn ToRows) -> Result<Recall> {
+        self.recall_with(queries, &RecallOptions::default())
+    }
+
+    /// Energies `[b]` of states `[b, d]`.
+    ///
+    /// # Errors
+    /// As [`Memory::recall_with`].
+    fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>>;
+}

@@ -1,0 +1,140 @@
+//! What a recall is asked for, and what it gives.
+
+use crate::{Rows, ops::Progress};
+use std::fmt;
+
+/// How to recall.
+///
+/// ```
+/// use attractor::prelude::*;
+/// let one_step = RecallOptions { steps: 1, top_k: Some(3), ..RecallOptions::default() };
+/// assert_eq!(one_step.step_size, 1.0);
+/// ```
+#[derive(Clone)]
+pub struct RecallOptions<'a> {
+    /// Most updates of a state.
+    pub steps: u32,
+    /// A state has converged when no coordinate changes by more than this in an update. 0 makes
+    /// exactly `steps` updates. `None`: 1e-6, times the largest stored coordinate where that is above 1.
+    pub tolerance: Option<f32>,
+    /// Share of the way to its update that a state goes: 1 is the full update. Up to 1 the energy
+    /// cannot rise; for the L2 similarity up to 2.
+    pub step_size: f32,
+    /// Coordinates that are known and stay as they are in the query: `[d]` for all queries, or
+    /// `[b * d]`.
+    pub clamp: Option<&'a [bool]>,
+    /// Patterns `[n]` that may answer; all where `None`.
+    pub mask: Option<&'a [bool]>,
+    /// Whether to report the energy at every step.
+    pub trace: bool,
+    /// How many of the best patterns to report. `None`: 5, or all where fewer are stored.
+    pub top_k: Option<usize>,
+    /// Called with `(done, total)` from time to time.
+    pub progress: Option<Progress<'a>>,
+}
+
+impl Default for RecallOptions<'_> {
+    fn default() -> Self {
+        Self {
+            steps: 100,
+            tolerance: None,
+            step_size: 1.0,
+            clamp: None,
+            mask: None,
+            trace: false,
+            top_k: None,
+            progress: None,
+        }
+    }
+}
+
+impl fmt::Debug for RecallOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecallOptions")
+            .field("steps", &self.steps)
+            .field("tolerance", &self.tolerance)
+            .field("step_size", &self.step_size)
+            .field("clamped", &self.clamp.map(|c| c.iter().filter(|v| **v).count()))
+            .field("masked", &self.mask.map(|m| m.iter().filter(|v| !**v).count()))
+            .field("trace", &self.trace)
+            .field("top_k", &self.top_k)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a query's recall ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// The last update changed no coordinate by more than the tolerance.
+    Converged,
+    /// All allowed updates were made, and the last one still moved the state.
+    MaxSteps,
+}
+
+impl Status {
+    /// The code in files: 0 converged, 1 all steps made.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Converged => 0,
+            Self::MaxSteps => 1,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Converged => "converged",
+            Self::MaxSteps => "max-steps",
+        })
+    }
+}
+
+/// What a recall of `b` queries gives. Weights, energies and values are those at the final states.
+#[derive(Clone, Debug)]
+pub struct Recall {
+    /// Final states `[b, d]`.
+    pub states: Rows<'static>,
+    /// Energy of the final state, `[b]`.
+    pub energy: Vec<f32>,
+    /// Energies of the states `0..=steps` of each query, where asked for.
+    pub trace: Option<Vec<Vec<f32>>>,
+    /// Updates made, `[b]`.
+    pub steps: Vec<u32>,
+    /// How each recall ended, `[b]`.
+    pub status: Vec<Status>,
+    /// Best patterns of each query, best first: `[b * top_k]`.
+    pub indices: Vec<u32>,
+    /// Their weights in the mixture, `[b * top_k]`.
+    pub weights: Vec<f32>,
+    /// How many patterns are reported per query.
+    pub top_k: usize,
+    /// `exp(H(p))`, how many patterns the final state effectively mixes, `[b]`; 2 and more mark a blend.
+    pub effective: Vec<f32>,
+    /// Associated values `[b, v]`, where the memory has them.
+    pub values: Option<Rows<'static>>,
+    /// The inverse temperature that was used.
+    pub beta: f32,
+}
+
+impl Recall {
+    /// How many queries were recalled.
+    pub fn len(&self) -> usize {
+        self.energy.len()
+    }
+
+    /// Whether there were no queries.
+    pub fn is_empty(&self) -> bool {
+        self.energy.is_empty()
+    }
+
+    /// The best patterns of query `i` with their weights, best first.
+    ///
+    /// # Panics
+    /// As slice indexing does, where there is no such query.
+    pub fn top(&self, i: usize) -> impl ExactSizeIterator<Item = (u32, f32)> {
+        let range = i * self.top_k..(i + 1) * self.top_k;
+        self.indices[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
+    }
+}

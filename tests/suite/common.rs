@@ -1,0 +1,144 @@
+//! Devices, random data and comparisons.
+
+use attractor::{
+    Device, Rows, Tensor,
+    gpu::{Context, Kernels, Options},
+    reference::Matrix,
+};
+use std::sync::OnceLock;
+
+/// The GPU that tests run on: the software adapter, or what `ATTRACTOR_TEST_GPU` names.
+fn open(options: Options) -> Option<Device> {
+    let selector = std::env::var("ATTRACTOR_TEST_GPU").unwrap_or_else(|_| "software".to_owned());
+    match Context::open_with(&selector, options) {
+        Ok(context) => Some(Device::Gpu(context)),
+        Err(error) => {
+            let required = std::env::var("ATTRACTOR_REQUIRE_GPU").is_ok_and(|v| v == "1");
+            assert!(!required, "ATTRACTOR_REQUIRE_GPU=1, but: {error}");
+            eprintln!("skipping the GPU: {error}");
+            None
+        }
+    }
+}
+
+/// The GPU with each kind of kernels, unchecked as users run them.
+pub(crate) fn gpus() -> &'static [(&'static str, Device)] {
+    static ALL: OnceLock<Vec<(&'static str, Device)>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let kinds = [("gpu direct", Kernels::Direct), ("gpu tiled", Kernels::Tiled)];
+        kinds
+            .into_iter()
+            .filter_map(|(name, kernels)| Some((name, open(Options { kernels, ..Options::default() })?)))
+            .collect()
+    })
+}
+
+/// The GPU with runtime checks in its kernels.
+pub(crate) fn checked_gpus() -> Vec<(&'static str, Device)> {
+    let kinds = [("checked direct", Kernels::Direct), ("checked tiled", Kernels::Tiled)];
+    kinds
+        .into_iter()
+        .filter_map(|(name, kernels)| {
+            Some((name, open(Options { checked: true, kernels, binding_limit: None })?))
+        })
+        .collect()
+}
+
+/// A fresh device of the default kind with a small limit on bindings.
+pub(crate) fn gpu_with_limit(binding_limit: u64) -> Option<Device> {
+    open(Options { binding_limit: Some(binding_limit), ..Options::default() })
+}
+
+/// The default GPU, opened anew.
+pub(crate) fn fresh_gpu() -> Option<Device> {
+    open(Options::default())
+}
+
+/// The CPU and every kind of GPU.
+pub(crate) fn devices() -> Vec<(&'static str, Device)> {
+    let mut all = vec![("cpu", Device::cpu())];
+    all.extend(gpus().iter().cloned());
+    all
+}
+
+/// Random numbers that are the same in every run.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x1234_5678)
+    }
+
+    fn bits(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [0, 1).
+    pub(crate) fn uniform(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Uniform whole number below `n`.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.uniform() * n as f64) as usize
+    }
+
+    /// Standard normal.
+    pub(crate) fn normal(&mut self) -> f64 {
+        let u = 1.0 - self.uniform();
+        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// A matrix of standard normals times `scale`.
+    pub(crate) fn rows(&mut self, rows: usize, columns: usize, scale: f64) -> Rows<'static> {
+        let data: Vec<f32> = (0..rows * columns).map(|_| (scale * self.normal()) as f32).collect();
+        Rows::new(data, columns).unwrap()
+    }
+}
+
+/// The oracle's matrix with the same values.
+pub(crate) fn matrix(rows: &Rows<'_>) -> Matrix {
+    Matrix::from_f32(rows.as_slice(), rows.columns())
+}
+
+/// The same values on a device.
+pub(crate) fn tensor(device: &Device, rows: &Rows<'_>) -> Tensor {
+    Tensor::from_flat(device, rows.as_slice(), &[rows.rows(), rows.columns()]).unwrap()
+}
+
+/// Fails unless each value is within `bound` of what is wanted; names the worst.
+#[track_caller]
+pub(crate) fn assert_close(what: &str, got: &[f32], want: &[f64], bound: f64) {
+    assert_eq!(got.len(), want.len(), "{what}: number of values");
+    assert!(
+        bound < 0.05 * (1.0 + want.iter().fold(0.0, |m: f64, v| m.max(v.abs()))),
+        "{what}: loose bound {bound}"
+    );
+    let mut worst = (0.0, 0);
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        let error = (f64::from(*g) - w).abs();
+        assert!(!error.is_nan(), "{what}: value {i} is {g}, want {w}");
+        if error > worst.0 {
+            worst = (error, i);
+        }
+    }
+    let (error, i) = worst;
+    assert!(
+        error <= bound,
+        "{what}: value {i} is {}, want {}: off by {error:e}, bound {bound:e}",
+        got[i],
+        want[i]
+    );
+}
+
+/// Largest magnitude.
+pub(crate) fn scale(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |m, v| m.max(v.abs()))
+}
+
+pub(crate) const EPS: f64 = f32::EPSILON as f64;

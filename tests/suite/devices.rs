@@ -1,0 +1,129 @@
+//! Devices: choice, counting, sharing, loss.
+
+use super::common::*;
+use attractor::{Error, Tensor, gpu::adapters, ops, prelude::*};
+use std::thread;
+
+#[test]
+fn unknown_names_say_what_there_is() {
+    let error = Device::open("gpu:no such card").unwrap_err();
+    assert!(matches!(error, Error::NoAdapter { .. }), "{error}");
+    assert!(Device::open("tpu").unwrap_err().to_string().contains("software"));
+}
+
+#[test]
+fn software_is_never_the_best() {
+    for report in adapters() {
+        assert!(!(report.chosen && report.kind == "software"), "{report:?}");
+        assert!(!report.reason.is_empty() && report.max_binding > 0);
+    }
+    if std::env::var_os("ATTRACTOR_DEVICE").is_none() {
+        let best = Device::best().unwrap();
+        assert!(best.as_gpu().is_none_or(|c| !c.is_software()));
+    }
+}
+
+#[test]
+fn a_recall_is_one_submission_and_one_readback() {
+    for (name, device) in gpus() {
+        let context = device.as_gpu().unwrap();
+        // A device of its own would see only this test; here others may run, so compare on a fresh one.
+        drop(context);
+        let Some(device) = fresh_gpu() else { continue };
+        let context = device.as_gpu().unwrap();
+        let mut random = Random::new(7);
+        let patterns = random.rows(300, 20, 1.0);
+        let memory = DenseMemory::builder().device(&device).beta(1.0).build(&patterns).unwrap();
+        let cues = random.rows(10, 20, 1.0);
+        memory.recall(&cues).unwrap();
+        let before = context.counters();
+        let options =
+            RecallOptions { steps: 50, tolerance: Some(0.0), trace: true, ..RecallOptions::default() };
+        memory.recall_with(&cues, &options).unwrap();
+        let after = context.counters();
+        assert_eq!(after.submissions - before.submissions, 1, "{name}");
+        assert_eq!(after.readbacks - before.readbacks, 1, "{name}");
+        assert!(after.dispatches - before.dispatches >= 200, "{name}");
+        assert_eq!(after.pipelines, before.pipelines, "{name}: a kernel was compiled in a steady state");
+    }
+}
+
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/statm").ok()?;
+    status.split_whitespace().nth(1)?.parse::<u64>().ok().map(|pages| pages * 4096)
+}
+
+#[test]
+fn ten_thousand_recalls_leave_nothing_behind() {
+    let Some(device) = fresh_gpu() else { return };
+    let context = device.as_gpu().unwrap();
+    let mut random = Random::new(8);
+    let memory = DenseMemory::builder().device(&device).beta(4.0).build(&random.rows(20, 8, 1.0)).unwrap();
+    let cues = random.rows(3, 8, 1.0);
+    let options = RecallOptions { steps: 2, ..RecallOptions::default() };
+    let recall = |times| (0..times).for_each(|_| drop(memory.recall_with(&cues, &options).unwrap()));
+    recall(500);
+    let (objects, bytes) = (context.counters().buffers, resident_bytes());
+    recall(10_000);
+    assert_eq!(context.counters().buffers, objects);
+    if let (Some(before), Some(after)) = (bytes, resident_bytes()) {
+        // Other tests of this process may run beside; a leak of 1 KiB a recall would be 10 MB.
+        assert!(after < before + (256 << 20), "{before} bytes before, {after} after");
+    }
+    let before = context.counters().buffers;
+    drop(memory);
+    assert!(context.counters().buffers <= before);
+}
+
+#[test]
+fn threads_share_a_device() {
+    for (name, device) in gpus() {
+        let mut random = Random::new(9);
+        let patterns = random.rows(100, 12, 1.0);
+        let memory = DenseMemory::builder().device(device).beta(2.0).build(&patterns).unwrap();
+        let cues: Vec<Rows<'_>> = (0..4).map(|_| random.rows(5, 12, 1.0)).collect();
+        let alone: Vec<_> = cues.iter().map(|c| memory.recall(c).unwrap().states).collect();
+        thread::scope(|scope| {
+            for (cue, want) in cues.iter().zip(&alone) {
+                let memory = &memory;
+                scope.spawn(move || {
+                    for _ in 0..10 {
+                        assert_eq!(memory.recall(cue).unwrap().states, *want, "{name}");
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn two_devices_in_one_process() {
+    let (Some(a), Some(b)) = (fresh_gpu(), fresh_gpu()) else { return };
+    assert_ne!(a, b);
+    let one = Tensor::new(&a, &[[1.0, 2.0]]).unwrap();
+    let other = one.to_device(&b).unwrap();
+    assert!(matches!(ops::binary(ops::Binary::Add, &one, &other), Err(Error::DeviceMismatch { .. })));
+    assert_eq!(one.to_vec().unwrap(), other.to_vec().unwrap());
+}
+
+#[test]
+fn a_lost_device_says_so() {
+    let Some(device) = fresh_gpu() else { return };
+    let memory = DenseMemory::builder().device(&device).beta(1.0).build(&[[0.0, 1.0], [1.0, 0.0]]).unwrap();
+    memory.recall(&[1.0, 0.0]).unwrap();
+    device.as_gpu().unwrap().destroy();
+    let error = memory.recall(&[1.0, 0.0]).unwrap_err();
+    assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+    assert!(!device.is_alive());
+}
+
+#[test]
+fn more_than_a_device_can_hold_is_an_error() {
+    let Some(device) = gpu_with_limit(1 << 16) else { return };
+    let wide = vec![0.0_f32; 1 << 16];
+    assert!(matches!(Tensor::from_flat(&device, &wide, &[1, 1 << 16]), Err(Error::TooLarge { .. })));
+    assert!(matches!(
+        DenseMemory::builder().device(&device).beta(1.0).build(&[wide]),
+        Err(Error::TooLarge { .. })
+    ));
+}

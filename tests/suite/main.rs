@@ -1,0 +1,16 @@
+//! Tests of the whole library: one binary, so that the GPU is opened and its kernels are compiled
+//! once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "a test that fails should say where; tests are read by their names"
+)]
+
+mod common;
+mod dense;
+mod devices;
+mod operations;
+mod oracles;
+mod shaders;

@@ -1,0 +1,325 @@
+//! Every operation on every device against its f64 reference, on awkward shapes.
+
+use super::common::*;
+use attractor::{
+    Device, Error, Tensor,
+    ops::{self, Axis, Binary, Layout, Reduction, Similarity, Unary},
+    reference,
+};
+
+/// Sizes around 1, a vector, a register tile and a staged tile.
+const SHAPES: [(usize, usize, usize); 9] = [
+    (1, 1, 1),
+    (1, 5, 3),
+    (2, 3, 4),
+    (7, 9, 5),
+    (8, 8, 16),
+    (9, 65, 17),
+    (63, 31, 33),
+    (65, 66, 70),
+    (3, 130, 260),
+];
+
+fn product_cases(devices: &[(&'static str, Device)]) {
+    let mut random = Random::new(1);
+    for (m, n, k) in SHAPES {
+        for layout in [Layout::NN, Layout::NT, Layout::TN] {
+            let a = if layout == Layout::TN { random.rows(k, m, 1.0) } else { random.rows(m, k, 1.0) };
+            let b = if layout == Layout::NT { random.rows(n, k, 1.0) } else { random.rows(k, n, 1.0) };
+            let want = reference::matmul(&matrix(&a), &matrix(&b), layout);
+            // Rounding errors of k products and sums of order one.
+            let bound = 8.0 * EPS * (k as f64).sqrt() * (1.0 + scale(&want.data));
+            for (name, device) in devices {
+                let got = ops::matmul(&tensor(device, &a), &tensor(device, &b), layout).unwrap();
+                assert_eq!(got.shape(), [m, n]);
+                assert_close(
+                    &format!("{name} {layout:?} {m}x{n}x{k}"),
+                    &got.to_vec().unwrap(),
+                    &want.data,
+                    bound,
+                );
+            }
+        }
+    }
+}
+
+fn similarity_cases(devices: &[(&'static str, Device)]) {
+    let mut random = Random::new(2);
+    for (b, n, d) in SHAPES {
+        let (q, x) = (random.rows(b, d, 1.0), random.rows(n, d, 1.0));
+        for kind in Similarity::ALL {
+            let want = reference::similarity(&matrix(&q), &matrix(&x), kind);
+            // The L2 form is a difference of terms of order |x|^2 <= ~4 d.
+            let bound = 8.0 * EPS * (d as f64).sqrt() * (2.0 + (d as f64).sqrt() + scale(&want.data));
+            for (name, device) in devices {
+                let got = ops::similarity(&tensor(device, &q), &tensor(device, &x), kind).unwrap();
+                assert_close(
+                    &format!("{name} {kind} {b}x{n}x{d}"),
+                    &got.to_vec().unwrap(),
+                    &want.data,
+                    bound,
+                );
+            }
+        }
+    }
+}
+
+fn row_cases(devices: &[(&'static str, Device)]) {
+    let mut random = Random::new(3);
+    for (rows, columns) in [(1, 1), (1, 7), (3, 4), (65, 33), (2, 1000), (130, 64), (5, 4099)] {
+        for beta in [0.1_f32, 1.0, 30.0] {
+            let z = random.rows(rows, columns, 3.0);
+            let m = matrix(&z);
+            let p: Vec<f64> = m.iter().flat_map(|row| reference::softmax(row, f64::from(beta))).collect();
+            let lse: Vec<f64> = m.iter().map(|row| reference::log_sum_exp(row, f64::from(beta))).collect();
+            for (name, device) in devices {
+                let t = tensor(device, &z);
+                let what = format!("{name} {rows}x{columns} beta {beta}");
+                // Scores beta z up to ~12 beta are rounded to f32 before the exponential.
+                let bound = EPS * (12.0 + 12.0 * f64::from(beta));
+                assert_close(
+                    &format!("softmax {what}"),
+                    &ops::softmax(&t, beta).unwrap().to_vec().unwrap(),
+                    &p,
+                    bound,
+                );
+                let got = ops::log_sum_exp(&t, beta).unwrap();
+                assert_eq!(got.shape(), [rows]);
+                assert_close(
+                    &format!("lse {what}"),
+                    &got.to_vec().unwrap(),
+                    &lse,
+                    bound.max(20.0 * EPS / f64::from(beta)),
+                );
+            }
+        }
+        let z = random.rows(rows, columns, 1.0);
+        let m = matrix(&z);
+        for how in [Reduction::Sum, Reduction::Mean, Reduction::Max, Reduction::Min] {
+            let (of_rows, of_columns) = (reference::reduce_rows(&m, how), reference::reduce_columns(&m, how));
+            for (name, device) in devices {
+                let t = tensor(device, &z);
+                // A sum of k values passes partial sums of up to its own size.
+                let bound = |k: usize, want: &[f64]| EPS * (k as f64).sqrt() * (1.0 + scale(want));
+                let got = ops::reduce(&t, how, Axis::Columns).unwrap().to_vec().unwrap();
+                let what = format!("{name} {how:?} {rows}x{columns}");
+                assert_close(&format!("rows {what}"), &got, &of_rows, bound(columns, &of_rows));
+                let got = ops::reduce(&t, how, Axis::Rows).unwrap().to_vec().unwrap();
+                assert_close(&format!("columns {what}"), &got, &of_columns, bound(rows, &of_columns));
+            }
+        }
+    }
+}
+
+fn top_k_cases(devices: &[(&'static str, Device)]) {
+    let mut random = Random::new(4);
+    for (rows, columns) in [(1, 1), (3, 5), (66, 70), (2, 3000)] {
+        // Few distinct values: ties are the rule.
+        let coarse: Vec<f32> = (0..rows * columns).map(|_| random.below(7) as f32 - 3.0).collect();
+        // Ascending: every value enters the list.
+        let ascending: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
+        for data in [coarse, ascending] {
+            let z = attractor::Rows::new(data, columns).unwrap();
+            for k in [0, 1, 3, 17, columns] {
+                if k > columns || k > 100 {
+                    continue;
+                }
+                let want: Vec<(usize, f64)> =
+                    matrix(&z).iter().flat_map(|row| reference::top_k(row, k)).collect();
+                for (name, device) in devices {
+                    let (values, indices) = ops::top_k(&tensor(device, &z), k).unwrap();
+                    let got: Vec<(usize, f64)> =
+                        indices.iter().zip(&values).map(|(i, v)| (*i as usize, f64::from(*v))).collect();
+                    assert_eq!(got, want, "{name} {rows}x{columns} k {k}");
+                }
+            }
+        }
+    }
+}
+
+fn elementwise_cases(devices: &[(&'static str, Device)]) {
+    let mut random = Random::new(5);
+    let x = random.rows(7, 13, 2.0);
+    let positive =
+        attractor::Rows::new(x.as_slice().iter().map(|v| v.abs() + 0.1).collect::<Vec<_>>(), 13).unwrap();
+    let y = attractor::Rows::new(
+        random.rows(7, 13, 1.0).as_slice().iter().map(|v| v + 3.0).collect::<Vec<_>>(),
+        13,
+    )
+    .unwrap();
+    let functions = [
+        Unary::Neg,
+        Unary::Abs,
+        Unary::Square,
+        Unary::Sqrt,
+        Unary::Exp,
+        Unary::Log,
+        Unary::Tanh,
+        Unary::Relu,
+        Unary::Sign,
+        Unary::Scale(-1.5),
+        Unary::Shift(0.25),
+    ];
+    for (name, device) in devices {
+        for f in functions {
+            let x = if matches!(f, Unary::Sqrt | Unary::Log) { &positive } else { &x };
+            let want: Vec<f64> = x.as_slice().iter().map(|v| reference::unary(f, f64::from(*v))).collect();
+            // WGSL promises exp to 3 + 2|x| ulp, log to 2^-21 near 1 and tanh to 1e-5.
+            let bound = match f {
+                Unary::Tanh => 1e-5,
+                Unary::Exp => 20.0 * EPS * scale(&want),
+                Unary::Log => 5e-7,
+                _ => 3.0 * EPS * scale(&want),
+            };
+            let got = ops::unary(f, &tensor(device, x)).unwrap().to_vec().unwrap();
+            assert_close(&format!("{name} {f:?}"), &got, &want, bound);
+        }
+        for f in [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div, Binary::Max, Binary::Min] {
+            for rows in [7, 1] {
+                let y = y.slice(0..rows);
+                let want: Vec<f64> = (0..7 * 13)
+                    .map(|i| {
+                        reference::binary(f, x.as_slice()[i].into(), y.as_slice()[i % (rows * 13)].into())
+                    })
+                    .collect();
+                let got = ops::binary(f, &tensor(device, &x), &tensor(device, &y)).unwrap().to_vec().unwrap();
+                assert_close(&format!("{name} {f:?}"), &got, &want, 4.0 * EPS * (1.0 + scale(&want)));
+            }
+        }
+    }
+}
+
+fn step_cases(devices: &[(&'static str, Device)]) {
+    let mut random = Random::new(6);
+    for (b, n, d) in [(1, 1, 1), (1, 700, 5), (3, 50, 16), (9, 333, 7), (66, 70, 65), (2, 5000, 12)] {
+        let (q, x) = (random.rows(b, d, 1.0), random.rows(n, d, 1.0));
+        for kind in Similarity::ALL {
+            for beta in [0.2_f32, 4.0] {
+                let model = reference::DenseModel {
+                    patterns: matrix(&x),
+                    similarity: kind,
+                    beta: beta.into(),
+                    mask: None,
+                };
+                let steps: Vec<_> = matrix(&q).iter().map(|row| model.step(row)).collect();
+                let state: Vec<f64> = steps.iter().flat_map(|s| s.state.clone()).collect();
+                // The operation leaves out the constants of the dot energy.
+                let largest =
+                    matrix(&x).iter().map(|r| r.iter().map(|v| v * v).sum::<f64>()).fold(0.0, f64::max);
+                let constant = if kind == Similarity::Dot {
+                    (n as f64).ln() / f64::from(beta) + 0.5 * largest
+                } else {
+                    0.0
+                };
+                let energy: Vec<f64> = steps.iter().map(|s| s.energy - constant).collect();
+                for (name, device) in devices {
+                    let (s, e) = ops::step(&tensor(device, &q), &tensor(device, &x), beta, kind).unwrap();
+                    assert_eq!((s.shape(), e.shape()), (&[b, d][..], &[b][..]));
+                    let what = format!("{name} {kind} {b}x{n}x{d} beta {beta}");
+                    // beta * score is rounded at about beta (d + |x|^2): an error of the exponent.
+                    let exponent = EPS * f64::from(beta) * (2.0 * d as f64 + 8.0);
+                    assert_close(
+                        &format!("state {what}"),
+                        &s.to_vec().unwrap(),
+                        &state,
+                        (4.0 * exponent + 8.0 * EPS) * 4.0,
+                    );
+                    let bound = (exponent + 20.0 * EPS) / f64::from(beta) + 8.0 * EPS * scale(&energy);
+                    assert_close(&format!("energy {what}"), &e.to_vec().unwrap(), &energy, bound);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_match() {
+    product_cases(&devices());
+}
+
+#[test]
+fn similarities_match() {
+    similarity_cases(&devices());
+}
+
+#[test]
+fn softmax_and_reductions_match() {
+    row_cases(&devices());
+}
+
+#[test]
+fn top_k_matches_with_ties() {
+    top_k_cases(&devices());
+}
+
+#[test]
+fn elementwise_matches() {
+    elementwise_cases(&devices());
+}
+
+#[test]
+fn steps_match() {
+    step_cases(&devices());
+}
+
+/// The kernels as wgpu would run untrusted code: a fault that its checks hide or reveal shows here.
+#[test]
+fn checked_kernels_agree() {
+    let devices = checked_gpus();
+    product_cases(&devices);
+    similarity_cases(&devices);
+    row_cases(&devices);
+    top_k_cases(&devices);
+    elementwise_cases(&devices);
+    step_cases(&devices);
+}
+
+/// Beyond the trips that one invocation may make, work is cut.
+#[test]
+fn long_inner_dimensions_are_cut() {
+    for (name, device) in gpus() {
+        let k = 4 * 32_768 + 5;
+        let ones = attractor::Rows::new(vec![1.0_f32; k], 1).unwrap();
+        let tall = tensor(device, &ones);
+        let wide = Tensor::from_flat(device, ones.as_slice(), &[1, k]).unwrap();
+        // Whole numbers below 2^24 add without error.
+        assert_eq!(ops::matmul(&wide, &tall, Layout::NN).unwrap().to_vec().unwrap(), [k as f32], "{name}");
+        assert_eq!(ops::matmul(&tall, &tall, Layout::TN).unwrap().to_vec().unwrap(), [k as f32], "{name}");
+        assert_eq!(ops::matmul(&wide, &wide, Layout::NT).unwrap().to_vec().unwrap(), [k as f32], "{name}");
+        assert_eq!(ops::reduce(&wide, Reduction::Sum, Axis::Columns).unwrap().to_vec().unwrap(), [k as f32]);
+        assert_eq!(ops::reduce(&tall, Reduction::Sum, Axis::Rows).unwrap().to_vec().unwrap(), [k as f32]);
+    }
+}
+
+#[test]
+fn empty_tensors_are_fine() {
+    for (_, device) in devices() {
+        let none = Tensor::from_flat(&device, &[], &[0, 4]).unwrap();
+        let some = Tensor::from_flat(&device, &[1.0; 8], &[2, 4]).unwrap();
+        assert_eq!(ops::matmul(&none, &some, Layout::NT).unwrap().shape(), [0, 2]);
+        assert_eq!(ops::matmul(&none, &none, Layout::TN).unwrap().to_vec().unwrap(), [0.0; 16]);
+        assert_eq!(ops::unary(Unary::Neg, &none).unwrap().to_vec().unwrap(), Vec::<f32>::new());
+        assert_eq!(ops::reduce(&none, Reduction::Sum, Axis::Rows).unwrap().to_vec().unwrap(), [0.0; 4]);
+        assert!(ops::reduce(&none, Reduction::Max, Axis::Rows).is_err());
+        assert!(matches!(ops::step(&some, &none, 1.0, Similarity::L2), Err(Error::EmptyMemory)));
+    }
+}
+
+#[test]
+fn misuse_is_an_error() {
+    let cpu = Device::cpu();
+    let a = Tensor::from_flat(&cpu, &[0.0; 6], &[2, 3]).unwrap();
+    let b = Tensor::from_flat(&cpu, &[0.0; 8], &[2, 4]).unwrap();
+    assert!(matches!(ops::matmul(&a, &b, Layout::NT), Err(Error::DimensionMismatch { got: 4, want: 3, .. })));
+    assert!(ops::similarity(&a, &b, Similarity::Dot).is_err());
+    assert!(ops::binary(Binary::Add, &a, &b).is_err());
+    assert!(ops::top_k(&a, 4).is_err());
+    assert!(ops::softmax(&a, 0.0).is_err());
+    assert!(ops::step(&a, &a, f32::NAN, Similarity::L2).is_err());
+    assert!(Tensor::from_flat(&cpu, &[0.0; 6], &[2, 2]).is_err());
+    assert!(Tensor::from_flat(&cpu, &[0.0; 6], &[1, 1, 1, 1, 6]).is_err());
+    for (_, gpu) in gpus() {
+        let far = a.to_device(gpu).unwrap();
+        assert!(matches!(ops::matmul(&a, &far, Layout::NT), Err(Error::DeviceMismatch { .. })));
+    }
+}

@@ -1,0 +1,123 @@
+//! Every kernel with every set of constants: valid, portable, and as the house wants it.
+
+use attractor::gpu::shader::variants;
+use naga::{
+    ShaderStage,
+    back::{hlsl, msl, spv},
+    proc::BoundsCheckPolicies,
+    valid::{Capabilities, ModuleInfo, ValidationFlags, Validator},
+};
+
+fn parsed(name: &str, source: &str) -> (naga::Module, ModuleInfo) {
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
+    // `unpack2x16float` is core WGSL; the capability stands for drivers that lack it.
+    let info = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32)
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
+    (module, info)
+}
+
+#[test]
+fn every_variant_is_valid_and_translates() {
+    for variant in variants().unwrap().values() {
+        let name = &variant.name;
+        let source = variant.source().unwrap();
+        let (module, info) = parsed(name, &source);
+        let entry = &module.entry_points[0];
+        assert_eq!((entry.name.as_str(), entry.stage), ("main", ShaderStage::Compute), "{name}");
+
+        let options = spv::Options { lang_version: (1, 3), ..spv::Options::default() };
+        let words = spv::write_vec(&module, &info, &options, None).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(words.len() > 100, "{name}");
+
+        let options = msl::Options {
+            lang_version: (2, 3),
+            fake_missing_bindings: true,
+            bounds_check_policies: BoundsCheckPolicies::default(),
+            ..msl::Options::default()
+        };
+        let (text, _) = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(text.contains("kernel"), "{name}");
+
+        let options = hlsl::Options { fake_missing_bindings: true, ..hlsl::Options::default() };
+        let mut text = String::new();
+        hlsl::Writer::new(&mut text, &options, &hlsl::PipelineOptions::default())
+            .write(&module, &info, None)
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(text.contains("numthreads"), "{name}");
+    }
+}
+
+/// What WebGPU promises on every adapter: 8 storage buffers, 16 KiB of workgroup memory, 256
+/// invocations.
+#[test]
+fn every_variant_keeps_to_the_default_limits() {
+    for variant in variants().unwrap().values() {
+        let name = &variant.name;
+        let (module, _) = parsed(name, &variant.source().unwrap());
+        let storage = module
+            .global_variables
+            .iter()
+            .filter(|(_, v)| matches!(v.space, naga::AddressSpace::Storage { .. }))
+            .count();
+        assert!(storage <= 8, "{name}: {storage} storage buffers");
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let shared: u32 = module
+            .global_variables
+            .iter()
+            .filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup)
+            .map(|(_, v)| layouter[v.ty].size)
+            .sum();
+        assert!(shared <= 16_352, "{name}: {shared} bytes of workgroup memory");
+        let [x, y, z] = module.entry_points[0].workgroup_size;
+        assert!(x * y * z <= 256, "{name}: {x} x {y} x {z} invocations");
+        // Parameters are 16 words at most.
+        for (_, v) in module.global_variables.iter().filter(|(_, v)| v.space == naga::AddressSpace::Uniform) {
+            assert!(layouter[v.ty].size <= 64, "{name}");
+        }
+    }
+}
+
+/// A barrier that some invocations do not reach is undefined, and drivers do not tell.
+#[test]
+fn no_barrier_stands_in_a_branch_or_behind_a_return() {
+    fn barriers(block: &naga::Block, in_branch: bool, seen_return: &mut bool, name: &str) {
+        for statement in block {
+            match statement {
+                naga::Statement::ControlBarrier(_) => {
+                    assert!(!in_branch && !*seen_return, "{name}: a barrier in a branch or behind a return");
+                }
+                naga::Statement::Return { .. } => *seen_return = true,
+                naga::Statement::If { accept, reject, .. } => {
+                    // The test of a loop is an `if` that holds a lone `break`; it is uniform here.
+                    let leaves =
+                        |b: &naga::Block| b.iter().any(|s| matches!(s, naga::Statement::Return { .. }));
+                    barriers(accept, true, &mut false, name);
+                    barriers(reject, true, &mut false, name);
+                    *seen_return |= leaves(accept) || leaves(reject);
+                }
+                naga::Statement::Switch { cases, .. } => {
+                    cases.iter().for_each(|c| barriers(&c.body, true, &mut false, name));
+                }
+                naga::Statement::Loop { body, continuing, .. } => {
+                    barriers(body, in_branch, seen_return, name);
+                    barriers(continuing, in_branch, seen_return, name);
+                }
+                naga::Statement::Block(inner) => barriers(inner, in_branch, seen_return, name),
+                _ => {}
+            }
+        }
+    }
+    for variant in variants().unwrap().values() {
+        let source = variant.source().unwrap();
+        assert!(!source.contains("enable subgroups"), "{}", variant.name);
+        let (module, _) = parsed(&variant.name, &source);
+        for (_, function) in module.functions.iter() {
+            barriers(&function.body, false, &mut false, &variant.name);
+        }
+        barriers(&module.entry_points[0].function.body, false, &mut false, &variant.name);
+    }
+}
