@@ -1,1 +1,42 @@
-fn main() {}
+//! The `attractor` command: associative memories on files of numbers.
+
+mod arguments;
+mod commands;
+mod failure;
+mod progress;
+mod sheet;
+
+use arguments::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    quiet_driver();
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Recall(arguments) => commands::recall::run(arguments),
+        Command::Energy(arguments) => commands::energy::run(arguments),
+        Command::Demo(arguments) => commands::demo::run(arguments),
+        Command::Devices(arguments) => commands::devices::run(arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("attractor: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Mesa's device-selection layer asks for a Wayland display and complains on stderr where there is
+/// none, as on a server. This command shows no windows, so the layer is told to stay out.
+fn quiet_driver() {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        #[allow(unsafe_code, reason = "the environment is changed")]
+        // SAFETY: this runs first in `main`, before any thread is started that could read the
+        // environment meanwhile.
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
+    }
+}

@@ -6,13 +6,15 @@ use super::{
     layout::{Dtype, Layout},
     mapped, npy, npz, safetensors,
 };
-use crate::{Error, Result, Rows};
+use crate::{Error, Result, Rows, SharedRows};
 use memmap2::Mmap;
 use std::{
     borrow::Cow,
     fs::File,
     io,
+    ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// A file of numbers, opened: `.npy`, `.npz` or `.safetensors`, told by its suffix in either case.
@@ -83,6 +85,38 @@ impl Source {
         if rows == 0 { Ok(Rows::empty(columns)) } else { Rows::new(values, columns) }
     }
 
+    /// The matrix in the file as rows that need no copy, and how many columns they have: what
+    /// [`Builder::build_shared`](crate::memory::Builder::build_shared) takes. Where the file does not
+    /// hold plain f32, the converted values are owned.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    ///
+    /// ```
+    /// use attractor::{io::{Array, ArrayData, Source, write}, prelude::*};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("patterns.npy");
+    /// write(&path, &[Array { name: "", shape: vec![2, 3], data: ArrayData::F32(&[0., 0., 0., 1., 1., 1.]) }])?;
+    ///
+    /// let (rows, columns) = Source::open(&path)?.shared(&[])?;
+    /// let memory = DenseMemory::builder().build_shared(rows, columns)?;
+    /// assert_eq!(memory.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shared(self, names: &[&str]) -> Result<(SharedRows, usize)> {
+        let (values, _, columns) = self.read_matrix(names).map_err(|fault| fault.at(&self.path))?;
+        let rows: SharedRows = match values {
+            Cow::Owned(values) => Arc::new(values),
+            Cow::Borrowed(values) => {
+                let start = values.as_ptr() as usize - self.file.as_ptr() as usize;
+                let bytes = start..start + size_of_val(values);
+                Arc::new(MappedRows { file: self.file, bytes })
+            }
+        };
+        Ok((rows, columns))
+    }
+
     /// An array of the file as a mask, and its shape: `false` where it is 0, `true` elsewhere.
     ///
     /// The array is chosen as by [`matrix`](Self::matrix); it may have any number of dimensions.
@@ -123,6 +157,19 @@ impl Source {
             Format::Safetensors => safetensors::locate(&self.file, names).map(Some),
             Format::Npz => Ok(None),
         }
+    }
+}
+
+/// Rows in a mapped file.
+struct MappedRows {
+    file: Mmap,
+    bytes: Range<usize>,
+}
+
+impl AsRef<[f32]> for MappedRows {
+    fn as_ref(&self) -> &[f32] {
+        // Made only of bytes that were f32 in place already, so the fallback is never taken.
+        borrowed(Dtype::F32, &self.file[self.bytes.clone()]).unwrap_or_default()
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Device, Error, Precision, Result, Rows, ToRows,
     ops::{
-        Similarity, Term,
+        Similarity, Term, check_beta,
         descent::{Form, Landscape, Outcome, Plan, Terms, clamp_row, descend},
     },
     tensor::{Shards, SharedRows},
@@ -179,7 +179,7 @@ impl Builder {
 
     fn empty(&self, columns: usize) -> Result<DenseMemory> {
         if let Beta::Fixed(beta) = self.beta {
-            crate::ops::check_beta(beta)?;
+            check_beta(beta)?;
         }
         if columns == 0 {
             return Err(Error::EmptyMemory);
@@ -520,7 +520,13 @@ impl DenseMemory {
     }
 
     /// Checks queries, and runs a plan on them.
-    fn run(&self, queries: &Rows<'_>, mask: Option<&[bool]>, plan: &Plan<'_>) -> Result<(Outcome, f32)> {
+    fn run(
+        &self,
+        queries: &Rows<'_>,
+        beta: Option<f32>,
+        mask: Option<&[bool]>,
+        plan: &Plan<'_>,
+    ) -> Result<(Outcome, f32)> {
         if self.is_empty() {
             return Err(Error::EmptyMemory);
         }
@@ -538,7 +544,11 @@ impl DenseMemory {
                 self.len(),
             ));
         }
-        let beta = self.beta()?;
+        let beta = match beta {
+            Some(beta) => beta,
+            None => self.beta()?,
+        };
+        check_beta(beta)?;
         if queries.rows() == 0 {
             return Ok((Outcome::default(), beta));
         }
@@ -621,7 +631,7 @@ impl Memory for DenseMemory {
             values: self.values.as_ref(),
             progress: options.progress,
         };
-        let (outcome, beta) = self.run(&rows, options.mask, &plan)?;
+        let (outcome, beta) = self.run(&rows, options.beta, options.mask, &plan)?;
         let status = |settled: &bool| if *settled { Status::Converged } else { Status::MaxSteps };
         Ok(Recall {
             status: outcome.settled.iter().map(status).collect(),
@@ -642,7 +652,7 @@ impl Memory for DenseMemory {
     }
 
     fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
-        Ok(self.run(&states.to_rows()?, None, &Plan::evaluation(0))?.0.energy)
+        Ok(self.run(&states.to_rows()?, None, None, &Plan::evaluation(0))?.0.energy)
     }
 }
 

@@ -12,6 +12,9 @@ use std::fmt;
 /// ```
 #[derive(Clone)]
 pub struct RecallOptions<'a> {
+    /// Inverse temperature of this recall. `None`: that of the memory. A softer one (a smaller `beta`)
+    /// lets hidden coordinates mix many patterns before they decide.
+    pub beta: Option<f32>,
     /// Most updates of a state.
     pub steps: u32,
     /// A state has converged when no coordinate changes by more than this in an update. 0 makes
@@ -36,6 +39,7 @@ pub struct RecallOptions<'a> {
 impl Default for RecallOptions<'_> {
     fn default() -> Self {
         Self {
+            beta: None,
             steps: 100,
             tolerance: None,
             step_size: 1.0,
@@ -51,6 +55,7 @@ impl Default for RecallOptions<'_> {
 impl fmt::Debug for RecallOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecallOptions")
+            .field("beta", &self.beta)
             .field("steps", &self.steps)
             .field("tolerance", &self.tolerance)
             .field("step_size", &self.step_size)

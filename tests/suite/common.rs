@@ -8,7 +8,7 @@ use attractor::{
 use std::sync::OnceLock;
 
 /// The GPU that tests run on: the software adapter, or what `ATTRACTOR_TEST_GPU` names.
-fn open(options: Options) -> Option<Device> {
+pub(crate) fn open(options: Options) -> Option<Device> {
     let selector = std::env::var("ATTRACTOR_TEST_GPU").unwrap_or_else(|_| "software".to_owned());
     match Context::open_with(&selector, options) {
         Ok(context) => Some(Device::Gpu(context)),

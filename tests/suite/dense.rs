@@ -467,6 +467,18 @@ fn settled_queries_stop_and_others_go_on() {
 }
 
 #[test]
+fn a_recall_may_have_its_own_beta() {
+    let mut random = Random::new(37);
+    let (x, q) = (random.rows(30, 4, 1.0), random.rows(3, 4, 1.0));
+    for (name, device) in devices() {
+        let other = RecallOptions { beta: Some(0.5), ..exactly(2) };
+        let got = build(&device, &x, Similarity::L2, 9.0).recall_with(&q, &other).unwrap();
+        let want = build(&device, &x, Similarity::L2, 0.5).recall_with(&q, &exactly(2)).unwrap();
+        assert_eq!((got.states, got.beta), (want.states, 0.5), "{name}");
+    }
+}
+
+#[test]
 fn no_queries_give_no_results() {
     for (_, device) in devices() {
         let memory = build(&device, &Rows::new(vec![1.0, 2.0], 2).unwrap(), Similarity::L2, 1.0);
@@ -516,6 +528,7 @@ fn bad_input_is_named() {
     let with = |options: RecallOptions<'_>| memory.recall_with(&[0.0, 1.0], &options).unwrap_err();
     says(with(RecallOptions { top_k: Some(3), ..RecallOptions::default() }), &["top_k", "2 stored"]);
     says(with(RecallOptions { tolerance: Some(-1.0), ..RecallOptions::default() }), &["tolerance"]);
+    says(with(RecallOptions { beta: Some(0.0), ..RecallOptions::default() }), &["beta", "positive"]);
     says(with(RecallOptions { step_size: 0.0, ..RecallOptions::default() }), &["step size"]);
     says(with(RecallOptions { clamp: Some(&[true]), ..RecallOptions::default() }), &["clamp"]);
     says(with(RecallOptions { mask: Some(&[true]), ..RecallOptions::default() }), &["mask"]);

@@ -1,7 +1,12 @@
 //! Devices: choice, counting, sharing, loss.
 
 use super::common::*;
-use attractor::{Error, Tensor, gpu::adapters, ops, prelude::*};
+use attractor::{
+    Error, Tensor,
+    gpu::{Kernels, Options, adapters},
+    ops,
+    prelude::*,
+};
 use std::thread;
 
 #[test]
@@ -25,11 +30,9 @@ fn software_is_never_the_best() {
 
 #[test]
 fn a_recall_is_one_submission_and_one_readback() {
-    for (name, device) in gpus() {
-        let context = device.as_gpu().unwrap();
-        // A device of its own would see only this test; here others may run, so compare on a fresh one.
-        drop(context);
-        let Some(device) = fresh_gpu() else { continue };
+    // On a device of its own: other tests run beside this one.
+    for (name, kernels) in [("direct", Kernels::Direct), ("tiled", Kernels::Tiled)] {
+        let Some(device) = open(Options { kernels, ..Options::default() }) else { continue };
         let context = device.as_gpu().unwrap();
         let mut random = Random::new(7);
         let patterns = random.rows(300, 20, 1.0);

@@ -1,0 +1,144 @@
+//! The command line. All commands share one convention for files, devices and output.
+
+use attractor::{Precision, memory::Beta, ops::Similarity};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Parser)]
+#[command(
+    name = "attractor",
+    version,
+    about = "Associative memories: store patterns, complete damaged cues, on the GPU or the CPU",
+    after_help = "Files are .npy, .npz or .safetensors, told by their suffix. Exit status: 0 done, 2 wrong usage, 1 any other failure."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Store patterns and complete queries from them
+    Recall(Recall),
+    /// Energies of states under stored patterns
+    Energy(Energy),
+    /// Store handwritten digits, damage them, recall them
+    Demo(Demo),
+    /// List the GPU adapters, and which device would be chosen
+    Devices(Devices),
+}
+
+/// What every command takes.
+#[derive(Args)]
+pub(crate) struct Common {
+    /// Where to compute: auto, cpu, gpu, gpu:N, gpu:NAME or software
+    #[arg(long, default_value = "auto", value_name = "D")]
+    pub(crate) device: String,
+    /// Seed of random numbers (recall and energy draw none)
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    pub(crate) seed: u64,
+    /// Print a summary as JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but errors (and JSON where asked for)
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// What makes a memory.
+#[derive(Args)]
+pub(crate) struct Memory {
+    /// Patterns to store, [n, d]
+    #[arg(long, value_name = "P")]
+    pub(crate) patterns: PathBuf,
+    /// Energy of the memory
+    #[arg(long, default_value = "softmax", value_parser = ["softmax"])]
+    pub(crate) energy: String,
+    /// How queries and patterns are compared: l2, dot, cosine or l1
+    #[arg(long, default_value_t = Similarity::L2, value_name = "SIM")]
+    pub(crate) similarity: Similarity,
+    /// Inverse temperature: a number that multiplies the similarity, or auto
+    #[arg(long, default_value = "auto", allow_negative_numbers = true, value_name = "F")]
+    pub(crate) beta: Beta,
+    /// How patterns are kept: f32 or f16
+    #[arg(long, default_value_t = Precision::F32, value_name = "T")]
+    pub(crate) precision: Precision,
+    /// Patterns that may answer, [n]: those that are 0 or false do not
+    #[arg(long, value_name = "M")]
+    pub(crate) mask: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Recall {
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    /// Queries to complete, [b, d]
+    #[arg(long, value_name = "Q")]
+    pub(crate) queries: PathBuf,
+    /// Results: .npy gets the final states [b, d]; .npz and .safetensors get state, energy, steps,
+    /// status (0 converged, 1 all steps made), indices, weights, effective, and trace and values
+    /// where asked for
+    #[arg(long, value_name = "O")]
+    pub(crate) out: PathBuf,
+    /// Most updates of a state
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) steps: u32,
+    /// A state has converged when no coordinate changes by more; 0 makes exactly --steps updates
+    /// [default: 1e-6, times the largest stored value where that is above 1]
+    #[arg(long, value_parser = tolerance, allow_negative_numbers = true, value_name = "F")]
+    pub(crate) tol: Option<f32>,
+    /// Share of the way to its update that a state goes
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, value_name = "A")]
+    pub(crate) step_size: f32,
+    /// Values associated with the patterns, [n, v]: their weighted mean goes out as `values`
+    #[arg(long, value_name = "V")]
+    pub(crate) values: Option<PathBuf>,
+    /// Known coordinates, [d] or [b, d]: those that are not 0 or false stay as in the query
+    #[arg(long, value_name = "M")]
+    pub(crate) clamp: Option<PathBuf>,
+    /// How many of the best patterns to report per query [default: 5, or all where fewer are stored]
+    #[arg(long, value_name = "K")]
+    pub(crate) top_k: Option<usize>,
+    /// Also write the energy before the first and after each step, as `trace`
+    #[arg(long)]
+    pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Args)]
+pub(crate) struct Energy {
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    /// States, [b, d]
+    #[arg(long, value_name = "S")]
+    pub(crate) states: PathBuf,
+    /// Energies, [b]
+    #[arg(long, value_name = "O")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// Where the picture and the numbers go
+    #[arg(long, default_value = "attractor-demo", value_name = "DIR")]
+    pub(crate) out_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Args)]
+pub(crate) struct Devices {
+    /// Print the list as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn tolerance(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
+        _ => Err("want 0 or a positive, finite number".to_owned()),
+    }
+}

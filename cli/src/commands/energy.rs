@@ -1,0 +1,53 @@
+//! `attractor energy`
+
+use super::{beta_json, beta_line, given, open_memory};
+use crate::{
+    arguments,
+    failure::{Result, in_file},
+};
+use attractor::{
+    Device,
+    io::{self, Array, ArrayData, Source},
+    memory::{Memory, RecallOptions},
+};
+
+pub(crate) fn run(arguments: &arguments::Energy) -> Result<()> {
+    io::check_writable(&arguments.out)?;
+    let states = Source::open(&arguments.states)?;
+    let rows = states.matrix(&["states", "state", "queries"])?;
+    let device = Device::open(&arguments.common.device)?;
+    let (memory, mask) = open_memory(&arguments.memory, &device)?;
+    let files = [
+        ("patterns", Some(arguments.memory.patterns.as_path())),
+        ("queries", Some(arguments.states.as_path())),
+        ("mask", given(&arguments.memory.mask)),
+    ];
+    let options =
+        RecallOptions { steps: 0, top_k: Some(0), mask: mask.as_deref(), ..RecallOptions::default() };
+    let energy = memory.recall_with(&rows, &options).map_err(|e| in_file(&files, e))?.energy;
+    io::write(
+        &arguments.out,
+        &[Array { name: "energy", shape: vec![energy.len()], data: ArrayData::F32(&energy) }],
+    )?;
+    let range = || energy.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), e| (a.min(*e), b.max(*e)));
+    let (least, most) = if energy.is_empty() { (0.0, 0.0) } else { range() };
+    if arguments.common.json {
+        let summary = serde_json::json!({
+            "patterns": memory.len(),
+            "dim": memory.dim(),
+            "states": energy.len(),
+            "device": device.to_string(),
+            "similarity": arguments.memory.similarity.name(),
+            "beta": beta_json(&arguments.memory, &memory)?,
+            "least": least,
+            "most": most,
+            "out": arguments.out,
+        });
+        println!("{summary:#}");
+    } else if !arguments.common.quiet {
+        let beta = beta_line(&arguments.memory, &memory)?;
+        println!("{} energies from {least} to {most} on {device}, beta {beta}", energy.len());
+        println!("written: {}", arguments.out.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! One file per command.
+
+pub(crate) mod demo;
+pub(crate) mod devices;
+pub(crate) mod energy;
+pub(crate) mod recall;
+
+use crate::{
+    arguments,
+    failure::{Result, in_file},
+};
+use attractor::{
+    Device,
+    io::Source,
+    memory::{Beta, DenseMemory, Memory},
+};
+use std::path::Path;
+
+/// The memory that the arguments describe, and its pattern mask.
+fn open_memory(arguments: &arguments::Memory, device: &Device) -> Result<(DenseMemory, Option<Vec<bool>>)> {
+    let (rows, columns) = Source::open(&arguments.patterns)?.shared(&["patterns", "state", "states"])?;
+    let builder = DenseMemory::builder()
+        .device(device)
+        .similarity(arguments.similarity)
+        .beta(arguments.beta)
+        .precision(arguments.precision);
+    let memory = builder
+        .build_shared(rows, columns)
+        .map_err(|e| in_file(&[("patterns", Some(&arguments.patterns))], e))?;
+    if memory.is_empty() {
+        return Err(in_file(&[("patterns", Some(&arguments.patterns))], attractor::Error::EmptyMemory));
+    }
+    let mask = match &arguments.mask {
+        Some(path) => Some(Source::open(path)?.mask(&["mask"])?.0),
+        None => None,
+    };
+    Ok((memory, mask))
+}
+
+/// One line on what `beta` is, where it was chosen.
+fn beta_line(arguments: &arguments::Memory, memory: &DenseMemory) -> Result<String> {
+    Ok(match arguments.beta {
+        Beta::Fixed(beta) => beta.to_string(),
+        Beta::Auto => memory.beta_choice()?.to_string(),
+    })
+}
+
+/// `beta` and how it came about, for JSON.
+fn beta_json(arguments: &arguments::Memory, memory: &DenseMemory) -> Result<serde_json::Value> {
+    Ok(match arguments.beta {
+        Beta::Fixed(beta) => serde_json::json!({ "value": beta, "auto": false }),
+        Beta::Auto => {
+            let choice = memory.beta_choice()?;
+            serde_json::json!({
+                "value": choice.beta,
+                "auto": true,
+                "sampled": choice.sampled,
+                "separated": choice.separated,
+                "separation": choice.separation,
+            })
+        }
+    })
+}
+
+/// The path, where one was given.
+fn given(path: &Option<std::path::PathBuf>) -> Option<&Path> {
+    path.as_deref()
+}

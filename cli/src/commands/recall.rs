@@ -1,0 +1,147 @@
+//! `attractor recall`
+
+use super::{beta_json, beta_line, given, open_memory};
+use crate::{
+    arguments,
+    failure::{Failure, Result, in_file},
+    progress::Progress,
+};
+use attractor::{
+    Device,
+    io::{self, Array, ArrayData, Source},
+    memory::{Memory, Recall, RecallOptions, Status},
+};
+use std::{path::Path, time::Instant};
+
+pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
+    io::check_writable(&arguments.out)?;
+    let queries = Source::open(&arguments.queries)?;
+    let rows = queries.matrix(&["queries", "state", "states"])?;
+    let device = Device::open(&arguments.common.device)?;
+    let (mut memory, mask) = open_memory(&arguments.memory, &device)?;
+    let files = [
+        ("patterns", Some(arguments.memory.patterns.as_path())),
+        ("queries", Some(arguments.queries.as_path())),
+        ("values", given(&arguments.values)),
+        ("clamp", given(&arguments.clamp)),
+        ("mask", given(&arguments.memory.mask)),
+    ];
+    if let Some(path) = &arguments.values {
+        let values = Source::open(path)?;
+        memory.associate(&values.matrix(&["values"])?).map_err(|e| in_file(&files, e))?;
+    }
+    let clamp = match &arguments.clamp {
+        Some(path) => Some(read_clamp(path, rows.rows(), memory.dim())?),
+        None => None,
+    };
+    // Chosen before the clock starts: it is part of storing, not of recalling.
+    let beta = beta_line(&arguments.memory, &memory)?;
+    let progress = Progress::new(arguments.common.quiet);
+    let tell = |done, total| progress.tell(done, total);
+    let options = RecallOptions {
+        beta: None,
+        steps: arguments.steps,
+        tolerance: arguments.tol,
+        step_size: arguments.step_size,
+        clamp: clamp.as_deref(),
+        mask: mask.as_deref(),
+        trace: arguments.trace,
+        top_k: arguments.top_k,
+        progress: Some(&tell),
+    };
+    let started = Instant::now();
+    let recall = memory.recall_with(&rows, &options).map_err(|e| in_file(&files, e))?;
+    let seconds = started.elapsed().as_secs_f64();
+    drop(progress);
+    write(&arguments.out, &recall)?;
+
+    let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
+    let rate = recall.len() as f64 / seconds.max(1e-9);
+    let plain = arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    if plain && (arguments.trace || arguments.values.is_some()) && !arguments.common.quiet {
+        eprintln!("attractor: a .npy file holds the final states alone; name a .npz for trace and values");
+    }
+    if arguments.common.json {
+        let summary = serde_json::json!({
+            "patterns": memory.len(),
+            "dim": memory.dim(),
+            "queries": recall.len(),
+            "device": device.to_string(),
+            "energy": arguments.memory.energy,
+            "similarity": arguments.memory.similarity.name(),
+            "precision": arguments.memory.precision.to_string(),
+            "beta": beta_json(&arguments.memory, &memory)?,
+            "converged": converged,
+            "steps_most": recall.steps.iter().max(),
+            "effective_most": recall.effective.iter().copied().fold(0.0, f32::max),
+            "seconds": seconds,
+            "recalls_per_second": rate,
+            "out": arguments.out,
+        });
+        println!("{summary:#}");
+    } else if !arguments.common.quiet {
+        println!(
+            "{} patterns of {} values, similarity {}, beta {beta}",
+            memory.len(),
+            memory.dim(),
+            memory.similarity()
+        );
+        println!(
+            "{} queries on {device}: {converged} converged, {seconds:.3} s, {rate:.0} recalls per second",
+            recall.len()
+        );
+        println!("written: {}", arguments.out.display());
+    }
+    Ok(())
+}
+
+/// Known coordinates: `[d]`, or `[b, d]`.
+fn read_clamp(path: &Path, b: usize, d: usize) -> Result<Vec<bool>> {
+    let (clamp, shape) = Source::open(path)?.mask(&["clamp", "mask"])?;
+    if clamp.len() == d || clamp.len() == b * d {
+        return Ok(clamp);
+    }
+    let message = format!("{}: the clamp has shape {shape:?}; want [{d}] or [{b}, {d}]", path.display());
+    Err(Failure::data(message))
+}
+
+/// Writes what the format of the file holds.
+fn write(path: &Path, recall: &Recall) -> Result<()> {
+    let (b, d) = (recall.len(), recall.states.columns());
+    let state = Array { name: "state", shape: vec![b, d], data: ArrayData::F32(recall.states.as_slice()) };
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
+        return Ok(io::write(path, &[state])?);
+    }
+    let status: Vec<u8> = recall.status.iter().map(|s| s.code()).collect();
+    let best = vec![b, recall.top_k];
+    let mut arrays = vec![
+        state,
+        Array { name: "energy", shape: vec![b], data: ArrayData::F32(&recall.energy) },
+        Array { name: "steps", shape: vec![b], data: ArrayData::U32(&recall.steps) },
+        Array { name: "status", shape: vec![b], data: ArrayData::U8(&status) },
+        Array { name: "indices", shape: best.clone(), data: ArrayData::U32(&recall.indices) },
+        Array { name: "weights", shape: best, data: ArrayData::F32(&recall.weights) },
+        Array { name: "effective", shape: vec![b], data: ArrayData::F32(&recall.effective) },
+    ];
+    let trace = recall.trace.as_ref().map(|t| rectangular(t));
+    if let Some((values, columns)) = &trace {
+        arrays.push(Array { name: "trace", shape: vec![b, *columns], data: ArrayData::F32(values) });
+    }
+    if let Some(values) = &recall.values {
+        let shape = vec![b, values.columns()];
+        arrays.push(Array { name: "values", shape, data: ArrayData::F32(values.as_slice()) });
+    }
+    Ok(io::write(path, &arrays)?)
+}
+
+/// Traces of unequal length as one matrix; a state that stopped early keeps its last energy.
+fn rectangular(traces: &[Vec<f32>]) -> (Vec<f32>, usize) {
+    let columns = traces.iter().map(Vec::len).max().unwrap_or(0);
+    let mut values = Vec::with_capacity(traces.len() * columns);
+    for trace in traces {
+        values.extend_from_slice(trace);
+        let last = trace.last().copied().unwrap_or(0.0);
+        values.extend(std::iter::repeat_n(last, columns - trace.len()));
+    }
+    (values, columns)
+}

@@ -1,0 +1,50 @@
+//! How a command fails: one line on stderr, and exit status 1.
+
+use attractor::Error;
+use std::{fmt, path::Path};
+
+/// A failure of something that was called rightly; clap reports wrong usage itself, with status 2.
+#[derive(Debug)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    /// What the command was given does not fit.
+    pub(crate) fn data(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Names the file that an error of the library is about: the first whose role its message mentions.
+pub(crate) fn in_file<'p>(files: &[(&str, Option<&'p Path>)], error: Error) -> Failure {
+    let message = error.to_string();
+    let about: Option<&'p Path> = match &error {
+        Error::EmptyMemory | Error::NoEligiblePattern { .. } => files.first().and_then(|(_, path)| *path),
+        Error::NonFinite { .. }
+        | Error::ZeroNorm { .. }
+        | Error::DimensionMismatch { .. }
+        | Error::InvalidParameter { .. } => {
+            // The role that is mentioned first is what is wrong; later ones say what it must fit.
+            let mentioned = files.iter().filter_map(|(role, path)| Some((message.find(role)?, (*path)?)));
+            mentioned.min_by_key(|(at, _)| *at).map(|(_, path)| path)
+        }
+        _ => None,
+    };
+    match about {
+        Some(path) => Failure(format!("{}: {message}", path.display())),
+        None => error.into(),
+    }
+}
