@@ -1,0 +1,273 @@
+//! The command as a user meets it: results, messages, exit status, files left behind.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
+
+use attractor::{
+    Rows,
+    io::{Array, ArrayData, Source, write},
+    ops::Similarity,
+    reference::{DenseModel, Matrix},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+/// A folder with patterns, queries and a little of everything.
+struct Desk {
+    folder: TempDir,
+}
+
+const PATTERNS: [f32; 12] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0];
+const QUERIES: [f32; 6] = [0.9, 0.1, 0.2, 0.2, 0.1, 0.8];
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self { folder: tempfile::tempdir().unwrap() };
+        desk.save("p.npy", &[4, 3], ArrayData::F32(&PATTERNS));
+        desk.save("q.npy", &[2, 3], ArrayData::F32(&QUERIES));
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn save(&self, name: &str, shape: &[usize], data: ArrayData<'_>) {
+        write(self.path(name), &[Array { name: "array", shape: shape.to_vec(), data }]).unwrap();
+    }
+
+    fn run(&self, line: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_attractor"))
+            .args(line.split_whitespace())
+            .current_dir(self.folder.path())
+            .env_remove("ATTRACTOR_DEVICE")
+            .output()
+            .unwrap()
+    }
+
+    /// Runs a command that must succeed; gives its stdout.
+    #[track_caller]
+    fn done(&self, line: &str) -> String {
+        let out = self.run(line);
+        assert!(out.status.success(), "{line}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail with this status; gives its stderr.
+    #[track_caller]
+    fn fails(&self, line: &str, status: i32) -> String {
+        let out = self.run(line);
+        let text = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(status), "{line}: {text}");
+        assert!(!text.contains("panicked"), "{line}: {text}");
+        if status == 1 {
+            assert_eq!(text.trim().lines().count(), 1, "{line}: {text}");
+        }
+        text
+    }
+
+    /// Everything in the folder.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn read(path: &Path, name: &str) -> Rows<'static> {
+    Source::open(path).unwrap().matrix(&[name]).unwrap().into_owned()
+}
+
+fn oracle(beta: f64) -> DenseModel {
+    DenseModel { patterns: Matrix::from_f32(&PATTERNS, 3), similarity: Similarity::L2, beta, mask: None }
+}
+
+fn near(got: &[f32], want: &[f64]) {
+    assert_eq!(got.len(), want.len());
+    assert!(got.iter().zip(want).all(|(g, w)| (f64::from(*g) - w).abs() < 1e-5), "{got:?}, want {want:?}");
+}
+
+#[test]
+fn recall_gives_the_softmax_update_in_every_format() {
+    let desk = Desk::new();
+    let want: Vec<f64> = Matrix::from_f32(&QUERIES, 3)
+        .iter()
+        .flat_map(|x| oracle(2.5).step(&oracle(2.5).step(x).state).state)
+        .collect();
+    for device in ["cpu", "software"] {
+        for out in ["o.npy", "o.npz", "o.safetensors"] {
+            desk.done(&format!(
+                "recall --patterns p.npy --queries q.npy --out {out} --beta 2.5 --steps 2 --tol 0 --device {device}"
+            ));
+            near(read(&desk.path(out), "state").as_slice(), &want);
+        }
+    }
+}
+
+#[test]
+fn every_result_is_in_the_archive() {
+    let desk = Desk::new();
+    desk.save("v.npy", &[4, 2], ArrayData::F64(&[1.0, 0.0, 2.0, 0.0, 3.0, 0.0, 4.0, 1.0]));
+    desk.done(
+        "recall --patterns p.npy --queries q.npy --out o.npz --values v.npy --beta 20 --top-k 3 --trace --device cpu",
+    );
+    let at = |name: &str| read(&desk.path("o.npz"), name);
+    let steps = at("steps");
+    assert!(steps.as_slice().iter().all(|s| (1.0..100.0).contains(s)));
+    assert_eq!(at("status").as_slice(), [0.0, 0.0]);
+    assert_eq!((at("indices").rows(), at("indices").columns()), (2, 3));
+    assert_eq!((at("indices")[(0, 0)], at("indices")[(1, 0)]), (0.0, 2.0));
+    assert!(at("weights")[(0, 0)] > 0.99 && at("effective").as_slice().iter().all(|e| *e < 1.1));
+    assert!((at("values")[(1, 0)] - 3.0).abs() < 0.01);
+    let trace = at("trace");
+    assert_eq!(trace.columns() as f32, steps.as_slice().iter().copied().fold(0.0, f32::max) + 1.0);
+    for (row, energy) in trace.iter().zip(at("energy").as_slice()) {
+        assert!(row.windows(2).all(|w| w[1] <= w[0] + 1e-6) && row.last() == Some(energy));
+    }
+}
+
+#[test]
+fn clamp_mask_precision_and_kinds_of_numbers() {
+    let desk = Desk::new();
+    desk.save("clamp.npy", &[3], ArrayData::Bool(&[true, false, false]));
+    desk.save("mask.npy", &[4], ArrayData::U8(&[0, 1, 1, 1]));
+    desk.save("p.safetensors", &[4, 3], ArrayData::U8(&PATTERNS.map(|v| v as u8)));
+    let recall = "recall --queries q.npy --out o.npy --beta 30 --device cpu --quiet";
+    desk.done(&format!("{recall} --patterns p.safetensors --clamp clamp.npy --precision f16"));
+    let state = read(&desk.path("o.npy"), "");
+    assert_eq!(state[(0, 0)].to_bits(), 0.9_f32.to_bits());
+    assert!((state[(1, 2)] - 1.0).abs() < 1e-3);
+    desk.done(&format!("{recall} --patterns p.npy --mask mask.npy"));
+    near(read(&desk.path("o.npy"), "").row(0), &[1.0, 1.0, 0.0]);
+    assert!(desk.fails(&format!("{recall} --patterns p.npy --clamp mask.npy"), 1).contains("mask.npy"));
+}
+
+#[test]
+fn energy_is_that_of_the_formula() {
+    let desk = Desk::new();
+    for device in ["cpu", "software"] {
+        desk.done(&format!(
+            "energy --patterns p.npy --states q.npy --out e.npy --beta 2.5 --device {device}"
+        ));
+        let want: Vec<f64> = Matrix::from_f32(&QUERIES, 3).iter().map(|x| oracle(2.5).energy(x)).collect();
+        near(read(&desk.path("e.npy"), "").as_slice(), &want);
+    }
+}
+
+#[test]
+fn json_says_what_was_done() {
+    let desk = Desk::new();
+    let text = desk.done("recall --patterns p.npy --queries q.npy --out o.npy --json --device cpu");
+    let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((summary["patterns"].as_u64(), summary["queries"].as_u64()), (Some(4), Some(2)));
+    assert_eq!((summary["device"].as_str(), summary["similarity"].as_str()), (Some("cpu"), Some("l2")));
+    // The nearest two differ by a squared distance of 1.
+    assert_eq!(summary["beta"]["auto"].as_bool(), Some(true));
+    assert!(summary["beta"]["value"].as_f64().unwrap() > 9.0);
+    let text = desk.done("devices --json");
+    let list: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for adapter in list["adapters"].as_array().unwrap() {
+        assert!(adapter["max_binding_bytes"].as_u64().unwrap() > 0 && adapter["reason"].is_string());
+    }
+    let quiet = desk.run("recall --patterns p.npy --queries q.npy --out o.npy --quiet --device cpu");
+    assert!(quiet.status.success() && quiet.stdout.is_empty() && quiet.stderr.is_empty());
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    let desk = Desk::new();
+    for beta in ["0", "-1", "nan", "inf", "warm"] {
+        let text =
+            desk.fails(&format!("recall --patterns p.npy --queries q.npy --out o.npy --beta {beta}"), 2);
+        assert!(text.contains("beta") && text.contains("positive"), "{text}");
+    }
+    assert!(desk.fails("recall --patterns p.npy --queries q.npy", 2).contains("--out"));
+    desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --similarity manhattan", 2);
+    desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --energy cubic", 2);
+    desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --tol -1", 2);
+    desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --steps -1", 2);
+    desk.fails("remember", 2);
+    assert_eq!(desk.files(), ["p.npy", "q.npy"]);
+}
+
+#[test]
+fn every_failure_has_its_own_line_and_leaves_nothing() {
+    let desk = Desk::new();
+    desk.save("nan.npy", &[2, 3], ArrayData::F32(&[0.0, 0.0, 0.0, 0.0, f32::NAN, 0.0]));
+    desk.save("inf.npy", &[1, 3], ArrayData::F32(&[0.0, f32::INFINITY, 0.0]));
+    desk.save("none.npy", &[0, 3], ArrayData::F32(&[]));
+    desk.save("wide.npy", &[1, 4], ArrayData::F32(&[0.0; 4]));
+    desk.save("short.npy", &[2, 1], ArrayData::F32(&[0.0; 2]));
+    let whole = fs::read(desk.path("p.npy")).unwrap();
+    fs::write(desk.path("cut.npy"), &whole[..whole.len() - 5]).unwrap();
+    fs::write(desk.path("text.npy"), "these are no numbers").unwrap();
+    fs::write(desk.path("p.csv"), "1,2,3").unwrap();
+    fs::write(desk.path("o.npy"), "an earlier result").unwrap();
+    let before = desk.files();
+    let cases = [
+        ("--patterns nan.npy --queries q.npy", vec!["nan.npy", "row 1", "column 1", "NaN", "finite"]),
+        ("--patterns p.npy --queries inf.npy", vec!["inf.npy", "row 0", "column 1", "inf"]),
+        ("--patterns none.npy --queries q.npy", vec!["none.npy", "empty"]),
+        ("--patterns p.npy --queries wide.npy", vec!["wide.npy", "got 4", "want 3"]),
+        ("--patterns p.npy --queries q.npy --values short.npy", vec!["short.npy", "got 2", "want 4"]),
+        ("--patterns cut.npy --queries q.npy", vec!["cut.npy"]),
+        ("--patterns text.npy --queries q.npy", vec!["text.npy"]),
+        ("--patterns p.csv --queries q.npy", vec!["p.csv", ".npz"]),
+        ("--patterns gone.npy --queries q.npy", vec!["gone.npy", "open"]),
+        ("--patterns p.npy --queries q.npy --top-k 5", vec!["top_k", "4 stored"]),
+        ("--patterns p.npy --queries q.npy --step-size 3", vec!["step size"]),
+        ("--patterns p.npy --queries q.npy --device abacus", vec!["abacus", "software"]),
+        ("--patterns p.npy --queries q.npy --device gpu:77", vec!["77"]),
+    ];
+    for (arguments, words) in cases {
+        let device = if arguments.contains("--device") { "" } else { "--device cpu" };
+        let text = desk.fails(&format!("recall {arguments} --out o.npy {device}"), 1);
+        assert!(words.iter().all(|w| text.contains(w)), "{arguments}: {text}");
+        assert_eq!(desk.files(), before, "{arguments}");
+        assert_eq!(fs::read(desk.path("o.npy")).unwrap(), b"an earlier result", "{arguments}");
+    }
+    assert!(
+        desk.fails("recall --patterns p.npy --queries q.npy --out no/such/o.npy --device cpu", 1)
+            .contains("no/such")
+    );
+    assert!(
+        desk.fails("recall --patterns p.npy --queries q.npy --out o.txt --device cpu", 1).contains("o.txt")
+    );
+    assert_eq!(desk.files(), before);
+}
+
+#[test]
+fn results_may_replace_their_source() {
+    let desk = Desk::new();
+    desk.done("recall --patterns p.npy --queries q.npy --out q.npy --beta 50 --device cpu");
+    near(read(&desk.path("q.npy"), "").row(1), &[0.0, 0.0, 1.0]);
+    // No queries give no results, not an error.
+    desk.save("none.npy", &[0, 3], ArrayData::F32(&[]));
+    desk.done("recall --patterns p.npy --queries none.npy --out o.npz --device cpu");
+    assert_eq!(read(&desk.path("o.npz"), "state").rows(), 0);
+}
+
+#[test]
+fn the_demo_recalls_real_digits() {
+    let desk = Desk::new();
+    for device in ["cpu", "software"] {
+        let text = desk.done(&format!("demo --out-dir demo-{device} --device {device}"));
+        assert!(text.contains("1797 handwritten digits") && text.contains("noise"));
+        let picture = fs::read(desk.path(&format!("demo-{device}/digits.png"))).unwrap();
+        assert!(picture.starts_with(b"\x89PNG") && picture.len() > 2000);
+        let numbers = fs::read_to_string(desk.path(&format!("demo-{device}/demo.json"))).unwrap();
+        let numbers: serde_json::Value = serde_json::from_str(&numbers).unwrap();
+        let damages = numbers["damages"].as_array().unwrap();
+        assert_eq!(damages.len(), 3);
+        for damage in damages {
+            let share = |name: &str| damage[name].as_f64().unwrap();
+            assert!(share("recalled") >= share("nearest_neighbour"), "{damage}");
+            assert!(share("recalled") > 0.6, "{damage}");
+        }
+    }
+}
