@@ -15,14 +15,24 @@ pub(crate) fn arch() -> Arch {
     *ARCH.get_or_init(Arch::new)
 }
 
+/// Taken up by the closures of [`simd`].
+pub(crate) struct Once;
+
 /// Runs a block with the widest SIMD of this machine; everything it calls must inline into it.
+///
+/// The closure takes up a value, so that it can be called once only: a closure that could be called
+/// again would be reached through a shim that is not inlined, and be compiled without the SIMD.
 macro_rules! simd {
-    ($body:expr) => {
+    ($body:expr) => {{
+        let once = $crate::cpu::math::Once;
         $crate::cpu::math::arch().dispatch(
             #[inline(always)]
-            || $body,
+            || {
+                let $crate::cpu::math::Once = { once };
+                $body
+            },
         )
-    };
+    }};
 }
 pub(crate) use simd;
 
