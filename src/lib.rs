@@ -17,7 +17,7 @@
 //! - [`memory`]: the memories. [`memory::DenseMemory`] is the one to start with.
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
-//! - [`reference`]: every operation in f64 by its formula, the oracle of the tests.
+//! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
 //! - [`gpu`]: adapters, and what an opened one does and holds.
 
 mod cpu;
