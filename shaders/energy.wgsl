@@ -25,7 +25,7 @@ fn main(
 #for i in 0..4
     if 4u * at + ${i}u < p.rows {
         let k = kept[4u * at + ${i}u];
-        e[${i}] = select(0.0, 0.5 * k.z, p.quadratic != 0u) - (k.x + k.y) / p.beta;
+        e[${i}] = select(0.0, 0.5 * k.z, p.quadratic != 0u) - (k.x + log(k.y)) / p.beta;
     }
 #endfor
     energies[at] = e;

@@ -2,6 +2,12 @@
 // then combine what they found. `lane`, `LANES` and the functions below hide which.
 #if SERIAL
 const LANES: u32 = 1u;
+fn lanes_sum(lane: u32, value: f32) -> f32 {
+    return value;
+}
+fn lanes_max(lane: u32, value: f32) -> f32 {
+    return value;
+}
 #else
 const LANES: u32 = 64u;
 var<workgroup> shared_values: array<f32, 64>;
@@ -31,14 +37,6 @@ fn lanes_max(lane: u32, value: f32) -> f32 {
 #endfor
     workgroupBarrier();
     return shared_values[0];
-}
-#endif
-#if SERIAL
-fn lanes_sum(lane: u32, value: f32) -> f32 {
-    return value;
-}
-fn lanes_max(lane: u32, value: f32) -> f32 {
-    return value;
 }
 #endif
 

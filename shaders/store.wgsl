@@ -14,6 +14,8 @@ struct Parameters {
     slice: u32,
     // Leave out tiles in which every query has settled.
     skip: u32,
+    // What scores past the last column are.
+    padding: f32,
 }
 @group(0) @binding(0) var<uniform> p: Parameters;
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
@@ -31,7 +33,7 @@ struct Parameters {
 
 fn score(product: f32, row: u32, column: u32) -> f32 {
     if column >= p.n {
-        return MASKED;
+        return p.padding;
     }
     let term = terms[p.b_first + column];
     let q = queries[row];

@@ -66,8 +66,8 @@ fn main(
     let number = group_number(group, groups);
     let row = min(number, p.rows - 1u);
     let list = row * p.k;
-    let none = Entry(-3.4e38, 0xffffffffu);
-    var last = Entry(3.4e38, 0u);
+    let none = Entry(-3.4028234e38, 0xffffffffu);
+    var last = Entry(3.4028234e38, 0u);
     for (var round = 0u; round < p.k; round += 1u) {
         var mine = none;
         for (var i = lane; i < p.k; i += 64u) {

@@ -63,7 +63,7 @@ pub enum Error {
         /// How many patterns are stored.
         patterns: usize,
     },
-    /// A request beyond what the device can hold or address.
+    /// A request beyond what the device can bind or address at once.
     #[error("{what} needs {needed} bytes, the limit of this device is {limit}")]
     TooLarge {
         /// What was to be made.
@@ -91,8 +91,8 @@ pub enum Error {
         /// The driver's words.
         reason: String,
     },
-    /// The GPU has no room for an allocation.
-    #[error("the GPU is out of memory for {what} ({needed} bytes)")]
+    /// The device has no room for an allocation.
+    #[error("out of memory for {what} ({needed} bytes)")]
     OutOfMemory {
         /// What was to be made.
         what: String,

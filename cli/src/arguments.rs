@@ -84,7 +84,7 @@ pub(crate) struct Recall {
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub(crate) steps: u32,
     /// A state has converged when no coordinate changes by more; 0 makes exactly --steps updates
-    /// [default: 1e-6, times the largest stored value where that is above 1]
+    /// [default: a millionth of the largest stored value, a common offset left out]
     #[arg(long, value_parser = tolerance, allow_negative_numbers = true, value_name = "F")]
     pub(crate) tol: Option<f32>,
     /// Share of the way to its update that a state goes

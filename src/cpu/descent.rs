@@ -222,7 +222,7 @@ impl Part {
         for (i, (a, b)) in self.found.iter_mut().zip(&other.found).enumerate() {
             let (carry, fa, fb) = a.carry.merge(b.carry);
             a.carry = carry;
-            b.best.entries.iter().for_each(|&(index, value)| a.best.insert(index, value));
+            a.best.merge(&b.best);
             let range = i * width..(i + 1) * width;
             for (x, y) in self.sums[range.clone()].iter_mut().zip(&other.sums[range]) {
                 *x = fa as f32 * *x + fb as f32 * *y;
@@ -305,16 +305,17 @@ fn descend_batch(
     source.readout = plan.values.map_or(Readout::Nothing, |v| Readout::Values(v.cpu_shards()));
     let (found, values) = source.pass(&out.states, d, plan.top_k);
     out.values = values;
-    for (i, f) in found.iter().enumerate() {
+    for (i, f) in found.into_iter().enumerate() {
         let energy = f.carry.energy(landscape.form, squared_f64(&out.states[i * d..(i + 1) * d]));
         out.energy.push(energy);
         if plan.trace {
             out.trace[i].push(energy);
         }
         out.effective.push(f.carry.effective());
-        out.indices.extend(f.best.entries.iter().map(|e| e.0));
-        out.scores.extend(f.best.entries.iter().map(|e| e.1));
-        out.weights.extend(f.best.entries.iter().map(|e| f.carry.weight(e.1)));
+        let best = f.best.into_sorted();
+        out.indices.extend(best.iter().map(|e| e.0));
+        out.scores.extend(best.iter().map(|e| e.1));
+        out.weights.extend(best.iter().map(|e| f.carry.weight(e.1)));
     }
     tell(plan.steps + 1);
     out

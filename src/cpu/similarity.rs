@@ -39,23 +39,17 @@ pub(crate) fn products(
     }
 }
 
-/// Similarities `[b, n]` of queries `[b, d]` and patterns `[n, d]`.
-pub(crate) fn similarity(queries: Operand<'_>, patterns: Operand<'_>, kind: Similarity) -> Vec<f32> {
-    let ((b, d), (n, _)) = (queries.shape, patterns.shape);
-    let mut out = vec![0.0; b * n];
-    if d == 0 || n == 0 {
-        return out;
+/// Similarities `[b, n]` of queries `[b, d]` and patterns `[n, d]`; `d` is at least 1.
+pub(crate) fn similarity(out: &mut [f32], queries: Operand<'_>, patterns: Operand<'_>, kind: Similarity) {
+    let ((_, d), (n, _)) = (queries.shape, patterns.shape);
+    if n == 0 {
+        return;
     }
     let terms: Vec<Term> = patterns.data.chunks_exact(d).map(|xi| Term::new(kind, squared(xi))).collect();
-    products(&mut out, queries, patterns, kind, rayon::current_num_threads());
-    super::for_each_row(&mut out, n, |i, row| {
+    products(out, queries, patterns, kind, rayon::current_num_threads());
+    super::for_each_row(out, n, |i, row| {
         let x = squared(&queries.data[i * d..(i + 1) * d]);
-        let (scale, bias) = match kind {
-            Similarity::Cosine => (Term::new(kind, x).scale, 0.0),
-            Similarity::L2 => (1.0, -0.5 * x),
-            Similarity::Dot | Similarity::L1 => (1.0, 0.0),
-        };
+        let (scale, bias) = Term::of_query(kind, x);
         simd!(row.iter_mut().zip(&terms).for_each(|(s, t)| *s = scale * (*s * t.scale + t.bias) + bias));
     });
-    out
 }

@@ -65,7 +65,7 @@ pub(crate) fn select(adapters: &[Adapter], selector: &str) -> Result<usize> {
     let found = match (wanted.as_str(), wanted.parse::<usize>()) {
         ("", _) => best(adapters),
         ("software", _) => adapters.iter().position(|a| a.get_info().device_type == DeviceType::Cpu),
-        (_, Ok(index)) => (index < adapters.len()).then_some(index),
+        (_, Ok(index)) if index < adapters.len() => Some(index),
         (name, _) => adapters.iter().position(|a| a.get_info().name.to_lowercase().contains(name)),
     };
     found.ok_or_else(|| {

@@ -53,7 +53,7 @@ pub(super) struct Pool {
     bytes: u64,
 }
 
-/// Most bytes that lie free; beyond it buffers are destroyed.
+/// Most bytes that lie free; beyond it buffers are let go.
 const KEEP: u64 = 256 << 20;
 
 /// The size class of a request: the next step of an eighth of a power of two, so that at most an
@@ -69,19 +69,41 @@ impl Pool {
     pub(super) fn take(&mut self, class: u64, before: Option<u64>) -> Option<wgpu::Buffer> {
         let free = self.free.get_mut(&class)?;
         let at = free.iter().rposition(|(_, epoch)| before.is_none_or(|b| *epoch < b))?;
+        let buffer = free.swap_remove(at).0;
+        if free.is_empty() {
+            self.free.remove(&class);
+        }
         self.bytes -= class;
-        Some(free.swap_remove(at).0)
+        Some(buffer)
     }
 
-    /// Takes a buffer back; false where the pool is full and the buffer is let go. Commands in flight
-    /// keep its memory until they are done.
-    pub(super) fn put(&mut self, buffer: wgpu::Buffer, epoch: u64) -> bool {
+    /// Takes a buffer back; gives how many were let go to make room. Commands in flight keep the memory
+    /// of those until they are done.
+    pub(super) fn put(&mut self, buffer: wgpu::Buffer, epoch: u64) -> u64 {
         let class = buffer.size();
-        if self.bytes + class > KEEP {
-            return false;
+        if class > KEEP {
+            return 1;
+        }
+        let mut evicted = 0;
+        while self.bytes + class > KEEP {
+            // The largest go first: few of them make room for many others.
+            let Some(mut entry) = self.free.last_entry() else { break };
+            if entry.get_mut().pop().is_some() {
+                self.bytes -= *entry.key();
+                evicted += 1;
+            }
+            if entry.get().is_empty() {
+                entry.remove();
+            }
         }
         self.bytes += class;
         self.free.entry(class).or_default().push((buffer, epoch));
-        true
+        evicted
+    }
+
+    /// Lets all free buffers go; gives how many there were.
+    pub(super) fn clear(&mut self) -> u64 {
+        self.bytes = 0;
+        std::mem::take(&mut self.free).values().map(|list| list.len() as u64).sum()
     }
 }

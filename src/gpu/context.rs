@@ -96,6 +96,8 @@ pub struct Context {
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Submissions that may be under way before the host waits for the oldest.
 const IN_FLIGHT: usize = 3;
+/// Dispatches of one submission: bounds the memory of a recording of very many steps.
+const MOST_DISPATCHES: usize = 4096;
 /// Host writes that may be pending before they are flushed.
 const PENDING_WRITES: u64 = 64 << 20;
 
@@ -211,7 +213,8 @@ impl Context {
     /// Bytes of the largest storage binding.
     pub(crate) fn binding_limit(&self) -> u64 {
         let device = self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size);
-        self.options.binding_limit.unwrap_or(device).min(device)
+        // Whole steps of the allocator, so that rounding a size up never passes the limit.
+        self.options.binding_limit.unwrap_or(device).min(device) / 256 * 256
     }
 
     /// Whether kernels staged through workgroup memory are to be used.
@@ -251,10 +254,16 @@ impl Context {
         self.allocate(what, bytes, None)
     }
 
+    /// A storage buffer that the host will write to: one that no recorded command still names, since
+    /// such writes go ahead of the recording.
+    pub(crate) fn storage_for_host(self: &Arc<Self>, what: &str, bytes: u64) -> Result<Buffer> {
+        let epoch = lock(&self.recorder).epoch();
+        self.allocate(what, bytes, Some(epoch))
+    }
+
     /// A storage buffer with this content.
     pub(crate) fn upload(self: &Arc<Self>, what: &str, bytes: &[u8]) -> Result<Buffer> {
-        let epoch = lock(&self.recorder).epoch();
-        let buffer = self.allocate(what, bytes.len() as u64, Some(epoch))?;
+        let buffer = self.storage_for_host(what, bytes.len() as u64)?;
         self.write(&buffer, 0, bytes)?;
         Ok(buffer)
     }
@@ -269,7 +278,16 @@ impl Context {
             return Ok(Buffer::new(raw, bytes, self));
         }
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
-        let raw = self.create(what, class, usage)?;
+        let raw = match self.create(what, class, usage) {
+            Err(Error::OutOfMemory { .. }) => {
+                // What lies in the pool may be all that is missing.
+                let freed = lock(&self.pool).clear();
+                self.counts.buffers.fetch_sub(freed, Ordering::Relaxed);
+                let _ = self.device.poll(PollType::Poll);
+                self.create(what, class, usage)?
+            }
+            made => made?,
+        };
         Ok(Buffer::new(raw, bytes, self))
     }
 
@@ -309,9 +327,8 @@ impl Context {
 
     pub(super) fn recycle(&self, raw: wgpu::Buffer) {
         let epoch = lock(&self.recorder).epoch();
-        if !lock(&self.pool).put(raw, epoch) {
-            self.counts.buffers.fetch_sub(1, Ordering::Relaxed);
-        }
+        let evicted = lock(&self.pool).put(raw, epoch);
+        self.counts.buffers.fetch_sub(evicted, Ordering::Relaxed);
     }
 
     // ---- kernels --------------------------------------------------------------------------
@@ -339,7 +356,7 @@ impl Context {
         self.counts.dispatches.fetch_add(1, Ordering::Relaxed);
         // A software adapter has no watchdog, and no one looks at its screen meanwhile.
         let budget = if self.software { 200e9 } else { 50e9 };
-        if recorder.work() > budget {
+        if recorder.work() > budget || recorder.dispatches() >= MOST_DISPATCHES {
             self.submit(recorder)?;
         }
         Ok(())

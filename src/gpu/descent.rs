@@ -12,7 +12,7 @@ use super::{
     padded,
     similarity::terms,
     softmax::by_rows,
-    topk::Best,
+    topk::{Best, MAX_TOP_K},
 };
 use crate::{
     Error, Result, Rows,
@@ -28,6 +28,8 @@ use std::{ops::Range, sync::Arc};
 const BATCH: usize = 1024;
 /// Bytes of the scores of one chunk, and of the slices of one product.
 const SCRATCH: usize = 32 << 20;
+/// Steps between looks at whether any query still moves. A recall of fewer steps is one submission.
+const LOOK: u32 = 128;
 /// Most patterns of one chunk.
 const CHUNK: usize = 32_768;
 
@@ -64,6 +66,11 @@ impl Queries {
             active: context.upload("activity", bytemuck::cast_slice(&active))?,
             count,
         })
+    }
+
+    /// Waits for what is recorded, and tells whether any query still moves.
+    fn moving(&self, context: &Arc<Context>) -> Result<bool> {
+        Ok(context.read(&[&self.active])?[0].iter().any(|byte| *byte != 0))
     }
 
     /// Records what comes before the first pass; `complete` adds `-1/2 |x|^2` to all scores.
@@ -221,6 +228,7 @@ impl<'a> Batch<'a> {
             b_first: chunk.rows.start,
             slice: self.d.next_multiple_of(4),
             skip: pass.skip,
+            padding: MASKED,
         }
         .record(self.context)?;
         let width = padded(n) / 4;
@@ -260,6 +268,7 @@ impl<'a> Batch<'a> {
             b_first: first,
             slice: n.div_ceil(splits).next_multiple_of(16),
             skip: pass.skip,
+            padding: 0.0,
         };
         product.record(self.context)?;
         let width = padded(pass.width) / 4;
@@ -360,7 +369,14 @@ pub(crate) fn descend(
     plan: &Plan<'_>,
 ) -> Result<Outcome> {
     let b = queries.rows();
-    word("patterns", landscape.patterns.rows())?;
+    word("number of patterns", landscape.patterns.rows())?;
+    if plan.top_k > MAX_TOP_K {
+        return Err(Error::parameter(
+            "top_k",
+            plan.top_k,
+            format!("at most {MAX_TOP_K} on a GPU; use the CPU"),
+        ));
+    }
     let widest = landscape.patterns.columns().max(plan.values.map_or(0, Shards::columns));
     // A batch's states must fit a binding, and its scores of the smallest chunk.
     let batch = BATCH.min((context.binding_limit() as usize / (padded(widest).max(64) * 4)).max(1));
@@ -404,8 +420,7 @@ fn descend_batch(
     };
     let parts = chunks(patterns.gpu_shards(), terms, None, batch.chunk);
     let skip = plan.tolerance > 0.0;
-    let complete = false;
-    batch.queries.start(context, states.buffer(), d, form.beta, form.similarity, complete)?;
+    batch.queries.start(context, states.buffer(), d, form.beta, form.similarity, false)?;
     for step in 0..plan.steps {
         batch.pass(&parts, &mut Pass { width: d, precision: patterns.precision(), skip, best: None })?;
         batch.finish(&Finish {
@@ -417,6 +432,10 @@ fn descend_batch(
             trace: trace.as_ref(),
             trace_first: step as usize * b,
         })?;
+        // Most recalls settle within a few dozen steps and are over before this looks.
+        if skip && (step + 1) % LOOK == 0 && step + 1 < plan.steps && !batch.queries.moving(context)? {
+            break;
+        }
     }
     // Where they ended: energies, weights, values.
     let mut best = Best::new(context, b, plan.top_k)?;
@@ -483,7 +502,7 @@ fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>]) -> Result<O
         out.energy.push(energy);
         if plan.trace {
             let earlier = (0..q.steps as usize).filter_map(|t| trace.get(t * b + i)).map(|e| {
-                let carry = Carry { m: e[0].into(), l: 1.0, h: 0.0, le: f64::from(e[1]).exp() };
+                let carry = Carry { m: e[0].into(), l: 1.0, h: 0.0, le: e[1].into() };
                 carry.energy(form, e[2].into())
             });
             out.trace.push(earlier.chain([energy]).collect());
@@ -510,7 +529,7 @@ pub(crate) fn step(
     let (b, d, n) = (queries.rows(), queries.columns(), patterns.rows());
     let energies = Matrix::new(context, "energies", 1, b)?;
     let states = Matrix::new(context, "states", b, d)?;
-    if b == 0 || d == 0 {
+    if b == 0 {
         return Ok((states, energies));
     }
     let form = Form { similarity, beta, offset: 0.0 };

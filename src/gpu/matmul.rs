@@ -20,6 +20,8 @@ pub(super) struct Product<'a> {
     pub(super) slice: usize,
     /// Whether tiles of settled queries are left out.
     pub(super) skip: bool,
+    /// What scores past the last column are.
+    pub(super) padding: f32,
 }
 
 /// The same product as a register tile, the same for few rows, and as a staged tile.
@@ -70,6 +72,7 @@ impl Product<'_> {
                 splits as u32,
                 slice as u32,
                 u32::from(self.skip),
+                self.padding.to_bits(),
             ],
             buffers: self.buffers,
             groups,
@@ -106,6 +109,7 @@ pub(crate) fn matmul(a: &Matrix, b: &Matrix, layout: Layout) -> Result<Matrix> {
         b_first: 0,
         slice,
         skip: false,
+        padding: 0.0,
     };
     product.record(context)?;
     if splits == 1 { Ok(c) } else { sum_slices(context, &c, m, n, splits) }
@@ -131,11 +135,7 @@ fn sum_slices(context: &Arc<Context>, parts: &Matrix, m: usize, n: usize, splits
 /// A size as a kernel parameter.
 ///
 /// # Errors
-/// [`Error::TooLarge`] beyond 32 bits.
-pub(super) fn word(what: &str, size: usize) -> Result<u32> {
-    u32::try_from(size).map_err(|_| Error::TooLarge {
-        what: what.to_owned(),
-        needed: size as u64,
-        limit: u64::from(u32::MAX),
-    })
+/// [`Error::InvalidParameter`] beyond 32 bits.
+pub(super) fn word(what: &'static str, size: usize) -> Result<u32> {
+    u32::try_from(size).map_err(|_| Error::parameter(what, size, format!("at most {} on a GPU", u32::MAX)))
 }

@@ -26,6 +26,9 @@ pub(crate) use record::Dispatch;
 /// invocation after 65,535 trips together, so no kernel is started with more than half of that.
 pub(crate) const MAX_TRIPS: usize = 32_768;
 
+/// Most columns of patterns and queries: a score takes a loop trip for each four of them.
+pub(crate) const MAX_COLUMNS: usize = 4 * MAX_TRIPS;
+
 /// Columns of a GPU row: padded with zeros to whole `vec4`s, so that every kernel loads 16 bytes at a
 /// time and needs no special case for the last columns.
 pub(crate) fn padded(columns: usize) -> usize {

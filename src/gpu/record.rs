@@ -39,7 +39,7 @@ pub(super) struct Recorder {
     pass: Option<ComputePass<'static>>,
     encoder: Option<CommandEncoder>,
     /// Parameters of the recorded kernels, uploaded at submission: one uniform buffer read at dynamic
-    /// offsets, so that a dispatch allocates nothing.
+    /// offsets, so that a dispatch needs no buffer of its own.
     parameters: Vec<u8>,
     arenas: Vec<wgpu::Buffer>,
     stride: u64,
@@ -67,6 +67,11 @@ impl Recorder {
     /// Counts submissions.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Dispatches recorded since the last submission.
+    pub(super) fn dispatches(&self) -> usize {
+        self.parameters.len() / self.stride as usize
     }
 
     /// Operations recorded since the last submission.
@@ -97,7 +102,8 @@ impl Recorder {
         dispatch: &Dispatch<'_>,
     ) -> Result<()> {
         if dispatch.trips > MAX_TRIPS {
-            let message = format!("{} loop trips; at most {MAX_TRIPS} are allowed", dispatch.trips);
+            let message =
+                format!("too large for one kernel: {} loop trips of at most {MAX_TRIPS}", dispatch.trips);
             return Err(Error::Gpu { what: dispatch.kernel.to_owned(), message });
         }
         if dispatch.groups == 0 {

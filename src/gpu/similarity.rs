@@ -56,6 +56,7 @@ pub(crate) fn similarity(queries: &Matrix, patterns: &Matrix, kind: Similarity) 
         b_first: 0,
         slice: d.next_multiple_of(4),
         skip: false,
+        padding: 0.0,
     }
     .record(context)?;
     Ok(out)

@@ -12,6 +12,9 @@ struct Entry {
     index: u32,
 }
 
+/// Most entries of a list: each round of the kernel looks through the whole list.
+pub(super) const MAX_TOP_K: usize = 1024;
+
 /// The best entries of some rows so far.
 pub(super) struct Best {
     lists: Buffer,
@@ -86,6 +89,10 @@ impl Best {
 
 /// See [`crate::ops::top_k`].
 pub(crate) fn top_k(x: &Matrix, k: usize) -> Result<(Vec<f32>, Vec<u32>)> {
+    if k > MAX_TOP_K {
+        // Most of a row is wanted: there is little to leave on the device.
+        return Ok(crate::cpu::topk::top_k(&x.download()?, x.columns(), k));
+    }
     let mut best = Best::new(x.context(), x.rows(), k)?;
     best.scan(x.context(), x.buffer(), x.columns(), x.width4(), 0)?;
     let bytes = x.context().read(&[best.buffer()])?;

@@ -3,7 +3,7 @@
 //! A stored pattern `xi_i` keeps the weight `1 / (1 + sum_j exp(-beta D_ij))` at itself, where
 //! `D_ij` is how much more similar it is to itself than to pattern `j` (its separation,
 //! `papers/modern-hopfield.md` 3.4). The automatic choice is the smallest `beta` that keeps this at
-//! 0.99 or more for 99 % of the patterns: smaller blurs stored patterns, larger needlessly sharpens
+//! 0.99 or more for 99 % of the patterns that have no copy: smaller blurs stored patterns, larger needlessly sharpens
 //! rounding errors and narrows what a blend can say.
 
 use crate::{Error, Result};
@@ -65,13 +65,39 @@ const KEEP: f64 = 0.99;
 /// Share of the patterns that must.
 const SHARE: f64 = 0.99;
 
-/// What one pattern is separated from: its nearest others, ascending, and how many are farther still.
+/// How one pattern stands among the others.
 pub(super) struct Separations {
+    /// Separations from its nearest others, ascending, copies of itself left out.
     pub(super) nearest: Vec<f64>,
+    /// How many others are farther still.
     pub(super) farther: usize,
+    /// Whether it has copies, which share its weight at any `beta`.
+    pub(super) copied: bool,
+    /// Whether another pattern is more similar to it than itself, as dot allows: no `beta` helps then.
+    pub(super) outdone: bool,
 }
 
 impl Separations {
+    /// Of a pattern with the score `own` at itself (`None` where it is not even among the best), from
+    /// the scores of its `nearest` others in descending order.
+    pub(super) fn new(own: Option<f64>, nearest: impl Iterator<Item = f64>, farther: usize) -> Self {
+        let Some(own) = own else {
+            return Self { nearest: Vec::new(), farther: 0, copied: false, outdone: true };
+        };
+        // What f32 cannot tell from zero.
+        let mut separations = nearest.map(|s| (own - s, 2e-6 * own.abs().max(s.abs())));
+        let mut out = Self { nearest: Vec::new(), farther, copied: false, outdone: false };
+        separations.by_ref().for_each(|(d, least)| {
+            if d > least {
+                out.nearest.push(d);
+            } else {
+                out.copied |= d >= -least;
+                out.outdone |= d < -least;
+            }
+        });
+        out
+    }
+
     /// Weight of the others relative to the pattern's own, at most.
     fn others(&self, beta: f64) -> f64 {
         let e = |d: &f64| (-beta * d).exp();
@@ -79,14 +105,11 @@ impl Separations {
         self.nearest.iter().map(e).sum::<f64>() + self.farther as f64 * last
     }
 
-    /// The smallest `beta` at which the pattern keeps its weight; `None` where none does, since
-    /// another pattern is as similar to it as itself.
+    /// The smallest `beta` at which the pattern, its copies left out, keeps its weight; `None` where
+    /// there is nothing to keep it from, or none does.
     fn needed(&self) -> Option<f64> {
         let room = 1.0 / KEEP - 1.0;
-        let nearest = *self.nearest.first()?;
-        if nearest <= 0.0 {
-            return None;
-        }
+        let nearest = *self.nearest.first().filter(|_| !self.outdone)?;
         // All others at the nearest distance is the worst case, so this is enough.
         let count = (self.nearest.len() + self.farther) as f64;
         let (mut low, mut high) = (0.0, (count / room).ln().max(0.0) / nearest);
@@ -96,6 +119,11 @@ impl Separations {
         }
         Some(high)
     }
+
+    /// Whether the pattern keeps its weight at this `beta`.
+    fn kept(&self, beta: f64) -> bool {
+        !self.copied && !self.outdone && self.others(beta) <= 1.0 / KEEP - 1.0 + 1e-9
+    }
 }
 
 /// Chooses `beta` for these separations of sampled patterns; `scale` is the largest squared length.
@@ -103,13 +131,12 @@ pub(super) fn choose(sample: &[Separations], scale: f64) -> BetaChoice {
     let mut needed: Vec<f64> = sample.iter().filter_map(Separations::needed).collect();
     needed.sort_by(f64::total_cmp);
     let rank = ((SHARE * needed.len() as f64).ceil() as usize).clamp(1, needed.len().max(1)) - 1;
-    // One pattern, or copies of one: any beta recalls it.
+    // Nothing but copies of one pattern (any beta recalls it), or nothing that any beta would separate.
     let fallback = if scale > 0.0 { 1.0 / scale } else { 1.0 };
     // Rounded up, so that the chosen f32 keeps what the f64 promised.
     let beta = needed.get(rank).map_or(fallback, |b| b * (1.0 + f64::from(f32::EPSILON)));
     let beta = (beta as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
-    let alone = |s: &&Separations| s.nearest.is_empty();
-    let kept = needed.iter().filter(|b| **b <= f64::from(beta)).count() + sample.iter().filter(alone).count();
+    let kept = sample.iter().filter(|s| s.kept(f64::from(beta))).count();
     let mut nearest: Vec<f64> = sample.iter().filter_map(|s| s.nearest.first().copied()).collect();
     nearest.sort_by(f64::total_cmp);
     BetaChoice {
@@ -127,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_needed_beta_is_the_smallest() {
-        let s = Separations { nearest: vec![0.5, 0.7, 2.0], farther: 0 };
+        let s = Separations::new(Some(2.0), [1.5, 1.3, 0.0].into_iter(), 0);
         let beta = s.needed().unwrap();
         assert!(s.others(beta) <= 1.0 / KEEP - 1.0);
         assert!(s.others(0.999 * beta) > 1.0 / KEEP - 1.0);
@@ -135,16 +162,18 @@ mod tests {
 
     #[test]
     fn copies_are_left_out_of_the_choice() {
-        let sample = || {
-            vec![
-                Separations { nearest: vec![0.0], farther: 0 },
-                Separations { nearest: vec![1.0], farther: 0 },
-            ]
-        };
-        let choice = choose(&sample(), 1.0);
+        let copied = || Separations::new(Some(0.0), [0.0].into_iter(), 0);
+        let apart = || Separations::new(Some(0.0), [-1.0].into_iter(), 0);
+        let twin = || Separations::new(Some(0.0), [0.0, -1.0].into_iter(), 0);
+        let outdone = || Separations::new(Some(1.0), [2.0].into_iter(), 0);
+        let choice = choose(&[copied(), apart()], 1.0);
         assert!((choice.beta - 99.0_f32.ln()).abs() < 1e-4, "{choice:?}");
         assert_eq!(choice.separated, 0.5);
-        assert_eq!(choose(&sample()[..1], 4.0).beta, 0.25);
+        // Where every pattern has a twin, the twins are separated from the others.
+        assert!((choose(&[twin(), twin()], 1.0).beta - 99.0_f32.ln()).abs() < 1e-4);
+        assert_eq!(choose(&[copied()], 4.0).beta, 0.25);
+        let lost = choose(&[outdone(), Separations::new(None, [].into_iter(), 7)], 4.0);
+        assert_eq!((lost.beta, lost.separated, lost.separation), (0.25, 0.0, None));
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct DenseMemory {
     squared: Vec<f32>,
     /// Largest of them.
     widest: f32,
-    /// Largest coordinate of a pattern.
+    /// Largest coordinate of a pattern, as kept.
     largest: f32,
     sample: Sample,
     /// Made at first use, dropped when patterns come.
@@ -104,6 +104,13 @@ impl Sample {
             self.rows.extend_from_slice(row);
             self.indices.push(index as u32);
         }
+    }
+}
+
+impl Sample {
+    fn truncate(&mut self, rows: usize, d: usize) {
+        self.indices.retain(|i| (*i as usize) < rows);
+        self.rows.truncate(self.indices.len() * d);
     }
 }
 
@@ -208,18 +215,15 @@ impl Builder {
     }
 }
 
-/// What is measured of a batch of patterns on the way in.
+/// What is measured of a batch of rows on the way in.
 struct Measured {
     squared: Vec<f32>,
+    /// Largest coordinate.
     largest: f32,
 }
 
-fn measure(
-    rows: &Rows<'_>,
-    what: &'static str,
-    similarity: Similarity,
-    precision: Precision,
-) -> Result<Measured> {
+/// Squared lengths and the largest coordinate; refuses what no score could be made of.
+fn measure(rows: &Rows<'_>, what: &'static str, similarity: Similarity) -> Result<Measured> {
     let d = rows.columns();
     let squared: Vec<f32> =
         rows.as_slice().par_chunks_exact(d).map(crate::cpu::similarity::squared).collect();
@@ -239,14 +243,29 @@ fn measure(
     }
     let magnitude = |row: &[f32]| row.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     let largest = rows.as_slice().par_chunks_exact(d).map(magnitude).reduce(|| 0.0, f32::max);
-    if precision == Precision::F16 && largest > f16::MAX.to_f32() {
-        let want = format!("at most {} in f16; use f32 or scale the data down", f16::MAX);
-        return Err(Error::parameter("largest value", format!("{largest} ({what})"), want));
-    }
     Ok(Measured { squared, largest })
 }
 
-/// The mean row, where the rows lie much farther from the origin than from it.
+/// Refuses values that were not given as they must be.
+fn check_values(rows: &Rows<'_>) -> Result<()> {
+    if rows.columns() == 0 {
+        return Err(Error::parameter("columns of values", 0, "at least 1"));
+    }
+    rows.check_finite("values")
+}
+
+/// The nearest f16 to each value, widened again.
+fn rounded_to_f16(rows: &Rows<'_>, largest: f32) -> Result<Rows<'static>> {
+    if largest > f16::MAX.to_f32() {
+        let want = format!("at most {} in f16; use f32 or scale the data down", f16::MAX);
+        return Err(Error::parameter("largest value", format!("{largest} (patterns)"), want));
+    }
+    let values: Vec<f32> = rows.as_slice().par_iter().map(|v| f16::from_f32(*v).to_f32()).collect();
+    Rows::new(values, rows.columns())
+}
+
+/// The mean row, where the rows lie farther from the origin than is good for the accuracy of their
+/// distances.
 fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<Vec<f32>> {
     let (n, d) = (rows.rows(), rows.columns());
     let mut sum = vec![0.0_f64; d];
@@ -256,12 +275,7 @@ fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<Vec<f32>> {
     let mean: Vec<f32> = sum.iter().map(|s| (s / n as f64) as f32).collect();
     let of_mean: f64 = mean.iter().map(|v| f64::from(*v).powi(2)).sum();
     let spread = squared.iter().map(|s| f64::from(*s)).sum::<f64>() / n as f64 - of_mean;
-    (of_mean > 16.0 * spread.max(0.0) && n > 1).then_some(mean)
-}
-
-fn rounded_to_f16(rows: &Rows<'_>) -> Result<Rows<'static>> {
-    let values: Vec<f32> = rows.as_slice().par_iter().map(|v| f16::from_f32(*v).to_f32()).collect();
-    Rows::new(values, rows.columns())
+    (of_mean > 0.5 * spread.max(0.0)).then_some(mean)
 }
 
 fn shifted(rows: &Rows<'_>, by: &[f32]) -> Result<Rows<'static>> {
@@ -329,12 +343,14 @@ impl DenseMemory {
     /// # Ok::<(), attractor::Error>(())
     /// ```
     pub fn beta_choice(&self) -> Result<BetaChoice> {
-        let mut kept = self.choice.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(choice) = *kept {
+        // Not held while choosing: that runs on all cores, and a core that waits may take up another
+        // recall of this memory.
+        let kept = *self.choice.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(choice) = kept {
             return Ok(choice);
         }
         let choice = self.choose_beta()?;
-        *kept = Some(choice);
+        *self.choice.lock().unwrap_or_else(PoisonError::into_inner) = Some(choice);
         Ok(choice)
     }
 
@@ -358,12 +374,10 @@ impl DenseMemory {
             .zip(&indices)
             .map(|((of, scores), own)| {
                 let mine = of.iter().position(|k| k == own);
-                // A pattern that is not among the most similar to itself is separated from nothing.
-                let own_score = mine.map_or(f32::MIN, |at| scores[at]);
+                let own_score = mine.map(|at| f64::from(scores[at]));
                 let others = scores.iter().enumerate().filter(|(at, _)| Some(*at) != mine);
-                let nearest: Vec<f64> = others.map(|(_, s)| f64::from(own_score) - f64::from(*s)).collect();
-                let farther = n - 1 - nearest.len().min(n - 1);
-                Separations { nearest, farther }
+                let counted = top_k - usize::from(mine.is_some());
+                Separations::new(own_score, others.map(|(_, s)| f64::from(*s)), n - 1 - counted.min(n - 1))
             })
             .collect();
         Ok(choose(&sample, f64::from(self.widest)))
@@ -381,33 +395,29 @@ impl DenseMemory {
                 self.dim(),
             ));
         }
-        let precision = self.patterns.precision();
-        let given = measure(rows, "patterns", self.similarity, precision)?;
-        let movable = matches!(self.similarity, Similarity::L2 | Similarity::L1);
+        let mut measured = measure(rows, "patterns", self.similarity)?;
+        // In f16 the stored values are those given, rounded, whatever their offset.
+        let half = self.patterns.precision() == Precision::F16;
+        let movable = matches!(self.similarity, Similarity::L2 | Similarity::L1) && !half;
         if self.is_empty() && movable {
-            self.centre = far_centre(rows, &given.squared);
+            self.centre = far_centre(rows, &measured.squared);
         }
-        // Rows as they will be kept; lengths are those of the kept values.
+        // Rows as they will be kept; what is measured is that of the kept values.
         let mut kept = self.inward(rows)?;
-        if precision == Precision::F16 {
-            kept = Cow::Owned(rounded_to_f16(&kept)?);
+        if let Cow::Owned(moved) = &kept {
+            measured = measure(moved, "patterns", self.similarity)?;
         }
-        let measured = match &kept {
-            Cow::Borrowed(_) => given,
-            Cow::Owned(kept) => {
-                Measured { largest: given.largest, ..measure(kept, "patterns", self.similarity, precision)? }
-            }
-        };
-        match (shared, &kept) {
-            (Some(shared), Cow::Borrowed(_)) => self.patterns.append_shared(shared)?,
-            _ => self.patterns.append(&kept)?,
+        if half {
+            let rounded = rounded_to_f16(&kept, measured.largest)?;
+            measured = measure(&rounded, "patterns", self.similarity)?;
+            kept = Cow::Owned(rounded);
         }
+        self.patterns.append(&kept, shared.filter(|_| matches!(kept, Cow::Borrowed(_))))?;
         self.sample.take(&kept, self.squared.len());
         self.widest = measured.squared.iter().copied().fold(self.widest, f32::max);
         self.largest = self.largest.max(measured.largest);
         self.squared.extend(measured.squared);
-        *self.terms.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
-        *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        self.forget_derived();
         Ok(())
     }
 
@@ -431,7 +441,7 @@ impl DenseMemory {
         if rows.rows() != self.len() {
             return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), self.len()));
         }
-        measure(&rows, "values", Similarity::Dot, Precision::F32)?;
+        check_values(&rows)?;
         let mut shards = Shards::new(self.device(), rows.columns(), Precision::F32)?;
         shards.append_beside(&rows, &self.patterns)?;
         self.values = Some(shards);
@@ -447,7 +457,7 @@ impl DenseMemory {
         if of_values.rows() != rows.rows() {
             return Err(Error::dimension("rows of values (one per pattern)", of_values.rows(), rows.rows()));
         }
-        measure(&of_values, "values", Similarity::Dot, Precision::F32)?;
+        check_values(&of_values)?;
         let columns = self.values.as_ref().map_or(of_values.columns(), Shards::columns);
         if columns != of_values.columns() {
             return Err(Error::dimension(
@@ -457,17 +467,36 @@ impl DenseMemory {
             ));
         }
         if self.values.is_none() && !self.is_empty() {
-            let want = "given to all patterns first: use `associate`";
+            let want = "0: give all of them values first, with `associate`";
             return Err(Error::parameter("number of patterns without values", self.len(), want));
         }
         let mut shards = match self.values.take() {
             Some(shards) => shards,
             None => Shards::new(self.device(), columns, Precision::F32)?,
         };
-        let stored = self.add(&rows, None);
-        let stored = stored.and_then(|()| shards.append_beside(&of_values, &self.patterns));
-        self.values = Some(shards);
+        let stored = self.add(&rows, None).and_then(|()| {
+            let beside = shards.append_beside(&of_values, &self.patterns);
+            if beside.is_err() {
+                self.drop_last(rows.rows());
+            }
+            beside
+        });
+        self.values = Some(shards).filter(|s| s.rows() > 0);
         stored
+    }
+
+    /// Takes back the rows that were stored last, whose values found no room on the device.
+    fn drop_last(&mut self, rows: usize) {
+        let left = self.len() - rows;
+        self.patterns.truncate_gpu(left);
+        self.squared.truncate(left);
+        self.sample.truncate(left, self.dim());
+        self.forget_derived();
+    }
+
+    fn forget_derived(&mut self) {
+        *self.terms.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The rows as this memory holds them.
@@ -506,7 +535,13 @@ impl DenseMemory {
         if count == 0 {
             return Err(Error::NoEligiblePattern { patterns: self.len() });
         }
-        let reach = f64::from(queries.squared.iter().copied().fold(widest, f32::max));
+        // The largest score that can occur.
+        let longest = f64::from(queries.squared.iter().copied().fold(widest, f32::max));
+        let reach = match self.similarity {
+            Similarity::L2 | Similarity::Dot => longest,
+            Similarity::Cosine => 1.0,
+            Similarity::L1 => 2.0 * (self.dim() as f64 * longest).sqrt(),
+        };
         if f64::from(beta) * reach > LARGEST {
             let want =
                 format!("at most {:e} for rows of this length, so that scores fit f32", LARGEST / reach);
@@ -552,10 +587,10 @@ impl DenseMemory {
         if queries.rows() == 0 {
             return Ok((Outcome::default(), beta));
         }
-        let mut measured = measure(queries, "queries", self.similarity, Precision::F32)?;
+        let mut measured = measure(queries, "queries", self.similarity)?;
         let inward = self.inward(queries)?;
         if let Cow::Owned(moved) = &inward {
-            measured = measure(moved, "queries", self.similarity, Precision::F32)?;
+            measured = measure(moved, "queries", self.similarity)?;
         }
         let form = self.form(beta, mask, &measured)?;
         let terms = self.terms(mask)?;
@@ -594,13 +629,19 @@ impl Memory for DenseMemory {
     }
 
     fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
-        self.add(&patterns.to_rows()?, None)
+        let rows = patterns.to_rows()?;
+        if self.values.is_some() && rows.rows() > 0 {
+            let want = "0 for a memory with values: use `append_pairs`";
+            return Err(Error::parameter("number of patterns without values", rows.rows(), want));
+        }
+        self.add(&rows, None)
     }
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
         let rows = queries.to_rows()?;
         let (b, d) = (rows.rows(), self.dim());
-        let tolerance = options.tolerance.unwrap_or(1e-6 * self.largest.max(1.0));
+        // Of what is kept: a common offset does not count. Never 0, which would mean exactly so many steps.
+        let tolerance = options.tolerance.unwrap_or((1e-6 * self.largest).max(f32::MIN_POSITIVE));
         if !(tolerance >= 0.0 && tolerance.is_finite()) {
             return Err(Error::parameter("tolerance", tolerance, "0 or a positive, finite number"));
         }

@@ -18,7 +18,7 @@ pub struct RecallOptions<'a> {
     /// Most updates of a state.
     pub steps: u32,
     /// A state has converged when no coordinate changes by more than this in an update. 0 makes
-    /// exactly `steps` updates. `None`: 1e-6, times the largest stored coordinate where that is above 1.
+    /// exactly `steps` updates. `None`: a millionth of the largest stored coordinate, a common offset of all patterns left out.
     pub tolerance: Option<f32>,
     /// Share of the way to its update that a state goes: 1 is the full update. Up to 1 the energy
     /// cannot rise; for the L2 similarity up to 2.
@@ -109,7 +109,8 @@ pub struct Recall {
     pub steps: Vec<u32>,
     /// How each recall ended, `[b]`.
     pub status: Vec<Status>,
-    /// Best patterns of each query, best first: `[b * top_k]`.
+    /// Best patterns of each query, best first: `[b * top_k]`. Where fewer are eligible, hidden patterns
+    /// fill the list with weight 0.
     pub indices: Vec<u32>,
     /// Their weights in the mixture, `[b * top_k]`.
     pub weights: Vec<f32>,

@@ -8,7 +8,7 @@
 use super::{Similarity, Term};
 use crate::{Device, Error, Result, Rows, cpu, gpu, tensor::Shards};
 
-/// Told of work done: `(done, total)` in units of equal cost.
+/// Told of work done from time to time: `(done, total)`. On a GPU once per thousand queries or so.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// The form of the energy.
@@ -67,7 +67,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) trace: bool,
     /// How many of the best patterns to report per query.
     pub(crate) top_k: usize,
-    /// Associated values `[n, v]`, in shards of the same rows as the patterns.
+    /// Associated values `[n, v]`; on the CPU in shards of the same rows as the patterns.
     pub(crate) values: Option<&'a Shards>,
     pub(crate) progress: Option<Progress<'a>>,
 }

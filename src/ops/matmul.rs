@@ -18,11 +18,23 @@ pub enum Layout {
     TN,
 }
 
+/// A matrix of zeros on the host, if there can be one.
+pub(super) fn zeros(what: &str, rows: usize, columns: usize) -> Result<Vec<f32>> {
+    let mut values = Vec::new();
+    let count = rows.checked_mul(columns).filter(|count| values.try_reserve_exact(*count).is_ok());
+    let Some(count) = count else {
+        let needed = (rows as u64).saturating_mul(columns as u64).saturating_mul(4);
+        return Err(Error::OutOfMemory { what: what.to_owned(), needed });
+    };
+    values.resize(count, 0.0);
+    Ok(values)
+}
+
 /// The product of `a` and `b`, `[m, n]`. Cost: `2 m n k` operations.
 ///
 /// # Errors
 /// [`Error::DimensionMismatch`] where the inner sizes differ, [`Error::DeviceMismatch`],
-/// [`Error::TooLarge`] where the result is beyond one buffer of the device.
+/// [`Error::TooLarge`] where the result is beyond one buffer of the device, [`Error::OutOfMemory`].
 ///
 /// ```
 /// use attractor::{Device, Tensor, ops::{matmul, Layout}};
@@ -38,9 +50,12 @@ pub fn matmul(a: &Tensor, b: &Tensor, layout: Layout) -> Result<Tensor> {
     if ka != kb {
         return Err(Error::dimension("inner size of the right operand", kb, ka));
     }
+    if m.checked_mul(n).is_none() {
+        return Err(Error::OutOfMemory { what: "a product".into(), needed: u64::MAX });
+    }
     match Pair::new("matmul", a, b)? {
         Pair::Cpu(a, b) => {
-            let mut c = vec![0.0; m * n];
+            let mut c = zeros("a product", m, n)?;
             let threads = rayon::current_num_threads();
             cpu::matmul::matmul(
                 &mut c,

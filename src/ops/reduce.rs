@@ -43,7 +43,7 @@ pub fn reduce(x: &Tensor, how: Reduction, over: Axis) -> Result<Tensor> {
         return Err(Error::parameter("length of the reduced axis", 0, "at least 1"));
     }
     match (x.place(), over) {
-        (Place::Cpu(v), Axis::Columns) => Tensor::on_cpu(cpu::reduce::rows(v, columns, how), &[kept]),
+        (Place::Cpu(v), Axis::Columns) => Tensor::on_cpu(cpu::reduce::rows(v, (rows, columns), how), &[kept]),
         (Place::Cpu(v), Axis::Rows) => Tensor::on_cpu(cpu::reduce::columns(v, columns, how), &[kept]),
         (Place::Gpu(v), _) => Tensor::on_gpu(gpu::reduce::reduce(v, how, over)?, &[kept]),
     }

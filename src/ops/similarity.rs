@@ -1,5 +1,6 @@
 //! Similarities of queries and patterns.
 
+use super::matmul::zeros;
 use crate::{
     Error, Result, Tensor,
     cpu::{self, matmul::Operand},
@@ -121,9 +122,13 @@ pub fn similarity(queries: &Tensor, patterns: &Tensor, kind: Similarity) -> Resu
     if d != dn {
         return Err(Error::dimension("columns of queries (as patterns have)", d, dn));
     }
+    if d == 0 {
+        return Tensor::from_flat(&queries.device(), &zeros("similarities", b, n)?, &[b, n]);
+    }
     match Pair::new("similarity", queries, patterns)? {
         Pair::Cpu(q, x) => {
-            let out = cpu::similarity::similarity(Operand::new(q, b, d), Operand::new(x, n, d), kind);
+            let mut out = zeros("similarities", b, n)?;
+            cpu::similarity::similarity(&mut out, Operand::new(q, b, d), Operand::new(x, n, d), kind);
             Tensor::on_cpu(out, &[b, n])
         }
         Pair::Gpu(q, x) => Tensor::on_gpu(gpu::similarity::similarity(q, x, kind)?, &[b, n]),

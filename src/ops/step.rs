@@ -40,6 +40,9 @@ pub fn step(
     if d != dn {
         return Err(Error::dimension("columns of queries (as patterns have)", d, dn));
     }
+    if d == 0 {
+        return Err(Error::parameter("columns of queries", 0, "at least 1"));
+    }
     if n == 0 {
         return Err(Error::EmptyMemory);
     }

@@ -7,7 +7,8 @@ use crate::{Error, Result, Tensor, cpu, gpu, tensor::Place};
 /// reads them next.
 ///
 /// # Errors
-/// [`Error::InvalidParameter`] where `k` is beyond the number of columns.
+/// [`Error::InvalidParameter`] where `k` is beyond the number of columns, or a row has fewer than `k`
+/// finite values that are larger than its others.
 ///
 /// ```
 /// use attractor::{Device, Tensor, ops::top_k};
@@ -16,14 +17,22 @@ use crate::{Error, Result, Tensor, cpu, gpu, tensor::Place};
 /// # Ok::<(), attractor::Error>(())
 /// ```
 pub fn top_k(x: &Tensor, k: usize) -> Result<(Vec<f32>, Vec<u32>)> {
-    let (_, columns) = x.matrix_shape();
+    let (rows, columns) = x.matrix_shape();
     if k > columns {
         return Err(Error::parameter("k", k, format!("at most the {columns} columns")));
     }
-    match x.place() {
-        Place::Cpu(v) => Ok(cpu::topk::top_k(v, columns, k)),
-        Place::Gpu(v) => gpu::topk::top_k(v, k),
+    let (values, indices) = match x.place() {
+        Place::Cpu(v) => cpu::topk::top_k(v, columns, k),
+        Place::Gpu(v) => gpu::topk::top_k(v, k)?,
+    };
+    if values.len() != rows * k || values.iter().any(|v| !v.is_finite()) || indices.contains(&u32::MAX) {
+        return Err(Error::parameter(
+            "values of top_k",
+            "NaN or infinite",
+            "finite where they are among the best",
+        ));
     }
+    Ok((values, indices))
 }
 
 /// Column of the largest entry of each row, the lowest of equal ones: `[rows]`.

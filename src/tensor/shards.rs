@@ -116,16 +116,21 @@ const UPLOAD_BYTES: usize = 16 << 20;
 impl Shards {
     /// An empty store of rows of `columns` values.
     pub(crate) fn new(device: &Device, columns: usize, precision: Precision) -> Result<Self> {
-        let row_bytes = Self::row_bytes(columns, precision);
         let limit = match device {
             Device::Cpu => usize::MAX,
-            Device::Gpu(context) => (context.binding_limit() / row_bytes as u64) as usize,
+            Device::Gpu(context) => {
+                let row_bytes = Self::row_bytes(columns, precision) as u64;
+                let limit = context.binding_limit().min(gpu::MAX_COLUMNS as u64 * 4);
+                if row_bytes > limit {
+                    return Err(Error::TooLarge {
+                        what: format!("one row of {columns} columns"),
+                        needed: row_bytes,
+                        limit,
+                    });
+                }
+                (context.binding_limit() / row_bytes) as usize
+            }
         };
-        if limit == 0 {
-            let what = format!("one row of {columns} columns");
-            let Device::Gpu(context) = device else { return Err(Error::EmptyMemory) };
-            return Err(Error::TooLarge { what, needed: row_bytes as u64, limit: context.binding_limit() });
-        }
         Ok(Self {
             device: device.clone(),
             columns,
@@ -182,28 +187,20 @@ impl Shards {
         shards.collect()
     }
 
-    /// Takes in rows without a copy where the device is the CPU and the precision f32.
-    pub(crate) fn append_shared(&mut self, rows: SharedRows) -> Result<()> {
-        if self.device == Device::Cpu && self.precision == Precision::F32 && self.limit == usize::MAX {
-            self.rows += (*rows).as_ref().len() / self.columns;
-            self.cpu.push(CpuBlock::Shared(rows));
-            return Ok(());
-        }
-        self.append(&Rows::new((*rows).as_ref(), self.columns)?)
-    }
-
-    /// Takes in rows `[m, d]`.
+    /// Takes in rows `[m, d]`, `shared` being the same rows for use in place: as f32 on the CPU they
+    /// are not copied then.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] and other faults of the GPU; the store then has no part of the rows.
-    pub(crate) fn append(&mut self, rows: &Rows<'_>) -> Result<()> {
-        match self.device.clone() {
-            Device::Cpu => self.append_cpu(rows),
-            Device::Gpu(context) => {
-                let before: Vec<usize> = self.gpu.iter().map(|s| s.rows).collect();
+    pub(crate) fn append(&mut self, rows: &Rows<'_>, shared: Option<SharedRows>) -> Result<()> {
+        match (self.device.clone(), shared) {
+            (Device::Cpu, Some(shared)) if self.precision == Precision::F32 && self.limit == usize::MAX => {
+                self.cpu.push(CpuBlock::Shared(shared));
+            }
+            (Device::Cpu, _) => self.append_cpu(rows),
+            (Device::Gpu(context), _) => {
                 if let Err(error) = self.append_gpu(&context, rows) {
-                    self.gpu.truncate(before.len());
-                    self.gpu.iter_mut().zip(before).for_each(|(s, rows)| s.rows = rows);
+                    self.truncate_gpu(self.rows);
                     return Err(error);
                 }
             }
@@ -212,11 +209,20 @@ impl Shards {
         Ok(())
     }
 
+    /// Drops the rows from `rows` on, on a GPU.
+    pub(crate) fn truncate_gpu(&mut self, rows: usize) {
+        self.rows = self.rows.min(rows);
+        self.gpu.retain(|s| s.first < rows);
+        if let Some(last) = self.gpu.last_mut() {
+            last.rows = last.rows.min(rows - last.first);
+        }
+    }
+
     /// Takes in rows that go with those of `other` beyond the ones that are here, in shards of the
     /// same rows where the device is the CPU.
     pub(crate) fn append_beside(&mut self, rows: &Rows<'_>, other: &Self) -> Result<()> {
         if let Device::Gpu(_) = self.device {
-            return self.append(rows);
+            return self.append(rows, None);
         }
         let mut from = 0;
         for (i, shard) in other.cpu_shards().iter().enumerate() {
@@ -269,7 +275,7 @@ impl Shards {
                 // The first batch gets what it needs; later ones also room to grow.
                 let room = if first == 0 { left } else { left.max(first).max(256) };
                 let capacity = room.min(self.limit);
-                let buffer = context.storage("patterns", (capacity * row_bytes) as u64)?;
+                let buffer = context.storage_for_host("patterns", (capacity * row_bytes) as u64)?;
                 self.gpu.push(GpuShard { buffer, rows: 0, capacity, first });
             }
             let Some(shard) = self.gpu.last_mut() else { continue };

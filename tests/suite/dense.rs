@@ -1,7 +1,7 @@
 //! The dense memory: the softmax update against the oracle, energies, options, sizes, bad input.
 
 use super::common::*;
-use attractor::{Error, prelude::*, reference::DenseModel};
+use attractor::{Error, Tensor, ops, prelude::*, reference::DenseModel};
 
 fn model(patterns: &Rows<'_>, similarity: Similarity, beta: f32) -> DenseModel {
     DenseModel { patterns: matrix(patterns), similarity, beta: beta.into(), mask: None }
@@ -475,6 +475,160 @@ fn a_recall_may_have_its_own_beta() {
         let got = build(&device, &x, Similarity::L2, 9.0).recall_with(&q, &other).unwrap();
         let want = build(&device, &x, Similarity::L2, 0.5).recall_with(&q, &exactly(2)).unwrap();
         assert_eq!((got.states, got.beta), (want.states, 0.5), "{name}");
+    }
+}
+
+/// Kernels with wgpu's checks on: the paths that only a memory takes.
+#[test]
+fn checked_kernels_recall_alike() {
+    let mut random = Random::new(38);
+    let (x, q) = (random.rows(90, 7, 1.0), random.rows(11, 7, 1.0));
+    let clamp: Vec<bool> = (0..77).map(|i| i % 3 == 0).collect();
+    for (name, device) in checked_gpus() {
+        for precision in [Precision::F32, Precision::F16] {
+            for kind in Similarity::ALL {
+                let recall = |device: &Device| {
+                    let builder = DenseMemory::builder().device(device).similarity(kind).precision(precision);
+                    let options = RecallOptions {
+                        clamp: Some(&clamp),
+                        trace: true,
+                        steps: 9,
+                        ..RecallOptions::default()
+                    };
+                    builder.beta(1.0).build(&x).unwrap().recall_with(&q, &options).unwrap()
+                };
+                let (got, want) = (recall(&device), recall(&Device::cpu()));
+                let states: Vec<f64> = want.states.as_slice().iter().map(|v| f64::from(*v)).collect();
+                assert_close(&format!("{name} {kind}"), got.states.as_slice(), &states, 2e-5);
+                assert_eq!(got.indices, want.indices, "{name} {kind}");
+            }
+        }
+    }
+}
+
+/// A buffer that recorded work still writes must not take patterns from the host.
+#[test]
+fn stored_patterns_survive_recorded_work() {
+    for (name, device) in gpus() {
+        for _ in 0..20 {
+            let values = Tensor::from_flat(device, &[1.0; 64], &[4, 16]).unwrap();
+            drop(ops::unary(ops::Unary::Shift(7.0), &values).unwrap());
+            let x = Random::new(39).rows(4, 16, 1.0);
+            let memory = DenseMemory::builder().device(device).beta(100.0).build(&x).unwrap();
+            let recall = memory.recall(&x).unwrap();
+            assert_close(name, recall.states.as_slice(), &matrix(&x).data, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn patterns_with_values_come_in_pairs() {
+    for (_, device) in devices() {
+        let mut memory = build(&device, &Rows::new(vec![0.0, 1.0], 1).unwrap(), Similarity::L2, 1.0);
+        memory.associate(&[[1.0], [2.0]]).unwrap();
+        assert!(memory.append(&[[3.0]]).unwrap_err().to_string().contains("append_pairs"));
+        assert!(memory.append_pairs(&[[3.0]], &[[1.0, 2.0]]).is_err());
+        assert!(memory.append_pairs(&[[3.0]], &[[f32::NAN]]).is_err());
+        assert!(memory.append_pairs(&[[f32::NAN]], &[[3.0]]).is_err());
+        assert_eq!(memory.len(), 2);
+        memory.append_pairs(&[[3.0]], &[[4.0]]).unwrap();
+        assert_eq!(memory.recall(&[[2.9]]).unwrap().values.unwrap().rows(), 1);
+        let none: Vec<Vec<f32>> = Vec::new();
+        assert!(memory.associate(&none).is_err());
+        assert!(memory.append_pairs(&none, &none).is_err());
+    }
+}
+
+/// With an automatic beta, recalls inside a parallel loop choose it from within the same pool.
+#[test]
+fn recalls_in_a_parallel_loop_do_not_block() {
+    use rayon::prelude::*;
+    let mut random = Random::new(40);
+    let x = random.rows(3000, 24, 1.0);
+    let cues: Vec<Rows<'_>> = (0..64).map(|_| random.rows(2, 24, 1.0)).collect();
+    for _ in 0..5 {
+        let memory = DenseMemory::builder().device(&Device::cpu()).build(&x).unwrap();
+        let first = memory.beta().unwrap();
+        let fresh = DenseMemory::builder().device(&Device::cpu()).build(&x).unwrap();
+        assert!(cues.par_iter().all(|cue| fresh.recall(cue).unwrap().beta == first));
+    }
+}
+
+#[test]
+fn growing_far_from_the_origin_stays_exact() {
+    let mut random = Random::new(41);
+    let x = random.rows(100, 10, 1.0);
+    let far = Rows::new(x.as_slice().iter().map(|v| v + 4096.0).collect::<Vec<f32>>(), 10).unwrap();
+    let q = Rows::new(far.slice(3..9).as_slice().iter().map(|v| v + 0.25).collect::<Vec<f32>>(), 10).unwrap();
+    let oracle = model(&far, Similarity::L2, 1.0);
+    for (name, device) in devices() {
+        let mut memory = build(&device, &far.slice(0..1), Similarity::L2, 1.0);
+        memory.append(&far.slice(1..100)).unwrap();
+        let recall = memory.recall_with(&q, &exactly(1)).unwrap();
+        let want: Vec<f64> = matrix(&q).iter().flat_map(|row| oracle.step(row).state).collect();
+        assert_close(name, recall.states.as_slice(), &want, 4096.0 * EPS);
+    }
+}
+
+#[test]
+fn twins_do_not_spoil_the_automatic_beta() {
+    let mut random = Random::new(42);
+    let x = random.rows(200, 8, 1.0);
+    let twice = Rows::new([x.as_slice(), x.as_slice()].concat(), 8).unwrap();
+    for (name, device) in devices() {
+        let once = DenseMemory::builder().device(&device).build(&x).unwrap().beta().unwrap();
+        let memory = DenseMemory::builder().device(&device).build(&twice).unwrap();
+        // Each other pattern counts twice now, so a little more is needed.
+        let beta = memory.beta().unwrap();
+        assert!(beta >= once && beta < 1.5 * once, "{name}: {once} once, {beta} twice");
+        let recall = memory.recall(&x).unwrap();
+        assert!((0..200).filter(|i| recall.indices[i * 5] as usize == *i).count() > 190, "{name}");
+    }
+}
+
+/// Steps that no query needs any more cost nothing.
+#[test]
+fn very_many_steps_end_when_all_have_settled() {
+    let mut random = Random::new(43);
+    let (x, q) = (random.rows(50, 8, 1.0), random.rows(9, 8, 1.0));
+    for (name, device) in devices() {
+        let options = RecallOptions { steps: u32::MAX, ..RecallOptions::default() };
+        let recall = build(&device, &x, Similarity::L2, 2.0).recall_with(&q, &options).unwrap();
+        assert_eq!(recall.status, [Status::Converged; 9], "{name}");
+    }
+}
+
+#[test]
+fn scores_beyond_f32_are_refused() {
+    for (name, device) in devices() {
+        let cosine = DenseMemory::builder().device(&device).similarity(Similarity::Cosine);
+        let memory = cosine.clone().beta(1e36).build(&[[1e-5, 0.0]]).unwrap();
+        assert!(memory.recall(&[[-1e-5, 0.0]]).unwrap_err().to_string().contains("beta"), "{name}");
+        // The cosine does not depend on lengths, so these are fine.
+        let long = cosine.beta(1000.0).build(&[[1e13, 0.0], [0.0, 1e13]]).unwrap();
+        assert_eq!(long.recall(&[[1.0, 0.5]]).unwrap().indices[0], 0, "{name}");
+        let l1 = DenseMemory::builder().device(&device).similarity(Similarity::L1).beta(3e38);
+        assert!(l1.build(&[vec![1.0; 100]]).unwrap().recall(&[vec![0.0; 100]]).is_err(), "{name}");
+    }
+}
+
+/// Far from the origin by a few spreads, as images and counts are, at the automatic beta, between two
+/// patterns: where a wrong last bit of a score shows most.
+#[test]
+fn uncentred_data_keeps_the_promised_accuracy() {
+    let mut random = Random::new(44);
+    let uniform: Vec<f32> = (0..1000 * 64).map(|_| random.uniform() as f32).collect();
+    let x = Rows::new(uniform, 64).unwrap();
+    let between: Vec<f32> = (0..50)
+        .flat_map(|i| x.row(i).iter().zip(x.row(i + 50)).map(|(a, b)| 0.5 * (a + b)).collect::<Vec<_>>())
+        .collect();
+    let q = Rows::new(between, 64).unwrap();
+    for (name, device) in devices() {
+        let memory = DenseMemory::builder().device(&device).build(&x).unwrap();
+        let recall = memory.recall_with(&q, &exactly(1)).unwrap();
+        let oracle = model(&x, Similarity::L2, recall.beta);
+        let want: Vec<f64> = matrix(&q).iter().flat_map(|row| oracle.step(row).state).collect();
+        assert_close(name, recall.states.as_slice(), &want, if name == "cpu" { 2e-6 } else { 1e-5 });
     }
 }
 

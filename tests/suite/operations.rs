@@ -120,8 +120,8 @@ fn top_k_cases(devices: &[(&'static str, Device)]) {
         let ascending: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
         for data in [coarse, ascending] {
             let z = attractor::Rows::new(data, columns).unwrap();
-            for k in [0, 1, 3, 17, columns] {
-                if k > columns || k > 100 {
+            for k in [0, 1, 3, 17, 1100, columns] {
+                if k > columns {
                     continue;
                 }
                 let want: Vec<(usize, f64)> =
@@ -302,6 +302,43 @@ fn empty_tensors_are_fine() {
         assert_eq!(ops::reduce(&none, Reduction::Sum, Axis::Rows).unwrap().to_vec().unwrap(), [0.0; 4]);
         assert!(ops::reduce(&none, Reduction::Max, Axis::Rows).is_err());
         assert!(matches!(ops::step(&some, &none, 1.0, Similarity::L2), Err(Error::EmptyMemory)));
+        let flat = Tensor::from_flat(&device, &[], &[3, 0]).unwrap();
+        assert_eq!(ops::similarity(&flat, &flat, Similarity::Cosine).unwrap().to_vec().unwrap(), [0.0; 9]);
+        assert_eq!(ops::reduce(&flat, Reduction::Sum, Axis::Columns).unwrap().to_vec().unwrap(), [0.0; 3]);
+        assert!(ops::step(&flat, &flat, 1.0, Similarity::L2).is_err());
+        let infinite =
+            Tensor::from_flat(&device, &[f32::NEG_INFINITY, 1.0, f32::NEG_INFINITY], &[1, 3]).unwrap();
+        assert_eq!(ops::argmax(&infinite).unwrap(), [1]);
+        assert!(ops::top_k(&infinite, 3).is_err());
+    }
+}
+
+/// What one operation leaves in the padding of its result must not show in the next.
+#[test]
+fn operations_chain_on_odd_shapes() {
+    let mut random = Random::new(7);
+    let (q, x) = (random.rows(5, 3, 1.0), random.rows(7, 3, 1.0));
+    let scores = reference::similarity(&matrix(&q), &matrix(&x), Similarity::L2);
+    let sums = reference::reduce_rows(&scores, Reduction::Sum);
+    let total: f64 = sums.iter().sum();
+    let gram = reference::matmul(&scores, &scores, Layout::NT);
+    let lse: Vec<f64> = scores.iter().map(|row| reference::log_sum_exp(row, 1.0)).collect();
+    let squares: f64 = lse.iter().map(|v| v * v).sum();
+    for (name, device) in devices() {
+        // Dirty buffers wait in the pool.
+        for size in [1, 3, 5, 7, 9, 35] {
+            drop(ops::unary(Unary::Shift(-1e6), &tensor(&device, &random.rows(5, size, 1.0))).unwrap());
+        }
+        let s = ops::similarity(&tensor(&device, &q), &tensor(&device, &x), Similarity::L2).unwrap();
+        let got = ops::reduce(&s, Reduction::Sum, Axis::Columns).unwrap();
+        assert_close(&format!("{name} sums"), &got.to_vec().unwrap(), &sums, 1e-4);
+        let got = ops::reduce(&got, Reduction::Sum, Axis::Columns).unwrap();
+        assert_close(&format!("{name} total"), &got.to_vec().unwrap(), &[total], 1e-4);
+        let got = ops::matmul(&s, &s, Layout::NT).unwrap();
+        assert_close(&format!("{name} gram"), &got.to_vec().unwrap(), &gram.data, 1e-3);
+        let l = ops::log_sum_exp(&s, 1.0).unwrap();
+        let got = ops::matmul(&l, &l, Layout::NT).unwrap();
+        assert_close(&format!("{name} squares"), &got.to_vec().unwrap(), &[squares], 1e-3);
     }
 }
 
@@ -316,6 +353,8 @@ fn misuse_is_an_error() {
     assert!(ops::top_k(&a, 4).is_err());
     assert!(ops::softmax(&a, 0.0).is_err());
     assert!(ops::step(&a, &a, f32::NAN, Similarity::L2).is_err());
+    let tall = Tensor::from_flat(&cpu, &[], &[1 << 40, 0]).unwrap();
+    assert!(matches!(ops::matmul(&tall, &tall, Layout::NT), Err(Error::OutOfMemory { .. })));
     assert!(Tensor::from_flat(&cpu, &[0.0; 6], &[2, 2]).is_err());
     assert!(Tensor::from_flat(&cpu, &[0.0; 6], &[1, 1, 1, 1, 6]).is_err());
     for (_, gpu) in gpus() {
