@@ -5,10 +5,23 @@ use super::{
     matmul::{Operand, matmul},
 };
 use crate::ops::{Layout, Similarity, Term};
+use rayon::prelude::*;
 
 /// Squared length of a row.
 pub(crate) fn squared(row: &[f32]) -> f32 {
     simd!(math::dot(row, row))
+}
+
+/// The terms of patterns `[n, d]`.
+pub(crate) fn terms(patterns: Operand<'_>, kind: Similarity) -> Vec<Term> {
+    let (n, d) = patterns.shape;
+    match kind {
+        // Lengths do not matter to these.
+        Similarity::Dot | Similarity::L1 => vec![Term::new(kind, 0.0); n],
+        Similarity::L2 | Similarity::Cosine => {
+            patterns.data.par_chunks_exact(d).map(|xi| Term::new(kind, squared(xi))).collect()
+        }
+    }
 }
 
 /// Raw products `[b, n]`: inner products, or L1 distances for [`Similarity::L1`].
@@ -45,7 +58,7 @@ pub(crate) fn similarity(out: &mut [f32], queries: Operand<'_>, patterns: Operan
     if n == 0 {
         return;
     }
-    let terms: Vec<Term> = patterns.data.chunks_exact(d).map(|xi| Term::new(kind, squared(xi))).collect();
+    let terms = terms(patterns, kind);
     products(out, queries, patterns, kind, rayon::current_num_threads());
     super::for_each_row(out, n, |i, row| {
         let x = squared(&queries.data[i * d..(i + 1) * d]);

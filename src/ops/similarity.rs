@@ -93,6 +93,11 @@ impl Term {
         self.bias > 0.5 * MASKED
     }
 
+    /// Length of the pattern, where its scale is the inverse of that (cosine).
+    pub(crate) fn length(self) -> f32 {
+        if self.scale > 0.0 { self.scale.recip() } else { 0.0 }
+    }
+
     /// Factor and bias that a query of this squared length puts on all its scores.
     pub(crate) fn of_query(similarity: Similarity, squared: f32) -> (f32, f32) {
         match similarity {

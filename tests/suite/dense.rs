@@ -99,7 +99,7 @@ fn sharp_blended_and_huge_scores() {
             }
             // Blended: nearly the mean of all.
             let blended = build(&device, &x, kind, 1e-6).recall_with(&q, &exactly(1)).unwrap();
-            let mean = attractor::reference::reduce_columns(&matrix(&x), attractor::ops::Reduction::Mean);
+            let mean = attractor::reference::reduce_columns(&matrix(&x), ops::Reduction::Mean);
             assert_close(name, blended.states.row(3), &mean, 1e-4);
             assert!((blended.effective[3] - 500.0).abs() < 0.1, "{name} {kind} {}", blended.effective[3]);
         }

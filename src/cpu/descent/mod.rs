@@ -2,19 +2,22 @@
 //!
 //! Work is cut into tasks of a tile of queries times a segment of patterns. A task goes through its
 //! segment in blocks that stay in the cache: scores of the block, running maximum and sums, weighted
-//! accumulation. The tasks' carries then merge. The cut depends on the shapes alone, so the result
+//! accumulation, so that patterns are read once. The tasks' carries then merge. The cut depends on the shapes alone, so the result
 //! does not depend on the number of cores.
 
+mod few;
+mod tile;
+
 use super::{
-    math::{self, exp_nonpositive, simd},
-    matmul::{Operand, matmul},
-    similarity::{products, squared},
+    kernel::LANES,
+    matmul::Operand,
+    similarity::{squared, terms},
     topk::Best,
 };
 use crate::{
     Rows,
     ops::{
-        Layout, MASKED, Similarity, Term,
+        Similarity, Term,
         descent::{Carry, Form, Landscape, Outcome, Plan, clamp_row},
     },
     tensor::CpuShard,
@@ -22,14 +25,16 @@ use crate::{
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Queries that share one pass over a block of patterns.
-const TILE: usize = 128;
 /// Queries whose recall runs together; bounds the scratch memory.
 const BATCH: usize = 512;
+/// Fewest queries that fill lanes well enough: fewer are bound by memory, not by arithmetic.
+const FEW: usize = 3;
 /// Fewest patterns worth a task of their own.
 const SEGMENT: usize = 4096;
 /// Most tasks of one pass, whatever the shapes.
 const TASKS: usize = 64;
+/// Most patterns of a block.
+const LONGEST_BLOCK: usize = 512;
 
 /// What a pass over the patterns reads.
 struct Source<'a> {
@@ -45,6 +50,54 @@ enum Readout<'a> {
     Nothing,
     Patterns,
     Values(Vec<CpuShard<'a>>),
+}
+
+/// A task: some rows of one shard, for some queries.
+struct Work<'a> {
+    source: &'a Source<'a>,
+    shard: usize,
+    rows: Range<usize>,
+    form: Form,
+    /// Columns of the rows that are summed.
+    width: usize,
+    top_k: usize,
+}
+
+/// Patterns that stay in the cache while they are scored and summed.
+struct Block<'a> {
+    /// `[n, d]`
+    patterns: &'a [f32],
+    terms: &'a [Term],
+    /// `[n, width]`, where anything is summed.
+    readout: Option<&'a [f32]>,
+    /// Number of the first pattern in the whole.
+    first: usize,
+}
+
+impl Work<'_> {
+    /// The factor on a query's scores.
+    fn scale(&self, x: &[f32]) -> f32 {
+        self.form.beta * Term::of_query(self.form.similarity, squared(x)).0
+    }
+
+    fn for_each_block(&self, mut f: impl FnMut(&Block<'_>)) {
+        let shard = &self.source.patterns[self.shard];
+        // A block takes about a quarter of a typical second-level cache.
+        let length = (65_536 / shard.columns.max(self.width).max(1)).clamp(32, LONGEST_BLOCK);
+        let (mut widened, mut widened_values) = (Vec::new(), Vec::new());
+        for start in self.rows.clone().step_by(length) {
+            let rows = start..(start + length).min(self.rows.end);
+            let first = shard.first + start;
+            let terms = &self.source.terms[first..first + rows.len()];
+            let patterns = shard.values(rows.clone(), &mut widened);
+            let readout = match &self.source.readout {
+                Readout::Nothing => None,
+                Readout::Patterns => Some(patterns),
+                Readout::Values(shards) => Some(shards[self.shard].values(rows, &mut widened_values)),
+            };
+            f(&Block { patterns, terms, readout, first });
+        }
+    }
 }
 
 /// What one query has after a pass.
@@ -86,23 +139,27 @@ impl Source<'_> {
     fn pass(&self, queries: &[f32], d: usize, top_k: usize) -> (Vec<Found>, Vec<f32>) {
         let b = queries.len() / d;
         let width = self.width(d);
-        let tiles: Vec<Range<usize>> = (0..b).step_by(TILE).map(|t| t..(t + TILE).min(b)).collect();
+        let tiles: Vec<Range<usize>> = (0..b).step_by(LANES).map(|t| t..(t + LANES).min(b)).collect();
         let segments = self.segments(tiles.len());
+        // All tiles of a segment one after another, while its patterns are in a shared cache.
         let tasks: Vec<(usize, usize)> =
-            (0..tiles.len()).flat_map(|t| (0..segments.len()).map(move |s| (t, s))).collect();
+            (0..segments.len()).flat_map(|s| (0..tiles.len()).map(move |t| (t, s))).collect();
         let mut parts: Vec<Part> = tasks
             .par_iter()
             .map(|&(t, s)| {
                 let tile = &queries[tiles[t].start * d..tiles[t].end * d];
-                let (shard, rows) = &segments[s];
-                self.task(Operand::new(tile, tiles[t].len(), d), *shard, rows.clone(), width, top_k)
+                let tile = Operand::new(tile, tiles[t].len(), d);
+                let (shard, rows) = segments[s].clone();
+                let work = Work { source: self, shard, rows, form: self.form, width, top_k };
+                if tile.shape.0 < FEW { few::run(&work, tile) } else { tile::run(&work, tile) }
             })
             .collect();
         let mut found = Vec::with_capacity(b);
         let mut means = Vec::with_capacity(b * width);
-        for of_tile in parts.chunks_mut(segments.len().max(1)) {
-            let Some((whole, rest)) = of_tile.split_first_mut() else { continue };
-            rest.iter().for_each(|part| whole.merge(part, width));
+        for t in 0..tiles.len() {
+            let (first, rest) = parts[t..].split_at_mut(1);
+            let whole = &mut first[0];
+            rest.iter().skip(tiles.len() - 1).step_by(tiles.len()).for_each(|part| whole.merge(part, width));
             for (i, f) in whole.found.iter().enumerate() {
                 let inverse = (1.0 / f.carry.l) as f32;
                 means.extend(whole.sums[i * width..(i + 1) * width].iter().map(|v| v * inverse));
@@ -110,109 +167,6 @@ impl Source<'_> {
             found.append(&mut whole.found);
         }
         (found, means)
-    }
-
-    fn task(
-        &self,
-        queries: Operand<'_>,
-        shard: usize,
-        rows: Range<usize>,
-        width: usize,
-        top_k: usize,
-    ) -> Part {
-        let (b, d) = queries.shape;
-        let Form { similarity, beta, .. } = self.form;
-        let mut part = Part {
-            found: (0..b).map(|_| Found { carry: Carry::EMPTY, best: Best::new(top_k) }).collect(),
-            sums: vec![0.0; b * width],
-        };
-        let scale: Vec<f32> =
-            queries.data.chunks_exact(d).map(|x| beta * Term::of_query(similarity, squared(x)).0).collect();
-        // A block of patterns takes about a quarter of a typical second-level cache.
-        let length = (65_536 / d.max(width).max(1)).clamp(32, 512);
-        let mut scores = vec![0.0_f32; b * length];
-        let (mut widened, mut widened_values) = (Vec::new(), Vec::new());
-        for start in rows.clone().step_by(length) {
-            let range = start..(start + length).min(rows.end);
-            let at = self.patterns[shard].first + start;
-            let n = range.len();
-            let terms = &self.terms[at..at + n];
-            let patterns = self.patterns[shard].values(range.clone(), &mut widened);
-            let scores = &mut scores[..b * n];
-            products(scores, queries, Operand::new(patterns, n, d), similarity, 1);
-            for (i, row) in scores.chunks_exact_mut(n).enumerate() {
-                scale_scores(row, terms, scale[i]);
-                let found = &mut part.found[i];
-                found.best.scan(row, at as u32);
-                let (carry, shrink) = exponentials(row, terms, found.carry, similarity);
-                found.carry = carry;
-                if shrink != 1.0 {
-                    let sums = &mut part.sums[i * width..(i + 1) * width];
-                    simd!(sums.iter_mut().for_each(|v| *v *= shrink));
-                }
-            }
-            let readout = match &self.readout {
-                Readout::Nothing => continue,
-                Readout::Patterns => patterns,
-                Readout::Values(shards) => shards[shard].values(range, &mut widened_values),
-            };
-            accumulate(&mut part.sums, Operand::new(scores, b, n), Operand::new(readout, n, width));
-        }
-        part
-    }
-}
-
-/// Products to scores `beta * similarity` without what is the same for all patterns; hidden patterns
-/// to [`MASKED`].
-fn scale_scores(row: &mut [f32], terms: &[Term], scale: f32) {
-    simd!({
-        for (s, t) in row.iter_mut().zip(terms) {
-            let score = scale * (*s * t.scale + t.bias);
-            *s = if t.eligible() { score } else { MASKED };
-        }
-    });
-}
-
-/// Scores to `exp(score - m)`, with the carry that includes them; also the factor by which what was
-/// summed before must shrink.
-fn exponentials(row: &mut [f32], terms: &[Term], before: Carry, similarity: Similarity) -> (Carry, f32) {
-    simd!({
-        let m = math::maximum(row).max(before.m as f32);
-        let mut carry = Carry { m: f64::from(m), l: 0.0, h: 0.0, le: 0.0 };
-        let mut entropies = [0.0_f32; 512];
-        for (v, h) in row.iter_mut().zip(&mut entropies) {
-            let z = *v - m;
-            let e = if *v > 0.5 * MASKED { exp_nonpositive(z) } else { 0.0 };
-            *v = e;
-            *h = if e > 0.0 { e * z } else { 0.0 };
-        }
-        carry.l = f64::from(math::sum(row));
-        carry.h = f64::from(math::sum(&entropies[..row.len()]));
-        carry.le = if similarity == Similarity::Cosine {
-            row.iter().zip(terms).map(|(e, t)| if t.scale > 0.0 { f64::from(e / t.scale) } else { 0.0 }).sum()
-        } else {
-            carry.l
-        };
-        let (merged, shrink, _) = before.merge(carry);
-        (merged, if before.l > 0.0 { shrink as f32 } else { 1.0 })
-    })
-}
-
-/// `sums += weights readout`, skipping where every weight has underflowed.
-fn accumulate(sums: &mut [f32], weights: Operand<'_>, readout: Operand<'_>) {
-    let ((b, n), (_, width)) = (weights.shape, readout.shape);
-    if b < 3 {
-        simd!({
-            for (sum, row) in sums.chunks_exact_mut(width).zip(weights.data.chunks_exact(n)) {
-                for (w, xi) in row.iter().zip(readout.data.chunks_exact(width)) {
-                    if *w > 0.0 {
-                        math::axpy(sum, *w, xi);
-                    }
-                }
-            }
-        });
-    } else if weights.data.iter().any(|w| *w > 0.0) {
-        matmul(sums, weights, readout, Layout::NN, true, 1);
     }
 }
 
@@ -240,12 +194,12 @@ pub(crate) fn descend(
 ) -> Outcome {
     let b = queries.rows();
     let mut outcome = Outcome::default();
-    let total = b.div_ceil(BATCH) as u64 * u64::from(plan.steps + 1);
+    let passes = u64::from(plan.steps) + 1;
+    let total = b.div_ceil(BATCH) as u64 * passes;
     for (batch, start) in (0..b).step_by(BATCH).enumerate() {
-        let done = batch as u64 * u64::from(plan.steps + 1);
-        let tell = |step: u32| {
+        let tell = |pass: u64| {
             if let Some(progress) = plan.progress {
-                progress(done + u64::from(step), total);
+                progress(batch as u64 * passes + pass, total);
             }
         };
         outcome.append(descend_batch(landscape, terms, queries, start..(start + BATCH).min(b), plan, &tell));
@@ -259,7 +213,7 @@ fn descend_batch(
     queries: &Rows<'_>,
     range: Range<usize>,
     plan: &Plan<'_>,
-    tell: &dyn Fn(u32),
+    tell: &dyn Fn(u64),
 ) -> Outcome {
     let (b, d) = (range.len(), queries.columns());
     let origin = queries.slice(range.clone());
@@ -300,7 +254,7 @@ fn descend_batch(
                 (!out.settled[i] || plan.tolerance == 0.0).then_some(i)
             })
             .collect();
-        tell(step + 1);
+        tell(u64::from(step) + 1);
     }
     source.readout = plan.values.map_or(Readout::Nothing, |v| Readout::Values(v.cpu_shards()));
     let (found, values) = source.pass(&out.states, d, plan.top_k);
@@ -317,7 +271,7 @@ fn descend_batch(
         out.scores.extend(best.iter().map(|e| e.1));
         out.weights.extend(best.iter().map(|e| f.carry.weight(e.1)));
     }
-    tell(plan.steps + 1);
+    tell(u64::from(plan.steps) + 1);
     out
 }
 
@@ -344,12 +298,11 @@ pub(crate) fn step(
     queries: Operand<'_>,
     patterns: Operand<'_>,
     beta: f32,
-    similarity: Similarity,
+    kind: Similarity,
 ) -> (Vec<f32>, Vec<f32>) {
     let (_, d) = queries.shape;
-    let terms: Vec<Term> =
-        patterns.data.chunks_exact(d).map(|xi| Term::new(similarity, squared(xi))).collect();
-    let form = Form { similarity, beta, offset: 0.0 };
+    let terms = terms(patterns, kind);
+    let form = Form { similarity: kind, beta, offset: 0.0 };
     let whole = CpuShard::new(patterns.data, d);
     let source = Source { patterns: vec![whole], readout: Readout::Patterns, terms: &terms, form };
     let (mut states, mut energies) = (Vec::new(), Vec::new());
