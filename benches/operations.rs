@@ -10,13 +10,16 @@ use attractor::{
     ops::{Layout, Similarity, matmul, step, top_k},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::sync::OnceLock;
 
-fn device() -> Device {
-    Device::open(&std::env::var("ATTRACTOR_BENCH_DEVICE").unwrap_or_else(|_| "cpu".into())).unwrap()
+fn device() -> &'static Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    let name = || std::env::var("ATTRACTOR_BENCH_DEVICE").unwrap_or_else(|_| "cpu".into());
+    DEVICE.get_or_init(|| Device::open(&name()).unwrap())
 }
 
 /// Values in -1 to 1 that are the same in every run.
-fn values(rows: usize, columns: usize) -> Tensor {
+fn values(rows: usize, columns: usize) -> attractor::Result<Tensor> {
     let mut state = 1_u32;
     let data: Vec<f32> = (0..rows * columns)
         .map(|_| {
@@ -24,14 +27,21 @@ fn values(rows: usize, columns: usize) -> Tensor {
             (state >> 8) as f32 / (1 << 23) as f32 - 1.0
         })
         .collect();
-    Tensor::from_flat(&device(), &data, &[rows, columns]).unwrap()
+    Tensor::from_flat(device(), &data, &[rows, columns])
 }
 
 fn steps(c: &mut Criterion) {
     let mut group = c.benchmark_group("step");
     group.sample_size(10);
     for (b, n, d) in [(64, 20_000, 128), (1, 100_000, 384), (64, 100_000, 384), (256, 16_384, 64)] {
-        let (q, x) = (values(b, d), values(n, d));
+        let q = values(b, d).unwrap();
+        let x = match values(n, d) {
+            Ok(x) => x,
+            Err(error) => {
+                eprintln!("leaving out {b}x{n}x{d}: {error}");
+                continue;
+            }
+        };
         group.throughput(Throughput::Elements(4 * (b * n * d) as u64));
         group.bench_function(BenchmarkId::from_parameter(format!("{b}x{n}x{d}")), |bench| {
             bench.iter(|| step(&q, &x, 1.0, Similarity::L2).unwrap().1.to_vec().unwrap());
@@ -43,7 +53,7 @@ fn products(c: &mut Criterion) {
     let mut group = c.benchmark_group("matmul");
     group.sample_size(10);
     for size in [256, 1024] {
-        let (a, b) = (values(size, size), values(size, size));
+        let (a, b) = (values(size, size).unwrap(), values(size, size).unwrap());
         group.throughput(Throughput::Elements(2 * (size * size * size) as u64));
         group.bench_function(BenchmarkId::from_parameter(size), |bench| {
             bench.iter(|| matmul(&a, &b, Layout::NT).unwrap().to_vec().unwrap());
@@ -54,7 +64,7 @@ fn products(c: &mut Criterion) {
 fn top(c: &mut Criterion) {
     let mut group = c.benchmark_group("top_k");
     group.sample_size(10);
-    let scores = values(64, 20_000);
+    let scores = values(64, 20_000).unwrap();
     group.bench_function("10 of 64x20000", |bench| bench.iter(|| top_k(&scores, 10).unwrap()));
 }
 
