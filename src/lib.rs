@@ -18,6 +18,7 @@
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
+//! - [`machine`]: what a device can do at most, measured.
 //! - [`gpu`]: adapters, and what an opened one does and holds.
 
 mod cpu;
@@ -25,6 +26,7 @@ mod device;
 pub mod error;
 pub mod gpu;
 pub mod io;
+pub mod machine;
 pub mod memory;
 pub mod ops;
 pub mod reference;

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Energy(Energy),
     /// Store handwritten digits, damage them, recall them
     Demo(Demo),
+    /// Measure this machine, and how fast the operations run on it
+    Bench(Bench),
     /// List the GPU adapters, and which device would be chosen
     Devices(Devices),
 }
@@ -130,10 +132,33 @@ pub(crate) struct Demo {
 }
 
 #[derive(Args)]
+pub(crate) struct Bench {
+    /// Queries, patterns and columns of a job, as B,N,D; may be given several times [default: five jobs]
+    #[arg(long = "job", value_parser = job, value_name = "B,N,D")]
+    pub(crate) jobs: Vec<[usize; 3]>,
+    /// What is measured: the softmax step, all inner products, or these and the ten best
+    #[arg(long, default_value = "step", value_parser = ["step", "matmul", "topk"])]
+    pub(crate) op: String,
+    /// How often each job runs
+    #[arg(long, default_value_t = 10, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeat: u32,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Args)]
 pub(crate) struct Devices {
     /// Print the list as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn job(text: &str) -> Result<[usize; 3], String> {
+    let sizes: Result<Vec<usize>, _> = text.split(',').map(str::parse).collect();
+    match sizes.as_deref() {
+        Ok([b, n, d]) if *b > 0 && *n > 0 && *d > 0 => Ok([*b, *n, *d]),
+        _ => Err("want three whole numbers above 0: queries,patterns,columns".to_owned()),
+    }
 }
 
 fn tolerance(text: &str) -> Result<f32, String> {

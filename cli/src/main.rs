@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Recall(arguments) => commands::recall::run(arguments),
         Command::Energy(arguments) => commands::energy::run(arguments),
         Command::Demo(arguments) => commands::demo::run(arguments),
+        Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Devices(arguments) => commands::devices::run(arguments),
     };
     match result {

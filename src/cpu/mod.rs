@@ -4,6 +4,7 @@
 pub(crate) mod descent;
 pub(crate) mod elementwise;
 pub(crate) mod kernel;
+pub(crate) mod machine;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod reduce;

@@ -217,6 +217,11 @@ impl Context {
         self.options.binding_limit.unwrap_or(device).min(device) / 256 * 256
     }
 
+    /// The kind of kernels that this device uses.
+    pub fn kernels(&self) -> Kernels {
+        if self.tiled() { Kernels::Tiled } else { Kernels::Direct }
+    }
+
     /// Whether kernels staged through workgroup memory are to be used.
     pub(crate) fn tiled(&self) -> bool {
         match self.options.kernels {

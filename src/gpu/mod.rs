@@ -6,6 +6,7 @@ mod buffer;
 mod context;
 pub(crate) mod descent;
 pub(crate) mod elementwise;
+pub(crate) mod machine;
 pub(crate) mod matmul;
 mod matrix;
 mod pipeline;

@@ -24,6 +24,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "load_b",
     "matmul_direct",
     "matmul_tiled",
+    "multiply_adds",
     "query",
     "reduce",
     "reduce_columns",
