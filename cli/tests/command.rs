@@ -182,14 +182,17 @@ fn json_says_what_was_done() {
 fn bench_measures_machine_and_jobs() {
     let desk = Desk::new();
     for (op, device) in [("step", "cpu"), ("topk", "cpu"), ("matmul", "cpu"), ("step", "software")] {
-        let line = format!("bench --op {op} --job 3,500,9 --job 20,100,8 --repeat 2 --json --device {device}");
+        let line =
+            format!("bench --op {op} --job 3,500,9 --job 20,100,8 --repeat 2 --json --device {device}");
         let result: serde_json::Value = serde_json::from_str(&desk.done(&line)).unwrap();
         let positive = |value: &serde_json::Value| value.as_f64().is_some_and(|v| v > 0.0 && v.is_finite());
         assert!(positive(&result["machine"]["read_gbps"]) && positive(&result["machine"]["fma_gflops"]));
         let jobs = result["jobs"].as_array().unwrap();
         assert_eq!((jobs.len(), jobs[0]["n"].as_u64(), jobs[1]["d"].as_u64()), (2, Some(500), Some(8)));
         for job in jobs {
-            assert!(positive(&job["seconds_min"]) && positive(&job["gflops"]) && job["op"].as_str() == Some(op));
+            assert!(
+                positive(&job["seconds_min"]) && positive(&job["gflops"]) && job["op"].as_str() == Some(op)
+            );
         }
     }
     assert!(desk.fails("bench --job 3,4", 2).contains("queries,patterns,columns"));
