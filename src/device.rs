@@ -83,7 +83,10 @@ impl Device {
             "gpu" => Self::gpu(""),
             "software" => Self::gpu("software"),
             _ => match name.strip_prefix("gpu:") {
-                Some(selector) if !selector.is_empty() => Self::gpu(selector),
+                Some(selector) if !selector.is_empty() => Self::gpu(selector).map_err(|error| match error {
+                    Error::NoAdapter { found, .. } => Error::NoAdapter { selector: name.to_owned(), found },
+                    other => other,
+                }),
                 _ => {
                     Err(Error::parameter("device", name, "one of auto, cpu, gpu, gpu:N, gpu:NAME, software"))
                 }

@@ -34,7 +34,7 @@ pub enum Error {
     },
     /// The cosine of a row of zeros has no meaning.
     #[error(
-        "{what}: row {row} has length zero, and the cosine similarity needs a direction; drop the row or use l2"
+        "{what}: row {row} has a length of zero in f32, and the cosine similarity needs a direction; drop or scale the row, or use l2"
     )]
     ZeroNorm {
         /// Which input, for example `patterns`.

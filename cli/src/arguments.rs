@@ -90,9 +90,9 @@ pub(crate) struct Recall {
     #[arg(long, value_parser = tolerance, allow_negative_numbers = true, value_name = "F")]
     pub(crate) tol: Option<f32>,
     /// Share of the way to its update that a state goes
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, value_name = "A")]
+    #[arg(long, default_value_t = 1.0, value_parser = step_size, allow_negative_numbers = true, value_name = "A")]
     pub(crate) step_size: f32,
-    /// Values associated with the patterns, [n, v]: their weighted mean goes out as `values`
+    /// Values associated with the patterns, [n, v] or [n]: their weighted mean goes out as `values`
     #[arg(long, value_name = "V")]
     pub(crate) values: Option<PathBuf>,
     /// Known coordinates, [d] or [b, d]: those that are not 0 or false stay as in the query
@@ -158,6 +158,13 @@ fn job(text: &str) -> Result<[usize; 3], String> {
     match sizes.as_deref() {
         Ok([b, n, d]) if *b > 0 && *n > 0 && *d > 0 => Ok([*b, *n, *d]),
         _ => Err("want three whole numbers above 0: queries,patterns,columns".to_owned()),
+    }
+}
+
+fn step_size(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value > 0.0 && value <= 2.0 => Ok(value),
+        _ => Err("want a number above 0 and at most 1 (2 for l2)".to_owned()),
     }
 }
 

@@ -12,6 +12,11 @@ impl Failure {
     pub(crate) fn data(message: impl Into<String>) -> Self {
         Self(message.into())
     }
+
+    /// The same failure with a role called by the name that this command has for it.
+    pub(crate) fn renamed(self, role: &str, name: &str) -> Self {
+        Self(self.0.replace(role, name))
+    }
 }
 
 impl From<Error> for Failure {
@@ -31,8 +36,10 @@ pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 /// Names the file that an error of the library is about: the first whose role its message mentions.
 pub(crate) fn in_file<'p>(files: &[(&str, Option<&'p Path>)], error: Error) -> Failure {
     let message = error.to_string();
+    let role = |name: &str| files.iter().find(|(role, _)| *role == name).and_then(|(_, path)| *path);
     let about: Option<&'p Path> = match &error {
-        Error::EmptyMemory | Error::NoEligiblePattern { .. } => files.first().and_then(|(_, path)| *path),
+        Error::EmptyMemory | Error::TooLarge { .. } => role("patterns"),
+        Error::NoEligiblePattern { .. } => role("mask"),
         Error::NonFinite { .. }
         | Error::ZeroNorm { .. }
         | Error::DimensionMismatch { .. }

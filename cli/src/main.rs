@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod failure;
+mod output;
 mod progress;
 mod sheet;
 
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("attractor: {failure}");
+            output::complaint(&failure.to_string());
             ExitCode::FAILURE
         }
     }

@@ -145,6 +145,21 @@ fn clamp_mask_precision_and_kinds_of_numbers() {
     desk.done(&format!("{recall} --patterns p.npy --mask mask.npy"));
     near(read(&desk.path("o.npy"), "").row(0), &[1.0, 1.0, 0.0]);
     assert!(desk.fails(&format!("{recall} --patterns p.npy --clamp mask.npy"), 1).contains("mask.npy"));
+    // As many entries as there must be, but transposed, or not numbers.
+    desk.save("across.npy", &[3, 2], ArrayData::U8(&[1, 0, 1, 0, 1, 0]));
+    assert!(desk.fails(&format!("{recall} --patterns p.npy --clamp across.npy"), 1).contains("[3, 2]"));
+    desk.save("square.npy", &[2, 2], ArrayData::U8(&[1, 0, 1, 0]));
+    assert!(desk.fails(&format!("{recall} --patterns p.npy --mask square.npy"), 1).contains("[2, 2]"));
+    desk.save("nan.npy", &[3], ArrayData::F32(&[0.0, f32::NAN, 1.0]));
+    assert!(desk.fails(&format!("{recall} --patterns p.npy --clamp nan.npy"), 1).contains("nan.npy"));
+    desk.save("off.npy", &[4], ArrayData::U8(&[0; 4]));
+    assert!(desk.fails(&format!("{recall} --patterns p.npy --mask off.npy"), 1).contains("off.npy"));
+    // One label per pattern is a column of values.
+    desk.save("labels.npy", &[4], ArrayData::U8(&[7, 8, 9, 10]));
+    desk.done(
+        "recall --patterns p.npy --queries q.npy --out l.npz --values labels.npy --beta 99 --device cpu",
+    );
+    assert!((read(&desk.path("l.npz"), "values")[(1, 0)] - 9.0).abs() < 1e-3);
 }
 
 #[test]
@@ -198,6 +213,24 @@ fn bench_measures_machine_and_jobs() {
     assert!(desk.fails("bench --job 3,4", 2).contains("queries,patterns,columns"));
 }
 
+/// A reader that goes away, or a full disk behind stdout, is no reason to panic.
+#[cfg(target_os = "linux")]
+#[test]
+fn unwritable_output_is_no_panic() {
+    let desk = Desk::new();
+    let command = || Command::new(env!("CARGO_BIN_EXE_attractor"));
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let out = command().arg("devices").stdout(full()).output().unwrap();
+    let text = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.code() == Some(1) && text.contains("standard output"), "{text}");
+    let mut child = command().arg("devices").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    let line = ["recall", "--patterns", "gone.npy", "--queries", "q.npy", "--out", "o.npy"];
+    let status = command().args(line).current_dir(desk.folder.path()).stderr(full()).status();
+    assert_eq!(status.unwrap().code(), Some(1));
+}
+
 #[test]
 fn wrong_usage_is_status_2() {
     let desk = Desk::new();
@@ -211,6 +244,7 @@ fn wrong_usage_is_status_2() {
     desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --energy cubic", 2);
     desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --tol -1", 2);
     desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --steps -1", 2);
+    desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --step-size 0", 2);
     desk.fails("remember", 2);
     assert_eq!(desk.files(), ["p.npy", "q.npy"]);
 }
@@ -240,7 +274,7 @@ fn every_failure_has_its_own_line_and_leaves_nothing() {
         ("--patterns p.csv --queries q.npy", vec!["p.csv", ".npz"]),
         ("--patterns gone.npy --queries q.npy", vec!["gone.npy", "open"]),
         ("--patterns p.npy --queries q.npy --top-k 5", vec!["top_k", "4 stored"]),
-        ("--patterns p.npy --queries q.npy --step-size 3", vec!["step size"]),
+        ("--patterns p.npy --queries q.npy --step-size 1.5 --similarity dot", vec!["step size"]),
         ("--patterns p.npy --queries q.npy --device abacus", vec!["abacus", "software"]),
         ("--patterns p.npy --queries q.npy --device gpu:77", vec!["77"]),
     ];

@@ -71,7 +71,11 @@ pub(crate) fn select(adapters: &[Adapter], selector: &str) -> Result<usize> {
     found.ok_or_else(|| {
         let names: Vec<String> =
             adapters.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.get_info().name)).collect();
-        let found = if names.is_empty() {
+        let software =
+            !adapters.is_empty() && adapters.iter().all(|a| rank(a.get_info().device_type).is_none());
+        let found = if software && selector.is_empty() {
+            format!("only software adapters ({}); name one as 'software', or use the CPU", names.join(", "))
+        } else if names.is_empty() {
             "no adapter at all; install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers), or use the CPU"
                 .to_owned()
         } else {

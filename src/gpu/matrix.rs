@@ -72,11 +72,12 @@ impl Matrix {
     }
 }
 
-/// Values of padded rows.
+/// Values of padded rows; the buffer may be larger.
 pub(crate) fn unpadded(bytes: &[u8], rows: usize, columns: usize) -> Vec<f32> {
-    let values: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
+    let mut values: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
     let width = padded(columns);
-    if width == columns || width == 0 {
+    if width == columns {
+        values.truncate(rows * columns);
         return values;
     }
     values.chunks_exact(width).take(rows).flat_map(|row| &row[..columns]).copied().collect()

@@ -46,7 +46,8 @@ pub struct BetaChoice {
     pub beta: f32,
     /// How many stored patterns were looked at; all of up to a few thousand, else an even sample.
     pub sampled: usize,
-    /// Share of them that keep at least 0.99 of the weight when they are the query.
+    /// Share of them, those with copies left out, that keep at least 0.99 of the weight when they are the
+    /// query.
     pub separated: f64,
     /// Median separation from the nearest other pattern, in units of the similarity; `None` where
     /// there is no other.
@@ -78,23 +79,22 @@ pub(super) struct Separations {
 }
 
 impl Separations {
-    /// Of a pattern with the score `own` at itself (`None` where it is not even among the best), from
-    /// the scores of its `nearest` others in descending order.
-    pub(super) fn new(own: Option<f64>, nearest: impl Iterator<Item = f64>, farther: usize) -> Self {
-        let Some(own) = own else {
+    /// From the separations from the nearest others; `found` tells whether the pattern is even among
+    /// those most similar to it.
+    pub(super) fn new(found: bool, separations: impl Iterator<Item = f64>, farther: usize) -> Self {
+        if !found {
             return Self { nearest: Vec::new(), farther: 0, copied: false, outdone: true };
-        };
-        // What f32 cannot tell from zero.
-        let mut separations = nearest.map(|s| (own - s, 2e-6 * own.abs().max(s.abs())));
+        }
         let mut out = Self { nearest: Vec::new(), farther, copied: false, outdone: false };
-        separations.by_ref().for_each(|(d, least)| {
-            if d > least {
-                out.nearest.push(d);
+        for separation in separations {
+            if separation > 0.0 {
+                out.nearest.push(separation);
             } else {
-                out.copied |= d >= -least;
-                out.outdone |= d < -least;
+                out.copied |= separation == 0.0;
+                out.outdone |= separation < 0.0;
             }
-        });
+        }
+        out.nearest.sort_by(f64::total_cmp);
         out
     }
 
@@ -108,7 +108,8 @@ impl Separations {
     /// The smallest `beta` at which the pattern, its copies left out, keeps its weight; `None` where
     /// there is nothing to keep it from, or none does.
     fn needed(&self) -> Option<f64> {
-        let room = 1.0 / KEEP - 1.0;
+        // A little more than promised, for the rounding of scores.
+        let room = (1.0 / KEEP - 1.0) * 0.99;
         let nearest = *self.nearest.first().filter(|_| !self.outdone)?;
         // All others at the nearest distance is the worst case, so this is enough.
         let count = (self.nearest.len() + self.farther) as f64;
@@ -120,29 +121,33 @@ impl Separations {
         Some(high)
     }
 
-    /// Whether the pattern keeps its weight at this `beta`.
+    /// Whether the pattern keeps its weight at this `beta`, if it has no copies.
     fn kept(&self, beta: f64) -> bool {
-        !self.copied && !self.outdone && self.others(beta) <= 1.0 / KEEP - 1.0 + 1e-9
+        !self.outdone && self.others(beta) <= 1.0 / KEEP - 1.0
     }
 }
 
-/// Chooses `beta` for these separations of sampled patterns; `scale` is the largest squared length.
+/// Largest `beta` times similarity that is chosen: beyond, rounding of f32 scores alone decides.
+const SHARPEST: f64 = 1e7;
+
+/// Chooses `beta` for these separations of sampled patterns; `scale` is the largest similarity that can
+/// occur.
 pub(super) fn choose(sample: &[Separations], scale: f64) -> BetaChoice {
     let mut needed: Vec<f64> = sample.iter().filter_map(Separations::needed).collect();
     needed.sort_by(f64::total_cmp);
     let rank = ((SHARE * needed.len() as f64).ceil() as usize).clamp(1, needed.len().max(1)) - 1;
     // Nothing but copies of one pattern (any beta recalls it), or nothing that any beta would separate.
     let fallback = if scale > 0.0 { 1.0 / scale } else { 1.0 };
-    // Rounded up, so that the chosen f32 keeps what the f64 promised.
-    let beta = needed.get(rank).map_or(fallback, |b| b * (1.0 + f64::from(f32::EPSILON)));
+    let beta = needed.get(rank).map_or(fallback, |b| b.min(SHARPEST * fallback));
     let beta = (beta as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
-    let kept = sample.iter().filter(|s| s.kept(f64::from(beta))).count();
+    let unique = || sample.iter().filter(|s| !s.copied);
+    let kept = unique().filter(|s| s.kept(f64::from(beta))).count();
     let mut nearest: Vec<f64> = sample.iter().filter_map(|s| s.nearest.first().copied()).collect();
     nearest.sort_by(f64::total_cmp);
     BetaChoice {
         beta,
         sampled: sample.len(),
-        separated: kept as f64 / sample.len().max(1) as f64,
+        separated: if unique().count() == 0 { 1.0 } else { kept as f64 / unique().count() as f64 },
         separation: nearest.get(nearest.len() / 2).map(|d| *d as f32),
     }
 }
@@ -154,25 +159,25 @@ mod tests {
 
     #[test]
     fn the_needed_beta_is_the_smallest() {
-        let s = Separations::new(Some(2.0), [1.5, 1.3, 0.0].into_iter(), 0);
+        let s = Separations::new(true, [0.5, 0.7, 2.0].into_iter(), 0);
         let beta = s.needed().unwrap();
         assert!(s.others(beta) <= 1.0 / KEEP - 1.0);
-        assert!(s.others(0.999 * beta) > 1.0 / KEEP - 1.0);
+        assert!(s.others(0.99 * beta) > 1.0 / KEEP - 1.0);
     }
 
     #[test]
     fn copies_are_left_out_of_the_choice() {
-        let copied = || Separations::new(Some(0.0), [0.0].into_iter(), 0);
-        let apart = || Separations::new(Some(0.0), [-1.0].into_iter(), 0);
-        let twin = || Separations::new(Some(0.0), [0.0, -1.0].into_iter(), 0);
-        let outdone = || Separations::new(Some(1.0), [2.0].into_iter(), 0);
+        let copied = || Separations::new(true, [0.0].into_iter(), 0);
+        let apart = || Separations::new(true, [1.0].into_iter(), 0);
+        let twin = || Separations::new(true, [0.0, 1.0].into_iter(), 0);
+        let outdone = || Separations::new(true, [-1.0].into_iter(), 0);
         let choice = choose(&[copied(), apart()], 1.0);
-        assert!((choice.beta - 99.0_f32.ln()).abs() < 1e-4, "{choice:?}");
-        assert_eq!(choice.separated, 0.5);
+        assert!((choice.beta - 99.0_f32.ln()).abs() < 0.02, "{choice:?}");
+        assert_eq!(choice.separated, 1.0);
         // Where every pattern has a twin, the twins are separated from the others.
-        assert!((choose(&[twin(), twin()], 1.0).beta - 99.0_f32.ln()).abs() < 1e-4);
+        assert!((choose(&[twin(), twin()], 1.0).beta - 99.0_f32.ln()).abs() < 0.02);
         assert_eq!(choose(&[copied()], 4.0).beta, 0.25);
-        let lost = choose(&[outdone(), Separations::new(None, [].into_iter(), 7)], 4.0);
+        let lost = choose(&[outdone(), Separations::new(false, [].into_iter(), 7)], 4.0);
         assert_eq!((lost.beta, lost.separated, lost.separation), (0.25, 0.0, None));
     }
 

@@ -21,7 +21,8 @@ pub struct RecallOptions<'a> {
     /// exactly `steps` updates. `None`: a millionth of the largest stored coordinate, a common offset of all patterns left out.
     pub tolerance: Option<f32>,
     /// Share of the way to its update that a state goes: 1 is the full update. Up to 1 the energy
-    /// cannot rise; for the L2 similarity up to 2.
+    /// cannot rise (see [`DenseMemory`](super::DenseMemory) for the exceptions); for the L2 similarity
+    /// up to 2.
     pub step_size: f32,
     /// Coordinates that are known and stay as they are in the query: `[d]` for all queries, or
     /// `[b * d]`.

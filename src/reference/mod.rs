@@ -17,6 +17,7 @@ pub use elementwise::{binary, unary};
 pub use matmul::matmul;
 pub use matrix::Matrix;
 pub use reduce::{reduce_columns, reduce_rows};
+pub(crate) use similarity::of_pair;
 pub use similarity::similarity;
 pub use softmax::{effective_number, log_sum_exp, softmax};
 pub use topk::top_k;

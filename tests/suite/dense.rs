@@ -266,6 +266,47 @@ fn values_are_read_out_with_the_weights() {
 }
 
 #[test]
+fn values_of_every_width() {
+    let mut random = Random::new(45);
+    for (name, device) in devices() {
+        for (d, v) in [(16, 4), (33, 8), (1, 1), (3, 40), (8, 7), (5, 4)] {
+            // Well apart, in one dimension too.
+            let apart: Vec<f32> =
+                (0..20 * d).map(|i| (i / d) as f32 + 0.1 * random.uniform() as f32).collect();
+            let (x, values) = (Rows::new(apart, d).unwrap(), random.rows(20, v, 1.0));
+            let mut memory = build(&device, &x, Similarity::L2, 1e4);
+            memory.associate(&values).unwrap();
+            let recall = memory.recall(&x.slice(0..3)).unwrap();
+            let want: Vec<f64> = matrix(&values).data[..3 * v].to_vec();
+            assert_close(&format!("{name} {d} {v}"), recall.values.unwrap().as_slice(), &want, 1e-6);
+        }
+    }
+}
+
+/// Sums of many equal addends round the same way each time, unless they are cut.
+#[test]
+fn many_equal_weights_keep_the_promised_accuracy() {
+    let mut random = Random::new(46);
+    for (n, d) in [(500, 3), (1000, 3), (4000, 5)] {
+        let bits: Vec<f32> = (0..n * d).map(|_| if random.uniform() < 0.5 { 1.0 } else { 0.0 }).collect();
+        let x = Rows::new(bits, d).unwrap();
+        let q = Rows::new(x.slice(0..9).as_slice().iter().map(|v| v * 0.7 + 0.1).collect::<Vec<f32>>(), d)
+            .unwrap();
+        for kind in [Similarity::L2, Similarity::Dot, Similarity::L1] {
+            for beta in [0.1, 2.0, 5.0] {
+                let oracle = model(&x, kind, beta);
+                let want: Vec<f64> = matrix(&q).iter().flat_map(|row| oracle.step(row).state).collect();
+                for (name, device) in devices() {
+                    let got = build(&device, &x, kind, beta).recall_with(&q, &exactly(1)).unwrap();
+                    let bound = if name == "cpu" { 2e-6 } else { 1e-5 };
+                    assert_close(&format!("{name} {kind} {n}x{d}"), got.states.as_slice(), &want, bound);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn appending_is_storing_at_once() {
     let mut random = Random::new(29);
     let (x, q) = (random.rows(700, 6, 1.0), random.rows(5, 6, 1.0));

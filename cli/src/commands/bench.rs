@@ -2,7 +2,8 @@
 
 use crate::{
     arguments,
-    failure::{Result, in_file},
+    failure::Result,
+    output::{complaint, line},
 };
 use attractor::{
     Device, Tensor,
@@ -35,28 +36,28 @@ pub(crate) fn run(arguments: &arguments::Bench) -> Result<()> {
     let jobs: &[[usize; 3]] = if arguments.jobs.is_empty() { &STANDARD } else { &arguments.jobs };
     let speak = !arguments.common.json && !arguments.common.quiet;
     if speak {
-        println!(
+        line(&format!(
             "{device}, {}: reads {:.1} GB/s, multiply-adds {:.0} GFLOP/s\n",
             variant(&device),
             limits.read_gbps,
             limits.fma_gflops
-        );
-        println!(
+        ))?;
+        line(&format!(
             "{:<8} {:>24} {:>12} {:>12} {:>9} {:>8} {:>16}",
             "op", "b x n x d", "median", "best", "GFLOP/s", "GB/s", "of the limit"
-        );
+        ))?;
     }
     let mut timings = Vec::new();
     for job in jobs {
         match run_job(&device, &arguments.op, *job, arguments.repeat, &mut random) {
             Ok(timing) => {
                 if speak {
-                    print_timing(&arguments.op, &timing, limits);
+                    print_timing(&arguments.op, &timing, limits)?;
                 }
                 timings.push(timing);
             }
             // The other jobs are still worth their time.
-            Err(error) => eprintln!("attractor: left out {}: {}", name(*job), in_file(&[], error)),
+            Err(error) => complaint(&format!("left out {}: {error}", name(*job))),
         }
     }
     if arguments.common.json {
@@ -66,7 +67,7 @@ pub(crate) fn run(arguments: &arguments::Bench) -> Result<()> {
             "machine": { "device": device.to_string(), "read_gbps": limits.read_gbps, "fma_gflops": limits.fma_gflops },
             "jobs": jobs,
         });
-        println!("{summary:#}");
+        line(&format!("{summary:#}"))?;
     }
     Ok(())
 }
@@ -130,9 +131,9 @@ fn share(t: &Timing, limits: Limits) -> (f64, &'static str) {
     if arithmetic >= memory { (arithmetic, "arithmetic") } else { (memory, "memory") }
 }
 
-fn print_timing(op: &str, t: &Timing, limits: Limits) {
+fn print_timing(op: &str, t: &Timing, limits: Limits) -> Result<()> {
     let (share, limit) = share(t, limits);
-    println!(
+    line(&format!(
         "{op:<8} {:>24} {:>9.3} ms {:>9.3} ms {:>9.1} {:>8.1} {:>4.0} % {limit}",
         name(t.job),
         1e3 * t.median,
@@ -140,7 +141,7 @@ fn print_timing(op: &str, t: &Timing, limits: Limits) {
         t.gflops,
         t.gbps,
         100.0 * share
-    );
+    ))
 }
 
 fn json(device: &Device, op: &str, t: &Timing, limits: Limits) -> serde_json::Value {

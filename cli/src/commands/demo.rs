@@ -3,6 +3,7 @@
 use crate::{
     arguments,
     failure::{Failure, Result},
+    output::line,
     sheet::Sheet,
 };
 use attractor::{
@@ -43,7 +44,10 @@ struct Outcome {
     recall: Recall,
     seconds: f64,
     recalled: f64,
+    /// Right by the nearest neighbour of the cue as it is.
     nearest: f64,
+    /// Right by the nearest neighbour on the pixels that are known.
+    nearest_known: f64,
 }
 
 fn digits() -> Result<Rows<'static>> {
@@ -96,15 +100,41 @@ fn run_damage(memory: &DenseMemory, images: &Rows<'_>, damage: Damage) -> Result
     let cpu = Device::cpu();
     let scores = similarity(&Tensor::new(&cpu, &damage.cues)?, &Tensor::new(&cpu, images)?, Similarity::L2)?;
     let nearest = share_right(argmax(&scores)?.into_iter());
+    let nearest_known = match &known {
+        Some(known) => share_right(nearest_on(images, &damage.cues, known)),
+        None => nearest,
+    };
     let recalled = share_right((0..recall.len()).map(|i| recall.top(i).next().map_or(u32::MAX, |(k, _)| k)));
-    Ok(Outcome { damage, recall, seconds, recalled, nearest })
+    Ok(Outcome { damage, recall, seconds, recalled, nearest, nearest_known })
+}
+
+/// For each cue the image nearest to it on its known pixels.
+fn nearest_on<'a>(
+    images: &'a Rows<'_>,
+    cues: &'a Rows<'_>,
+    known: &'a [bool],
+) -> impl Iterator<Item = u32> + 'a {
+    let distance = |cue: &[f32], image: &[f32], known: &[bool]| -> f32 {
+        let pixels = cue.iter().zip(image).zip(known);
+        pixels.map(|((a, b), known)| if *known { (a - b) * (a - b) } else { 0.0 }).sum()
+    };
+    cues.iter().zip(known.chunks_exact(PIXELS)).map(move |(cue, known)| {
+        let mut best = (f32::INFINITY, 0);
+        for (k, image) in images.iter().enumerate() {
+            let d = distance(cue, image, known);
+            if d < best.0 {
+                best = (d, k as u32);
+            }
+        }
+        best.1
+    })
 }
 
 pub(crate) fn run(arguments: &arguments::Demo) -> Result<()> {
+    let device = Device::open(&arguments.common.device)?;
     let dir = &arguments.out_dir;
     std::fs::create_dir_all(dir)
         .map_err(|e| Failure::data(format!("{}: cannot create the folder: {e}", dir.display())))?;
-    let device = Device::open(&arguments.common.device)?;
     let images = digits()?;
     let started = Instant::now();
     let memory = DenseMemory::builder().device(&device).build(&images)?;
@@ -123,48 +153,53 @@ pub(crate) fn run(arguments: &arguments::Demo) -> Result<()> {
     let summary = summary(&memory, &device, &outcomes, stored, arguments.common.seed)?;
     write_bytes(&numbers, format!("{summary:#}\n").as_bytes())?;
     if arguments.common.json {
-        println!("{summary:#}");
+        line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
-        println!(
+        line(&format!(
             "Stored {} handwritten digits of {SIDE} x {SIDE} pixels on {device}; beta {beta}.\n",
             memory.len()
-        );
-        println!(
-            "{:<24} {:>16} {:>18} {:>9} {:>15}",
-            "damage", "recalled right", "nearest neighbour", "time", "recalls per s"
-        );
+        ))?;
+        let head = ["damage", "beta", "recalled", "nearest", "nearest, known", "time", "recalls"];
+        let [damage, beta, recalled, nearest, known, time, rate] = head;
+        line(&format!(
+            "{damage:<24} {beta:>6} {recalled:>10} {nearest:>10} {known:>15} {time:>9} {rate:>10}"
+        ))?;
         for o in &outcomes {
-            let rate = o.recall.len() as f64 / o.seconds;
-            println!(
-                "{:<24} {:>6.2} {:>14.1} % {:>16.1} % {:>7.3} s {:>15.0}",
+            line(&format!(
+                "{:<24} {:>6.2} {:>8.1} % {:>8.1} % {:>13.1} % {:>7.3} s {:>8.0}/s",
                 o.damage.name,
                 o.recall.beta,
                 100.0 * o.recalled,
                 100.0 * o.nearest,
+                100.0 * o.nearest_known,
                 o.seconds,
-                rate
-            );
+                o.recall.len() as f64 / o.seconds
+            ))?;
         }
-        println!(
+        line(
+            "\nrecalled: the damaged image weighs most at the end; nearest: the cue's nearest neighbour, hidden pixels\n\
+             filled as for the recall; nearest, known: its nearest neighbour on the known pixels alone.",
+        )?;
+        line(&format!(
             "\nLook at {} (from top: cue, recalled, truth); the numbers are in {}.",
             picture.display(),
             numbers.display()
-        );
+        ))?;
     }
     Ok(())
 }
 
 /// Cue, recalled and truth for each damage.
 fn sheet(images: &Rows<'_>, outcomes: &[Outcome]) -> Sheet {
-    let mut sheet = Sheet::new(SIDE, 3 * outcomes.len(), SHOWN);
+    let mut sheet = Sheet::new(SIDE, outcomes.len(), 3, SHOWN);
     for (block, o) in outcomes.iter().enumerate() {
         for column in 0..SHOWN {
             // Evenly over the set, so that all digits occur.
             let i = column * images.rows() / SHOWN;
             let hidden = o.damage.hidden.as_ref().map(|h| &h[i * PIXELS..(i + 1) * PIXELS]);
-            sheet.put(3 * block, column, o.damage.cues.row(i), hidden);
-            sheet.put(3 * block + 1, column, o.recall.states.row(i), None);
-            sheet.put(3 * block + 2, column, images.row(i), None);
+            sheet.put(block, 0, column, o.damage.cues.row(i), hidden);
+            sheet.put(block, 1, column, o.recall.states.row(i), None);
+            sheet.put(block, 2, column, images.row(i), None);
         }
     }
     sheet
@@ -187,6 +222,7 @@ fn summary(
                 "beta": o.recall.beta,
                 "recalled": o.recalled,
                 "nearest_neighbour": o.nearest,
+                "nearest_neighbour_on_known_pixels": o.nearest_known,
                 "converged": converged,
                 "mean_steps": o.recall.steps.iter().sum::<u32>() as f64 / o.recall.len() as f64,
                 "seconds": o.seconds,

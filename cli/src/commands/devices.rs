@@ -1,6 +1,6 @@
 //! `attractor devices`
 
-use crate::{arguments, failure::Result};
+use crate::{arguments, failure::Result, output::line};
 use attractor::gpu::{AdapterReport, adapters};
 
 pub(crate) fn run(arguments: &arguments::Devices) -> Result<()> {
@@ -19,38 +19,38 @@ pub(crate) fn run(arguments: &arguments::Devices) -> Result<()> {
             "adapters": list,
             "named_by_environment": named,
         });
-        println!("{all:#}");
+        line(&format!("{all:#}"))?;
         return Ok(());
     }
-    println!("cpu      {cores} cores\n         {cpu_reason}");
+    line(&format!("cpu      {cores} cores\n         {cpu_reason}"))?;
     for adapter in &adapters {
-        print_adapter(adapter);
+        print_adapter(adapter)?;
     }
     if let Some(name) = named {
-        println!("\nATTRACTOR_DEVICE={name} overrides the choice.");
+        line(&format!("\nATTRACTOR_DEVICE={name} overrides the choice."))?;
     }
     Ok(())
 }
 
-fn print_adapter(a: &AdapterReport) {
+fn print_adapter(a: &AdapterReport) -> Result<()> {
     let mib = |bytes: u64| bytes >> 20;
     let (have, lack): (Vec<_>, Vec<_>) = a.features.iter().partition(|(_, has)| *has);
     let names = |list: Vec<&(&str, bool)>| match list.is_empty() {
         true => "none".to_owned(),
         false => list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
     };
-    println!("\ngpu:{:<4} {} ({}, {})", a.index, a.name, a.kind, a.backend);
-    println!("         {}", a.reason);
-    println!("         driver {}", a.driver);
-    println!(
+    line(&format!("\ngpu:{:<4} {} ({}, {})", a.index, a.name, a.kind, a.backend))?;
+    line(&format!("         {}", a.reason))?;
+    line(&format!("         driver {}", a.driver))?;
+    line(&format!(
         "         buffers up to {} MiB, bindings up to {} MiB, {} KiB workgroup memory, subgroups of {} to {}",
         mib(a.max_buffer),
         mib(a.max_binding),
         a.workgroup_memory >> 10,
         a.subgroup.0,
         a.subgroup.1
-    );
-    println!("         has {}; lacks {}", names(have), names(lack));
+    ))?;
+    line(&format!("         has {}; lacks {}", names(have), names(lack)))
 }
 
 fn json(a: &AdapterReport) -> serde_json::Value {

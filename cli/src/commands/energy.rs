@@ -4,6 +4,7 @@ use super::{beta_json, beta_line, given, open_memory};
 use crate::{
     arguments,
     failure::{Result, in_file},
+    output::line,
 };
 use attractor::{
     Device,
@@ -24,7 +25,9 @@ pub(crate) fn run(arguments: &arguments::Energy) -> Result<()> {
     ];
     let options =
         RecallOptions { steps: 0, top_k: Some(0), mask: mask.as_deref(), ..RecallOptions::default() };
-    let energy = memory.recall_with(&rows, &options).map_err(|e| in_file(&files, e))?.energy;
+    let recalled = memory.recall_with(&rows, &options);
+    // What the library calls queries are this command's states.
+    let energy = recalled.map_err(|e| in_file(&files, e).renamed("queries", "states"))?.energy;
     io::write(
         &arguments.out,
         &[Array { name: "energy", shape: vec![energy.len()], data: ArrayData::F32(&energy) }],
@@ -43,11 +46,11 @@ pub(crate) fn run(arguments: &arguments::Energy) -> Result<()> {
             "most": most,
             "out": arguments.out,
         });
-        println!("{summary:#}");
+        line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
         let beta = beta_line(&arguments.memory, &memory)?;
-        println!("{} energies from {least} to {most} on {device}, beta {beta}", energy.len());
-        println!("written: {}", arguments.out.display());
+        line(&format!("{} energies from {least} to {most} on {device}, beta {beta}", energy.len()))?;
+        line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ pub(crate) mod recall;
 
 use crate::{
     arguments,
-    failure::{Result, in_file},
+    failure::{Failure, Result, in_file},
 };
 use attractor::{
     Device,
@@ -32,10 +32,32 @@ fn open_memory(arguments: &arguments::Memory, device: &Device) -> Result<(DenseM
         return Err(in_file(&[("patterns", Some(&arguments.patterns))], attractor::Error::EmptyMemory));
     }
     let mask = match &arguments.mask {
-        Some(path) => Some(Source::open(path)?.mask(&["mask"])?.0),
+        Some(path) => Some(read_pattern_mask(path, memory.len())?),
         None => None,
     };
     Ok((memory, mask))
+}
+
+/// A mask and its shape. Numbers must be finite: NaN is neither 0 nor anything else.
+fn read_mask(path: &Path, role: &'static str) -> Result<(Vec<bool>, Vec<usize>)> {
+    let source = Source::open(path)?;
+    let names = &[role, "mask"];
+    if let Ok(numbers) = source.matrix(names) {
+        numbers.check_finite(role).map_err(|e| in_file(&[(role, Some(path))], e))?;
+    }
+    Ok(source.mask(names)?)
+}
+
+/// Which patterns may answer: `[n]`, or a single row or column of `n`.
+fn read_pattern_mask(path: &Path, n: usize) -> Result<Vec<bool>> {
+    let (mask, shape) = read_mask(path, "mask")?;
+    if mask.len() == n && shape.contains(&n) {
+        return Ok(mask);
+    }
+    Err(Failure::data(format!(
+        "{}: the mask has shape {shape:?}; want [{n}], one entry per pattern",
+        path.display()
+    )))
 }
 
 /// One line on what `beta` is, where it was chosen.

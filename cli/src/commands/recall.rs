@@ -1,13 +1,14 @@
 //! `attractor recall`
 
-use super::{beta_json, beta_line, given, open_memory};
+use super::{beta_json, beta_line, given, open_memory, read_mask};
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
+    output::{complaint, line},
     progress::Progress,
 };
 use attractor::{
-    Device,
+    Device, Rows,
     io::{self, Array, ArrayData, Source},
     memory::{Memory, Recall, RecallOptions, Status},
 };
@@ -28,7 +29,12 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     ];
     if let Some(path) = &arguments.values {
         let values = Source::open(path)?;
-        memory.associate(&values.matrix(&["values"])?).map_err(|e| in_file(&files, e))?;
+        let mut values = values.matrix(&["values"])?;
+        if values.rows() == 1 && values.columns() == memory.len() {
+            // One number per pattern, such as a label.
+            values = Rows::new(values.into_vec(), 1)?;
+        }
+        memory.associate(&values).map_err(|e| in_file(&files, e))?;
     }
     let clamp = match &arguments.clamp {
         Some(path) => Some(read_clamp(path, rows.rows(), memory.dim())?),
@@ -59,7 +65,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     let rate = recall.len() as f64 / seconds.max(1e-9);
     let plain = arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
     if plain && (arguments.trace || arguments.values.is_some()) && !arguments.common.quiet {
-        eprintln!("attractor: a .npy file holds the final states alone; name a .npz for trace and values");
+        complaint("a .npy file holds the final states alone; name a .npz for trace and values");
     }
     if arguments.common.json {
         let summary = serde_json::json!({
@@ -78,27 +84,28 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             "recalls_per_second": rate,
             "out": arguments.out,
         });
-        println!("{summary:#}");
+        line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
-        println!(
+        line(&format!(
             "{} patterns of {} values, similarity {}, beta {beta}",
             memory.len(),
             memory.dim(),
             memory.similarity()
-        );
-        println!(
+        ))?;
+        line(&format!(
             "{} queries on {device}: {converged} converged, {seconds:.3} s, {rate:.0} recalls per second",
             recall.len()
-        );
-        println!("written: {}", arguments.out.display());
+        ))?;
+        line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())
 }
 
 /// Known coordinates: `[d]`, or `[b, d]`.
 fn read_clamp(path: &Path, b: usize, d: usize) -> Result<Vec<bool>> {
-    let (clamp, shape) = Source::open(path)?.mask(&["clamp", "mask"])?;
-    if clamp.len() == d || clamp.len() == b * d {
+    let (clamp, shape) = read_mask(path, "clamp")?;
+    // One image for all queries, or one for each, first axis first: a transposed file must not pass.
+    if clamp.len() == d || (clamp.len() == b * d && shape.first() == Some(&b)) {
         return Ok(clamp);
     }
     let message = format!("{}: the clamp has shape {shape:?}; want [{d}] or [{b}, {d}]", path.display());

@@ -1,0 +1,19 @@
+//! What a command says on stdout and stderr.
+
+use crate::failure::{Failure, Result};
+use std::io::{ErrorKind, Write};
+
+/// Prints a line on stdout. A reader that has gone away (`| head`) has what it wanted.
+pub(crate) fn line(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::data(format!("standard output cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line on stderr; where that fails there is no one left to tell.
+pub(crate) fn complaint(text: &str) {
+    let _ = writeln!(std::io::stderr(), "attractor: {text}");
+}
