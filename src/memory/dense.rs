@@ -373,36 +373,44 @@ impl DenseMemory {
         let sample: Vec<Separations> = lists
             .zip(&indices)
             .map(|((of, scores), own)| {
-                let mine = of.iter().position(|k| k == own);
-                let own_score = mine.map_or(0.0, |at| scores[at]);
-                let others = of.iter().zip(scores).enumerate().filter(|(at, _)| Some(*at) != mine);
-                let separations = others.map(|(_, (k, score))| self.separation(*own, *k, own_score, *score));
-                let counted = top_k - usize::from(mine.is_some());
-                Separations::new(mine.is_some(), separations, n - 1 - counted.min(n - 1))
+                let others = of.iter().zip(scores).filter(|(k, _)| *k != own);
+                let separations: Vec<f64> =
+                    others.map(|(k, score)| self.separation(*own, *k, *score)).collect();
+                let farther = n - 1 - separations.len().min(n - 1);
+                Separations::new(separations, farther)
             })
             .collect();
         Ok(choose(&sample, self.reach(f64::from(self.widest))))
     }
 
     /// How much more similar a sampled pattern is to itself than to another: exactly, where the other is
-    /// in the sample too (all are, where few are stored), else from the scores; 0 where those cannot
-    /// tell the two apart.
-    fn separation(&self, own: u32, other: u32, own_score: f32, score: f32) -> f64 {
+    /// in the sample too (all are, where few are stored), else from its score; 0 where that cannot tell
+    /// the two apart.
+    fn separation(&self, own: u32, other: u32, score: f32) -> f64 {
         let row = |k: u32| -> Option<Vec<f64>> {
             let at = self.sample.indices.binary_search(&k).ok()?;
             let row = &self.sample.rows[at * self.dim()..(at + 1) * self.dim()];
             Some(row.iter().map(|v| f64::from(*v)).collect())
         };
-        if let (Some(x), Some(xi)) = (row(own), row(other)) {
-            let similarity = |xi: &[f64]| crate::reference::of_pair(&x, xi, self.similarity);
-            let (to_itself, to_other) = (similarity(&x), similarity(&xi));
-            let least = 1e-12 * to_itself.abs().max(to_other.abs());
-            let separation = to_itself - to_other;
-            return if separation.abs() > least { separation } else { 0.0 };
-        }
-        let separation = f64::from(own_score) - f64::from(score);
-        let least = 2e-6 * f64::from(own_score.abs().max(score.abs()));
-        if separation.abs() > least { separation } else { 0.0 }
+        let (to_itself, to_other, least) = match (row(own), row(other)) {
+            (Some(x), Some(xi)) => {
+                let similarity = |xi: &[f64]| crate::reference::of_pair(&x, xi, self.similarity);
+                (similarity(&x), similarity(&xi), 1e-12)
+            }
+            _ => {
+                let squared = f64::from(self.squared[own as usize]);
+                let to_itself = match self.similarity {
+                    // Scores leave out what is the same for all patterns.
+                    Similarity::L2 => 0.5 * squared,
+                    Similarity::Dot => squared,
+                    Similarity::Cosine => 1.0,
+                    Similarity::L1 => 0.0,
+                };
+                (to_itself, f64::from(score), 2e-6)
+            }
+        };
+        let separation = to_itself - to_other;
+        if separation.abs() > least * to_itself.abs().max(to_other.abs()) { separation } else { 0.0 }
     }
 
     /// Stores patterns, `shared` being the same rows without a need to copy them.

