@@ -131,6 +131,13 @@ impl Context {
 
     /// Opens the adapter that a selector names, with options.
     ///
+    /// ```no_run
+    /// use attractor::{Device, gpu::{Context, Options}};
+    /// let options = Options { checked: true, ..Options::default() };
+    /// let device = Device::Gpu(Context::open_with("software", options)?);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoAdapter`]; [`Error::Gpu`] where the driver refuses.
     pub fn open_with(selector: &str, options: Options) -> Result<Arc<Self>> {

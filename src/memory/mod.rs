@@ -18,6 +18,19 @@ use crate::{Device, Result, ToRows};
 /// Patterns and queries are anything that reads as rows ([`ToRows`]): vectors of rows, arrays,
 /// [`crate::Rows`], `ndarray` arrays behind the feature of that name. All methods take `&self` where
 /// nothing changes, so threads can share a memory.
+///
+/// ```
+/// use attractor::prelude::*;
+/// /// Works for any memory.
+/// fn complete(memory: &dyn Memory, cue: &[f32]) -> attractor::Result<Vec<f32>> {
+///     Ok(memory.recall(&cue)?.states.into_vec())
+/// }
+/// let mut memory = DenseMemory::new(&[[0.0_f32, 1.0]])?;
+/// memory.append(&[[1.0_f32, 0.0]])?;
+/// assert!(complete(&memory, &[0.9, 0.2])?[0] > 0.98);
+/// assert!(memory.energy(&[[1.0, 0.0]])? < memory.energy(&[[0.5, 0.5]])?);
+/// # Ok::<(), attractor::Error>(())
+/// ```
 pub trait Memory: Send + Sync {
     /// How many patterns are stored.
     fn len(&self) -> usize;

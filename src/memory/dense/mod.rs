@@ -1,5 +1,11 @@
 //! The dense memory with log-sum-exp energy.
 
+mod builder;
+mod intake;
+mod sample;
+
+pub use builder::Builder;
+
 use super::{
     Beta, BetaChoice, Memory, Recall, RecallOptions, Status,
     beta::{Separations, choose},
@@ -12,18 +18,13 @@ use crate::{
     },
     tensor::{Shards, SharedRows},
 };
-use half::f16;
-use rayon::prelude::*;
+use intake::{LARGEST, Measured, check_values, far_centre, measure, rounded_to_f16, shifted};
+use sample::Sample;
 use std::{
     borrow::Cow,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Largest squared length of a pattern or query, and largest `beta` times it: beyond, scores leave
-/// the range in which f32 and the mask's sentinel are safe.
-const LARGEST: f64 = 1e28;
-/// Rows kept on the host for the automatic choice of `beta`.
-const SAMPLE: usize = 2048;
 /// Nearest patterns that the choice looks at one by one.
 const NEAREST: usize = 16;
 /// Multiply-adds that the choice may cost.
@@ -41,7 +42,8 @@ const SAMPLE_WORK: usize = 10_000_000_000;
 ///
 /// For the first three, no update raises the energy: for L2 and dot by the concave-convex procedure,
 /// for cosine because the update's direction is the gradient of the norm-weighted sum, as long as no
-/// coordinate is clamped (that takes the state off this direction). For L1 the energy usually falls, but need not: its own descent step would be a weighted median, not a mean.
+/// coordinate is clamped (that takes the state off this direction). For L1 the energy usually falls,
+/// but need not: its own descent step would be a weighted median, not a mean.
 /// Where all patterns have one length, L2 and dot give the same weights at the same `beta`.
 ///
 /// ```
@@ -72,219 +74,6 @@ pub struct DenseMemory {
     /// Made at first use, dropped when patterns come.
     terms: Mutex<Option<Arc<Terms>>>,
     choice: Mutex<Option<BetaChoice>>,
-}
-
-/// An even sample of the stored rows.
-#[derive(Default)]
-struct Sample {
-    rows: Vec<f32>,
-    indices: Vec<u32>,
-    /// Every so many rows are in it.
-    stride: usize,
-}
-
-impl Sample {
-    fn take(&mut self, rows: &Rows<'_>, first: usize) {
-        self.stride = self.stride.max(1);
-        for (i, row) in rows.iter().enumerate() {
-            let index = first + i;
-            if !index.is_multiple_of(self.stride) {
-                continue;
-            }
-            if self.indices.len() == SAMPLE {
-                // Every other row goes; those that stay are the multiples of the new stride.
-                self.stride *= 2;
-                let d = row.len();
-                self.rows = self.rows.chunks_exact(d).step_by(2).flatten().copied().collect();
-                self.indices = self.indices.iter().copied().step_by(2).collect();
-                if !index.is_multiple_of(self.stride) {
-                    continue;
-                }
-            }
-            self.rows.extend_from_slice(row);
-            self.indices.push(index as u32);
-        }
-    }
-}
-
-impl Sample {
-    fn truncate(&mut self, rows: usize, d: usize) {
-        self.indices.retain(|i| (*i as usize) < rows);
-        self.rows.truncate(self.indices.len() * d);
-    }
-}
-
-/// Settings of a [`DenseMemory`] before it takes patterns.
-#[derive(Clone, Debug, Default)]
-pub struct Builder {
-    device: Option<Device>,
-    similarity: Similarity,
-    beta: Beta,
-    precision: Precision,
-    shard_rows: Option<usize>,
-}
-
-impl Builder {
-    /// Where the memory lives; [`Device::best`] where this is not called.
-    #[must_use]
-    pub fn device(mut self, device: &Device) -> Self {
-        self.device = Some(device.clone());
-        self
-    }
-
-    /// How queries and patterns are compared.
-    #[must_use]
-    pub fn similarity(mut self, similarity: Similarity) -> Self {
-        self.similarity = similarity;
-        self
-    }
-
-    /// The inverse temperature: a number, or [`Beta::Auto`].
-    #[must_use]
-    pub fn beta(mut self, beta: impl Into<Beta>) -> Self {
-        self.beta = beta.into();
-        self
-    }
-
-    /// How patterns are kept.
-    #[must_use]
-    pub fn precision(mut self, precision: Precision) -> Self {
-        self.precision = precision;
-        self
-    }
-
-    /// At most so many patterns to a shard, below what the device allows; for trying the borders of
-    /// shards with little data.
-    #[must_use]
-    pub fn shard_rows(mut self, rows: usize) -> Self {
-        self.shard_rows = Some(rows);
-        self
-    }
-
-    /// The memory, with these patterns `[n, d]`.
-    ///
-    /// # Errors
-    /// As [`DenseMemory::new`].
-    pub fn build<P: ToRows + ?Sized>(&self, patterns: &P) -> Result<DenseMemory> {
-        let rows = patterns.to_rows()?;
-        let mut memory = self.empty(rows.columns())?;
-        memory.add(&rows, None)?;
-        Ok(memory)
-    }
-
-    /// The memory, with patterns that someone else holds, for example a mapped file. On the CPU and in
-    /// f32 they are used where they are, without a copy.
-    ///
-    /// # Errors
-    /// As [`DenseMemory::new`].
-    pub fn build_shared(&self, patterns: SharedRows, columns: usize) -> Result<DenseMemory> {
-        let mut memory = self.empty(columns)?;
-        let view = Rows::new((*patterns).as_ref(), columns)?;
-        memory.add(&view, Some(Arc::clone(&patterns)))?;
-        Ok(memory)
-    }
-
-    fn empty(&self, columns: usize) -> Result<DenseMemory> {
-        if let Beta::Fixed(beta) = self.beta {
-            check_beta(beta)?;
-        }
-        if columns == 0 {
-            return Err(Error::EmptyMemory);
-        }
-        let device = match &self.device {
-            Some(device) => device.clone(),
-            None => Device::best()?,
-        };
-        let mut patterns = Shards::new(&device, columns, self.precision)?;
-        if let Some(rows) = self.shard_rows {
-            patterns.limit_rows(rows);
-        }
-        Ok(DenseMemory {
-            patterns,
-            values: None,
-            similarity: self.similarity,
-            beta: self.beta,
-            centre: None,
-            squared: Vec::new(),
-            widest: 0.0,
-            largest: 0.0,
-            sample: Sample::default(),
-            terms: Mutex::new(None),
-            choice: Mutex::new(None),
-        })
-    }
-}
-
-/// What is measured of a batch of rows on the way in.
-struct Measured {
-    squared: Vec<f32>,
-    /// Largest coordinate.
-    largest: f32,
-}
-
-/// Squared lengths and the largest coordinate; refuses what no score could be made of.
-fn measure(rows: &Rows<'_>, what: &'static str, similarity: Similarity) -> Result<Measured> {
-    let d = rows.columns();
-    let squared: Vec<f32> =
-        rows.as_slice().par_chunks_exact(d).map(crate::cpu::similarity::squared).collect();
-    // A NaN or an infinity anywhere shows in its row's length; only then is it looked for.
-    if squared.iter().any(|s| !s.is_finite()) {
-        rows.check_finite(what)?;
-    }
-    if let Some(row) = squared.iter().position(|s| f64::from(*s) > LARGEST) {
-        let length = rows.row(row).iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-        let want = format!("at most {:e}, so that its scores fit f32; scale the data down", LARGEST.sqrt());
-        return Err(Error::parameter("length of a row", format!("{length:e} ({what}, row {row})"), want));
-    }
-    if similarity == Similarity::Cosine
-        && let Some(row) = squared.iter().position(|s| *s == 0.0)
-    {
-        return Err(Error::ZeroNorm { what, row });
-    }
-    let magnitude = |row: &[f32]| row.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-    let largest = rows.as_slice().par_chunks_exact(d).map(magnitude).reduce(|| 0.0, f32::max);
-    Ok(Measured { squared, largest })
-}
-
-/// Refuses values that were not given as they must be.
-fn check_values(rows: &Rows<'_>) -> Result<()> {
-    if rows.columns() == 0 {
-        return Err(Error::parameter("columns of values", 0, "at least 1"));
-    }
-    rows.check_finite("values")
-}
-
-/// The nearest f16 to each value, widened again.
-fn rounded_to_f16(rows: &Rows<'_>, largest: f32) -> Result<Rows<'static>> {
-    if largest > f16::MAX.to_f32() {
-        let want = format!("at most {} in f16; use f32 or scale the data down", f16::MAX);
-        return Err(Error::parameter("largest value", format!("{largest} (patterns)"), want));
-    }
-    let values: Vec<f32> = rows.as_slice().par_iter().map(|v| f16::from_f32(*v).to_f32()).collect();
-    Rows::new(values, rows.columns())
-}
-
-/// The mean row, where the rows lie farther from the origin than is good for the accuracy of their
-/// distances.
-fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<Vec<f32>> {
-    let (n, d) = (rows.rows(), rows.columns());
-    let mut sum = vec![0.0_f64; d];
-    for row in rows.iter() {
-        sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
-    }
-    let mean: Vec<f32> = sum.iter().map(|s| (s / n as f64) as f32).collect();
-    let of_mean: f64 = mean.iter().map(|v| f64::from(*v).powi(2)).sum();
-    let spread = squared.iter().map(|s| f64::from(*s)).sum::<f64>() / n as f64 - of_mean;
-    (of_mean > 0.5 * spread.max(0.0)).then_some(mean)
-}
-
-fn shifted(rows: &Rows<'_>, by: &[f32]) -> Result<Rows<'static>> {
-    let moved: Vec<f32> = rows
-        .as_slice()
-        .par_chunks_exact(by.len())
-        .flat_map_iter(|row| row.iter().zip(by).map(|(v, c)| v - c))
-        .collect();
-    Rows::new(moved, rows.columns())
 }
 
 impl DenseMemory {
@@ -482,6 +271,15 @@ impl DenseMemory {
     ///
     /// # Errors
     /// As [`DenseMemory::associate`] and [`Memory::append`].
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let mut memory = DenseMemory::new(&[[0.0, 1.0]])?;
+    /// memory.associate(&[[10.0]])?;
+    /// memory.append_pairs(&[[1.0, 0.0]], &[[20.0]])?;
+    /// assert_eq!(memory.len(), 2);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
     pub fn append_pairs(&mut self, patterns: &dyn ToRows, values: &dyn ToRows) -> Result<()> {
         let (rows, of_values) = (patterns.to_rows()?, values.to_rows()?);
         if of_values.rows() != rows.rows() {

@@ -1,0 +1,82 @@
+//! What is done with rows on their way into a memory.
+
+use crate::{Error, Result, Rows, ops::Similarity};
+use half::f16;
+use rayon::prelude::*;
+
+/// Largest squared length of a pattern or query, and largest `beta` times a similarity: beyond, scores
+/// leave the range in which f32 and the mask's sentinel are safe.
+pub(super) const LARGEST: f64 = 1e28;
+
+/// What is measured of a batch of rows on the way in.
+pub(super) struct Measured {
+    pub(super) squared: Vec<f32>,
+    /// Largest coordinate.
+    pub(super) largest: f32,
+}
+
+/// Squared lengths and the largest coordinate; refuses what no score could be made of.
+pub(super) fn measure(rows: &Rows<'_>, what: &'static str, similarity: Similarity) -> Result<Measured> {
+    let d = rows.columns();
+    let squared: Vec<f32> =
+        rows.as_slice().par_chunks_exact(d).map(crate::cpu::similarity::squared).collect();
+    // A NaN or an infinity anywhere shows in its row's length; only then is it looked for.
+    if squared.iter().any(|s| !s.is_finite()) {
+        rows.check_finite(what)?;
+    }
+    if let Some(row) = squared.iter().position(|s| f64::from(*s) > LARGEST) {
+        let length = rows.row(row).iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        let want = format!("at most {:e}, so that its scores fit f32; scale the data down", LARGEST.sqrt());
+        return Err(Error::parameter("length of a row", format!("{length:e} ({what}, row {row})"), want));
+    }
+    if similarity == Similarity::Cosine
+        && let Some(row) = squared.iter().position(|s| *s == 0.0)
+    {
+        return Err(Error::ZeroNorm { what, row });
+    }
+    let magnitude = |row: &[f32]| row.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    let largest = rows.as_slice().par_chunks_exact(d).map(magnitude).reduce(|| 0.0, f32::max);
+    Ok(Measured { squared, largest })
+}
+
+/// Refuses values that were not given as they must be.
+pub(super) fn check_values(rows: &Rows<'_>) -> Result<()> {
+    if rows.columns() == 0 {
+        return Err(Error::parameter("columns of values", 0, "at least 1"));
+    }
+    rows.check_finite("values")
+}
+
+/// The nearest f16 to each value, widened again.
+pub(super) fn rounded_to_f16(rows: &Rows<'_>, largest: f32) -> Result<Rows<'static>> {
+    if largest > f16::MAX.to_f32() {
+        let want = format!("at most {} in f16; use f32 or scale the data down", f16::MAX);
+        return Err(Error::parameter("largest value", format!("{largest} (patterns)"), want));
+    }
+    let values: Vec<f32> = rows.as_slice().par_iter().map(|v| f16::from_f32(*v).to_f32()).collect();
+    Rows::new(values, rows.columns())
+}
+
+/// The mean row, where the rows lie farther from the origin than is good for the accuracy of their
+/// distances.
+pub(super) fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<Vec<f32>> {
+    let (n, d) = (rows.rows(), rows.columns());
+    let mut sum = vec![0.0_f64; d];
+    for row in rows.iter() {
+        sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
+    }
+    let mean: Vec<f32> = sum.iter().map(|s| (s / n as f64) as f32).collect();
+    let of_mean: f64 = mean.iter().map(|v| f64::from(*v).powi(2)).sum();
+    let spread = squared.iter().map(|s| f64::from(*s)).sum::<f64>() / n as f64 - of_mean;
+    (of_mean > 0.5 * spread.max(0.0)).then_some(mean)
+}
+
+/// The rows with the same vector taken off each.
+pub(super) fn shifted(rows: &Rows<'_>, by: &[f32]) -> Result<Rows<'static>> {
+    let moved: Vec<f32> = rows
+        .as_slice()
+        .par_chunks_exact(by.len())
+        .flat_map_iter(|row| row.iter().zip(by).map(|(v, c)| v - c))
+        .collect();
+    Rows::new(moved, rows.columns())
+}
