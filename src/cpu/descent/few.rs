@@ -24,12 +24,12 @@ pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
     work.for_each_block(|block| {
         let n = block.terms.len();
         scores.resize(b * n, 0.0);
-        products(&mut scores, queries, Operand::new(block.patterns, n, d), work.form.similarity, 1);
+        products(&mut scores, queries, Operand::new(block.patterns, n, d), work.source.form.similarity, 1);
         for (i, row) in scores.chunks_exact_mut(n).enumerate() {
             scale_scores(row, block.terms, scale[i]);
             let found = &mut part.found[i];
             found.best.scan(row, block.first as u32);
-            let (carry, shrink) = exponentials(row, block.terms, found.carry, work.form.similarity);
+            let (carry, shrink) = exponentials(row, block.terms, found.carry, work.source.form.similarity);
             found.carry = carry;
             let Some(readout) = block.readout else { continue };
             let sums = &mut part.sums[i * width..(i + 1) * width];

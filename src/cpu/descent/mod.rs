@@ -57,7 +57,6 @@ struct Work<'a> {
     source: &'a Source<'a>,
     shard: usize,
     rows: Range<usize>,
-    form: Form,
     /// Columns of the rows that are summed.
     width: usize,
     top_k: usize,
@@ -77,7 +76,7 @@ struct Block<'a> {
 impl Work<'_> {
     /// The factor on a query's scores.
     fn scale(&self, x: &[f32]) -> f32 {
-        self.form.beta * Term::of_query(self.form.similarity, squared(x)).0
+        self.source.form.beta * Term::of_query(self.source.form.similarity, squared(x)).0
     }
 
     fn for_each_block(&self, mut f: impl FnMut(&Block<'_>)) {
@@ -150,7 +149,7 @@ impl Source<'_> {
                 let tile = &queries[tiles[t].start * d..tiles[t].end * d];
                 let tile = Operand::new(tile, tiles[t].len(), d);
                 let (shard, rows) = segments[s].clone();
-                let work = Work { source: self, shard, rows, form: self.form, width, top_k };
+                let work = Work { source: self, shard, rows, width, top_k };
                 if tile.shape.0 < FEW { few::run(&work, tile) } else { tile::run(&work, tile) }
             })
             .collect();

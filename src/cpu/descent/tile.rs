@@ -29,7 +29,7 @@ struct Carries {
 pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
     let (b, d) = queries.shape;
     let width = work.width;
-    let distance = work.form.similarity == Similarity::L1;
+    let distance = work.source.form.similarity == Similarity::L1;
     let across = side_by_side(queries);
     let mut scale = [0.0; LANES];
     scale.iter_mut().zip(queries.data.chunks_exact(d)).for_each(|(s, x)| *s = work.scale(x));
@@ -55,7 +55,8 @@ pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
         if work.top_k > 0 {
             scan(rows, block.first, &mut best);
         }
-        let (shrink, any) = exponentials(rows, block.terms, &largest, &mut carries, work.form.similarity, b);
+        let (shrink, any) =
+            exponentials(rows, block.terms, &largest, &mut carries, work.source.form.similarity, b);
         let Some(readout) = block.readout else { return };
         if shrink[..b].iter().any(|s| *s != 1.0) {
             simd!(for row in sums.as_chunks_mut::<LANES>().0 {
