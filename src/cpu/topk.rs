@@ -23,6 +23,12 @@ impl Best {
         Self { candidates: Vec::new(), k, floor: f32::NEG_INFINITY }
     }
 
+    /// What a value must be above to be taken in.
+    #[inline(always)]
+    pub(crate) fn floor(&self) -> f32 {
+        self.floor
+    }
+
     /// Takes the values in; their indices start at `first` and come after all that came before.
     pub(crate) fn scan(&mut self, values: &[f32], first: u32) {
         if self.k > 0 {
@@ -34,9 +40,10 @@ impl Best {
         }
     }
 
-    fn push(&mut self, index: u32, value: f32) {
+    /// Takes in a value above the floor, with an index after all that came before.
+    pub(crate) fn push(&mut self, index: u32, value: f32) {
         self.candidates.push((index, value));
-        if self.candidates.len() >= 2 * self.k + 64 {
+        if self.candidates.len() >= 2 * self.k + 8 {
             self.cut();
         }
     }

@@ -156,6 +156,8 @@ struct Pass<'a> {
     precision: Precision,
     /// Whether settled queries are left out.
     skip: bool,
+    /// Whether scores become weights.
+    weigh: bool,
     best: Option<&'a mut Best>,
 }
 
@@ -234,6 +236,9 @@ impl<'a> Batch<'a> {
         let width = padded(n) / 4;
         if let Some(best) = &mut pass.best {
             best.scan(self.context, &self.scores, n, width, chunk.first)?;
+        }
+        if !pass.weigh {
+            return Ok(());
         }
         let (kernel, groups, trips) = by_rows(self.context, ("weights.serial", "weights.group"), b, width, 2);
         self.context.dispatch(&Dispatch {
@@ -422,7 +427,10 @@ fn descend_batch(
     let skip = plan.tolerance > 0.0;
     batch.queries.start(context, states.buffer(), d, form.beta, form.similarity, false)?;
     for step in 0..plan.steps {
-        batch.pass(&parts, &mut Pass { width: d, precision: patterns.precision(), skip, best: None })?;
+        batch.pass(
+            &parts,
+            &mut Pass { width: d, precision: patterns.precision(), skip, weigh: true, best: None },
+        )?;
         batch.finish(&Finish {
             skip,
             step_size: plan.step_size,
@@ -446,6 +454,7 @@ fn descend_batch(
             width: plan.values.map_or(0, Shards::columns),
             precision: plan.values.map_or(Precision::F32, Shards::precision),
             skip: false,
+            weigh: true,
             best: Some(&mut best),
         },
     )?;
@@ -538,17 +547,11 @@ pub(crate) fn step(
     let batch = Batch::new(context, form, states.buffer(), (b, d), n, Precision::F32, d)?;
     let kept = context.storage("energy trace", b as u64 * 16)?;
     batch.queries.start(context, states.buffer(), d, beta, similarity, false)?;
-    let parts: Vec<Chunk<'_>> = (0..n)
-        .step_by(batch.chunk)
-        .map(|start| Chunk {
-            patterns: patterns.buffer(),
-            terms: &terms,
-            readout: None,
-            rows: start..(start + batch.chunk).min(n),
-            first: start,
-        })
-        .collect();
-    batch.pass(&parts, &mut Pass { width: d, precision: Precision::F32, skip: false, best: None })?;
+    let parts = chunks_of_matrix(patterns, &terms, batch.chunk);
+    batch.pass(
+        &parts,
+        &mut Pass { width: d, precision: Precision::F32, skip: false, weigh: true, best: None },
+    )?;
     batch.finish(&Finish {
         skip: false,
         step_size: 1.0,
@@ -568,4 +571,45 @@ pub(crate) fn step(
         work: 10.0 * b as f64,
     })?;
     Ok((states, energies))
+}
+
+/// A matrix of patterns in chunks of at most `most` rows.
+fn chunks_of_matrix<'a>(patterns: &'a Matrix, terms: &'a Buffer, most: usize) -> Vec<Chunk<'a>> {
+    let n = patterns.rows();
+    let chunk = |start: usize| Chunk {
+        patterns: patterns.buffer(),
+        terms,
+        readout: None,
+        rows: start..(start + most).min(n),
+        first: start,
+    };
+    (0..n).step_by(most).map(chunk).collect()
+}
+
+/// See [`crate::ops::nearest`].
+pub(crate) fn nearest(
+    queries: &Matrix,
+    patterns: &Matrix,
+    k: usize,
+    similarity: Similarity,
+) -> Result<(Vec<f32>, Vec<u32>)> {
+    let context = queries.context();
+    let (b, d, n) = (queries.rows(), queries.columns(), patterns.rows());
+    if k > MAX_TOP_K {
+        return Err(Error::parameter("k", k, format!("at most {MAX_TOP_K} on a GPU; use the CPU")));
+    }
+    if b == 0 || k == 0 {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let form = Form { similarity, beta: 1.0, offset: 0.0 };
+    let terms = terms(context, patterns, similarity)?;
+    let batch = Batch::new(context, form, queries.buffer(), (b, d), n, Precision::F32, d)?;
+    batch.queries.start(context, queries.buffer(), d, 1.0, similarity, true)?;
+    let mut best = Best::new(context, b, k)?;
+    let parts = chunks_of_matrix(patterns, &terms, batch.chunk);
+    let mut pass =
+        Pass { width: 0, precision: Precision::F32, skip: false, weigh: false, best: Some(&mut best) };
+    batch.pass(&parts, &mut pass)?;
+    let bytes = context.read(&[best.buffer()])?;
+    Ok(Best::unpack(&bytes[0]))
 }

@@ -20,4 +20,4 @@ pub use similarity::{Similarity, similarity};
 pub(crate) use softmax::check_beta;
 pub use softmax::{log_sum_exp, softmax};
 pub use step::step;
-pub use topk::{argmax, top_k};
+pub use topk::{argmax, nearest, top_k};

@@ -83,20 +83,41 @@ impl<'a> CpuShard<'a> {
         }
     }
 
+    /// Whether rows are kept as f16.
+    pub(crate) fn is_half(&self) -> bool {
+        matches!(self.data, CpuData::F16(_))
+    }
+
+    /// Rows of the shard where they are kept as f32, else `widened`.
+    pub(crate) fn borrowed<'s>(&self, rows: Range<usize>, widened: &'s [f32]) -> &'s [f32]
+    where
+        'a: 's,
+    {
+        match self.data {
+            CpuData::F32(v) => &v[rows.start * self.columns..rows.end * self.columns],
+            CpuData::F16(_) => widened,
+        }
+    }
+
+    /// Writes rows of the shard as f32.
+    pub(crate) fn widen(&self, rows: Range<usize>, out: &mut [f32]) {
+        let range = rows.start * self.columns..rows.end * self.columns;
+        match self.data {
+            CpuData::F32(v) => out.copy_from_slice(&v[range]),
+            CpuData::F16(v) => v[range].convert_to_f32_slice(out),
+        }
+    }
+
     /// Rows of the shard as f32: borrowed, or widened into `scratch`.
     pub(crate) fn values<'s>(&self, rows: Range<usize>, scratch: &'s mut Vec<f32>) -> &'s [f32]
     where
         'a: 's,
     {
-        let range = rows.start * self.columns..rows.end * self.columns;
-        match self.data {
-            CpuData::F32(v) => &v[range],
-            CpuData::F16(v) => {
-                scratch.resize(range.len(), 0.0);
-                v[range].convert_to_f32_slice(scratch);
-                scratch
-            }
+        if self.is_half() {
+            scratch.resize(rows.len() * self.columns, 0.0);
+            self.widen(rows.clone(), scratch);
         }
+        self.borrowed(rows, scratch)
     }
 }
 

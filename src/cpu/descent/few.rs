@@ -1,52 +1,166 @@
-//! A task of one or two queries: a stream through the patterns, with the coordinates in the lanes.
+//! A task of a handful of queries: a stream through the patterns, with the coordinates in the lanes.
+//!
+//! Such a task is bound by memory, so memory must never rest: while the weights of one block are applied
+//! to its rows, which are in the cache, the rows of the next block are read and scored.
 
 use super::{Found, Part, Work};
 use crate::{
+    cpu::math::{self, exp_nonpositive, simd},
     cpu::matmul::Operand,
-    cpu::{
-        math::{self, exp_nonpositive, simd},
-        similarity::products,
-        topk::Best,
-    },
     ops::{MASKED, Similarity, Term, descent::Carry},
 };
+use std::ops::Range;
+
+/// Rows that are scored or summed together: one load and store of the sums for all of them.
+const TOGETHER: usize = 4;
+
+/// A block on its way: its rows, widened where they are kept as f16, and their scores `[b, n]`.
+#[derive(Default)]
+struct Block {
+    rows: Range<usize>,
+    widened: Vec<f32>,
+    scores: Vec<f32>,
+}
 
 /// Runs the task for queries `[b, d]`.
 pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
     let (b, d) = queries.shape;
     let width = work.width;
-    let mut part = Part {
-        found: (0..b).map(|_| Found { carry: Carry::EMPTY, best: Best::new(work.top_k) }).collect(),
-        sums: vec![0.0; b * width],
-    };
+    let mut part = Part::empty(b, width, work.top_k);
     let scale: Vec<f32> = queries.data.chunks_exact(d).map(|x| work.scale(x)).collect();
-    let mut scores = Vec::new();
-    work.for_each_block(|block| {
-        let n = block.terms.len();
-        scores.resize(b * n, 0.0);
-        products(&mut scores, queries, Operand::new(block.patterns, n, d), work.source.form.similarity, 1);
-        for (i, row) in scores.chunks_exact_mut(n).enumerate() {
-            scale_scores(row, block.terms, scale[i]);
+    // Sums of one block: sums over many patterns are kept in two levels.
+    let mut block_sums = vec![0.0; b * width];
+    let (mut now, mut next) = (Block::default(), Block::default());
+    let mut values = Vec::new();
+    let mut blocks = work.blocks();
+    next.start(b, blocks.next());
+    read(work, queries, &mut next, None);
+    while !next.rows.is_empty() {
+        std::mem::swap(&mut now, &mut next);
+        next.start(b, blocks.next());
+        let n = now.rows.len();
+        let (terms, first) = work.terms(&now.rows);
+        for (i, row) in now.scores.chunks_exact_mut(n).enumerate() {
             let found = &mut part.found[i];
-            found.best.scan(row, block.first as u32);
-            let (carry, shrink) = exponentials(row, block.terms, found.carry, work.source.form.similarity);
-            found.carry = carry;
-            let Some(readout) = block.readout else { continue };
-            let sums = &mut part.sums[i * width..(i + 1) * width];
-            simd!({
-                if shrink != 1.0 {
-                    sums.iter_mut().for_each(|v| *v *= shrink);
+            weigh(work, row, terms, first, scale[i], found, &mut part.sums[i * width..(i + 1) * width]);
+        }
+        let readout = match work.values(now.rows.clone(), &mut values) {
+            Some(values) => values,
+            None => work.patterns().borrowed(now.rows.clone(), &now.widened),
+        };
+        let sum = (width > 0).then_some(Sum { weights: &now.scores, readout, width, sums: &mut block_sums });
+        read(work, queries, &mut next, sum);
+        simd!(for (sum, block) in part.sums.iter_mut().zip(&mut block_sums) {
+            *sum += *block;
+            *block = 0.0;
+        });
+    }
+    part
+}
+
+impl Block {
+    fn start(&mut self, queries: usize, rows: Option<Range<usize>>) {
+        self.rows = rows.unwrap_or(0..0);
+        self.scores.resize(queries * self.rows.len(), 0.0);
+    }
+}
+
+/// `sums [b, width] += weights [b, n] readout [n, width]`.
+struct Sum<'a> {
+    weights: &'a [f32],
+    readout: &'a [f32],
+    width: usize,
+    sums: &'a mut [f32],
+}
+
+/// Reads and scores the rows of `block`, and sums those of the block before meanwhile.
+fn read(work: &Work<'_>, queries: Operand<'_>, block: &mut Block, mut sum: Option<Sum<'_>>) {
+    let d = queries.shape.1;
+    let patterns = work.patterns();
+    let half = patterns.is_half();
+    let n = block.rows.len();
+    block.widened.resize(if half { n * d } else { 0 }, 0.0);
+    let summed = sum.as_ref().map_or(0, |s| s.readout.len() / s.width);
+    let distance = work.source.form.similarity == Similarity::L1;
+    for start in (0..n.max(summed)).step_by(TOGETHER) {
+        if let Some(sum) = &mut sum
+            && start < summed
+        {
+            sum.add(start..(start + TOGETHER).min(summed), summed);
+        }
+        if start >= n {
+            continue;
+        }
+        let rows = start..(start + TOGETHER).min(n);
+        let of_shard = block.rows.start + rows.start..block.rows.start + rows.end;
+        let values = if half {
+            let widened = &mut block.widened[rows.start * d..rows.end * d];
+            patterns.widen(of_shard, widened);
+            widened
+        } else {
+            patterns.borrowed(of_shard, &[])
+        };
+        simd!({
+            for (i, x) in queries.data.chunks_exact(d).enumerate() {
+                let scores = &mut block.scores[i * n..][rows.clone()];
+                for (score, xi) in scores.iter_mut().zip(values.chunks_exact(d)) {
+                    *score = if distance { math::l1_distance(x, xi) } else { math::dot(x, xi) };
                 }
-                for (w, xi) in row.iter().zip(readout.chunks_exact(width)) {
-                    // At large beta most weights have underflowed.
-                    if *w > 0.0 {
+            }
+        });
+    }
+}
+
+impl Sum<'_> {
+    /// Adds some of the `n` rows.
+    fn add(&mut self, rows: Range<usize>, n: usize) {
+        let width = self.width;
+        simd!({
+            for (weights, sums) in self.weights.chunks_exact(n).zip(self.sums.chunks_exact_mut(width)) {
+                let weights = &weights[rows.clone()];
+                // At large beta most weights have underflowed.
+                if weights.iter().all(|w| *w == 0.0) {
+                    continue;
+                }
+                let readout = &self.readout[rows.start * width..rows.end * width];
+                if let [a, b, c, d] = *weights {
+                    let (xa, rest) = readout.split_at(width);
+                    let (xb, rest) = rest.split_at(width);
+                    let (xc, xd) = rest.split_at(width);
+                    for ((((s, xa), xb), xc), xd) in sums.iter_mut().zip(xa).zip(xb).zip(xc).zip(xd) {
+                        *s = d.mul_add(*xd, c.mul_add(*xc, b.mul_add(*xb, a.mul_add(*xa, *s))));
+                    }
+                } else {
+                    for (w, xi) in weights.iter().zip(readout.chunks_exact(width)) {
                         math::axpy(sums, *w, xi);
                     }
                 }
-            });
-        }
-    });
-    part
+            }
+        });
+    }
+}
+
+/// Products of a block to scores, and those to weights, taken into what was found before; `sums` shrink
+/// as the largest score rises.
+fn weigh(
+    work: &Work<'_>,
+    row: &mut [f32],
+    terms: &[Term],
+    first: usize,
+    scale: f32,
+    found: &mut Found,
+    sums: &mut [f32],
+) {
+    scale_scores(row, terms, scale);
+    found.best.scan(row, first as u32);
+    if !work.weighs() {
+        return;
+    }
+    let (carry, shrink) = exponentials(row, terms, found.carry, work.source.form.similarity);
+    found.carry = carry;
+    if shrink != 1.0 {
+        sums.iter_mut().for_each(|v| *v *= shrink);
+    }
 }
 
 /// Products to scores `beta * similarity` without what is the same for all patterns; hidden patterns

@@ -1,9 +1,10 @@
 //! The softmax recall on the CPU.
 //!
-//! Work is cut into tasks of a tile of queries times a segment of patterns. A task goes through its
-//! segment in blocks that stay in the cache: scores of the block, running maximum and sums, weighted
-//! accumulation, so that patterns are read once. The tasks' carries then merge. The cut depends on the shapes alone, so the result
-//! does not depend on the number of cores.
+//! Work is cut into tasks of a group of query tiles times a segment of patterns. A task goes through
+//! its segment in blocks that stay in the cache: scores of the block, running maximum and sums, weighted
+//! accumulation, for one tile after another, so that patterns are read from memory once. The tasks' carries
+//! then merge as a tree. The cut depends on the shapes alone, so the result does not depend on the number
+//! of cores.
 
 mod few;
 mod tile;
@@ -28,11 +29,15 @@ use std::ops::Range;
 /// Queries whose recall runs together; bounds the scratch memory.
 const BATCH: usize = 512;
 /// Fewest queries that fill lanes well enough: fewer are bound by memory, not by arithmetic.
-const FEW: usize = 3;
+const FEW: usize = 5;
 /// Fewest patterns worth a task of their own.
-const SEGMENT: usize = 4096;
-/// Most tasks of one pass, whatever the shapes.
-const TASKS: usize = 64;
+const SEGMENT: usize = 2048;
+/// Most segments, whatever the number of patterns: enough for the cores of any one processor.
+const SEGMENTS: usize = 64;
+/// Tasks below which the tiles of a pass are spread over several groups.
+const TASKS: usize = 32;
+/// Values of a block: about a quarter of a typical second-level cache.
+const BLOCK: usize = 65_536;
 /// Most patterns of a block.
 const LONGEST_BLOCK: usize = 512;
 
@@ -45,9 +50,12 @@ struct Source<'a> {
     form: Form,
 }
 
-/// What the weights are applied to.
+/// What becomes of the scores.
 enum Readout<'a> {
-    Nothing,
+    /// Just the best of them are wanted.
+    Best,
+    /// Carries alone.
+    Carry,
     Patterns,
     Values(Vec<CpuShard<'a>>),
 }
@@ -62,40 +70,43 @@ struct Work<'a> {
     top_k: usize,
 }
 
-/// Patterns that stay in the cache while they are scored and summed.
-struct Block<'a> {
-    /// `[n, d]`
-    patterns: &'a [f32],
-    terms: &'a [Term],
-    /// `[n, width]`, where anything is summed.
-    readout: Option<&'a [f32]>,
-    /// Number of the first pattern in the whole.
-    first: usize,
-}
-
-impl Work<'_> {
+impl<'a> Work<'a> {
     /// The factor on a query's scores.
     fn scale(&self, x: &[f32]) -> f32 {
         self.source.form.beta * Term::of_query(self.source.form.similarity, squared(x)).0
     }
 
-    fn for_each_block(&self, mut f: impl FnMut(&Block<'_>)) {
-        let shard = &self.source.patterns[self.shard];
-        // A block takes about a quarter of a typical second-level cache.
-        let length = (65_536 / shard.columns.max(self.width).max(1)).clamp(32, LONGEST_BLOCK);
-        let (mut widened, mut widened_values) = (Vec::new(), Vec::new());
-        for start in self.rows.clone().step_by(length) {
-            let rows = start..(start + length).min(self.rows.end);
-            let first = shard.first + start;
-            let terms = &self.source.terms[first..first + rows.len()];
-            let patterns = shard.values(rows.clone(), &mut widened);
-            let readout = match &self.source.readout {
-                Readout::Nothing => None,
-                Readout::Patterns => Some(patterns),
-                Readout::Values(shards) => Some(shards[self.shard].values(rows, &mut widened_values)),
-            };
-            f(&Block { patterns, terms, readout, first });
+    /// Rows of the shard that stay in the cache while they are scored and summed.
+    fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let length = (BLOCK / self.patterns().columns.max(self.width).max(1)).clamp(32, LONGEST_BLOCK);
+        let end = self.rows.end;
+        self.rows.clone().step_by(length).map(move |start| start..(start + length).min(end))
+    }
+
+    fn patterns(&self) -> &CpuShard<'a> {
+        &self.source.patterns[self.shard]
+    }
+
+    /// The terms of some rows of the shard, and the number of the first in the whole.
+    fn terms(&self, rows: &Range<usize>) -> (&'a [Term], usize) {
+        let first = self.patterns().first;
+        (&self.source.terms[first + rows.start..first + rows.end], first + rows.start)
+    }
+
+    /// What the weights of some rows are applied to, where it is not the patterns themselves.
+    fn values<'s>(&self, rows: Range<usize>, scratch: &'s mut Vec<f32>) -> Option<&'s [f32]>
+    where
+        'a: 's,
+    {
+        match &self.source.readout {
+            Readout::Values(shards) => Some(shards[self.shard].values(rows, scratch)),
+            _ => None,
         }
+    }
+
+    /// Whether scores become weights.
+    fn weighs(&self) -> bool {
+        !matches!(self.source.readout, Readout::Best)
     }
 }
 
@@ -105,26 +116,28 @@ struct Found {
     best: Best,
 }
 
-/// One task's share: of each query of its tile, and the weighted sums `[tile, v]`.
+/// One task's share: what its queries found, and their weighted sums `[queries, v]`.
 struct Part {
     found: Vec<Found>,
     sums: Vec<f32>,
 }
 
+/// Some rows of one shard.
+type Segment = (usize, Range<usize>);
+
 impl Source<'_> {
     fn width(&self, d: usize) -> usize {
         match &self.readout {
-            Readout::Nothing => 0,
+            Readout::Best | Readout::Carry => 0,
             Readout::Patterns => d,
             Readout::Values(shards) => shards.first().map_or(0, |s| s.columns),
         }
     }
 
-    /// Segments of whole rows: (shard, rows inside it).
-    fn segments(&self, tiles: usize) -> Vec<(usize, Range<usize>)> {
+    /// The patterns in segments of whole rows.
+    fn segments(&self) -> Vec<Segment> {
         let n: usize = self.patterns.iter().map(|s| s.rows).sum();
-        let wanted = (n / SEGMENT).clamp(1, (TASKS / tiles.max(1)).max(1));
-        let length = n.div_ceil(wanted).max(1);
+        let length = n.div_ceil((n / SEGMENT).clamp(1, SEGMENTS)).max(1);
         let mut out = Vec::new();
         for (i, shard) in self.patterns.iter().enumerate() {
             let starts = (0..shard.rows).step_by(length);
@@ -136,40 +149,56 @@ impl Source<'_> {
     /// One pass of `queries [b, d]` over all patterns: what each query found, and the weighted means
     /// `[b, v]` of the read-out rows.
     fn pass(&self, queries: &[f32], d: usize, top_k: usize) -> (Vec<Found>, Vec<f32>) {
-        let b = queries.len() / d;
         let width = self.width(d);
-        let tiles: Vec<Range<usize>> = (0..b).step_by(LANES).map(|t| t..(t + LANES).min(b)).collect();
-        let segments = self.segments(tiles.len());
-        // All tiles of a segment one after another, while its patterns are in a shared cache.
-        let tasks: Vec<(usize, usize)> =
-            (0..segments.len()).flat_map(|s| (0..tiles.len()).map(move |t| (t, s))).collect();
-        let mut parts: Vec<Part> = tasks
-            .par_iter()
-            .map(|&(t, s)| {
-                let tile = &queries[tiles[t].start * d..tiles[t].end * d];
-                let tile = Operand::new(tile, tiles[t].len(), d);
-                let (shard, rows) = segments[s].clone();
-                let work = Work { source: self, shard, rows, width, top_k };
-                if tile.shape.0 < FEW { few::run(&work, tile) } else { tile::run(&work, tile) }
-            })
+        let segments = self.segments();
+        let tiles = (queries.len() / d).div_ceil(LANES);
+        let groups = TASKS.div_ceil(segments.len().max(1)).min(tiles);
+        let group = tiles.div_ceil(groups.max(1)) * LANES * d;
+        let parts: Vec<Part> = queries
+            .par_chunks(group.max(1))
+            .map(|x| self.gather(Operand::new(x, x.len() / d, d), &segments, width, top_k))
             .collect();
-        let mut found = Vec::with_capacity(b);
-        let mut means = Vec::with_capacity(b * width);
-        for t in 0..tiles.len() {
-            let (first, rest) = parts[t..].split_at_mut(1);
-            let whole = &mut first[0];
-            rest.iter().skip(tiles.len() - 1).step_by(tiles.len()).for_each(|part| whole.merge(part, width));
-            for (i, f) in whole.found.iter().enumerate() {
+        let mut found = Vec::with_capacity(queries.len() / d);
+        let mut means = Vec::with_capacity(queries.len() / d * width);
+        for part in parts {
+            for (i, f) in part.found.iter().enumerate() {
                 let inverse = (1.0 / f.carry.l) as f32;
-                means.extend(whole.sums[i * width..(i + 1) * width].iter().map(|v| v * inverse));
+                means.extend(part.sums[i * width..(i + 1) * width].iter().map(|v| v * inverse));
             }
-            found.append(&mut whole.found);
+            found.extend(part.found);
         }
         (found, means)
+    }
+
+    /// What some queries find in some segments. Parts merge as a balanced tree as they are done, so that
+    /// few of them are kept at a time and their order is always the same.
+    fn gather(&self, queries: Operand<'_>, segments: &[Segment], width: usize, top_k: usize) -> Part {
+        match segments {
+            [] => Part::empty(queries.shape.0, width, top_k),
+            [(shard, rows)] => {
+                let work = Work { source: self, shard: *shard, rows: rows.clone(), width, top_k };
+                if queries.shape.0 < FEW { few::run(&work, queries) } else { tile::run(&work, queries) }
+            }
+            _ => {
+                let (left, right) = segments.split_at(segments.len() / 2);
+                let (mut whole, rest) = rayon::join(
+                    || self.gather(queries, left, width, top_k),
+                    || self.gather(queries, right, width, top_k),
+                );
+                whole.merge(&rest, width);
+                whole
+            }
+        }
     }
 }
 
 impl Part {
+    /// Of no patterns.
+    fn empty(queries: usize, width: usize, top_k: usize) -> Self {
+        let found = || Found { carry: Carry::EMPTY, best: Best::new(top_k) };
+        Self { found: (0..queries).map(|_| found()).collect(), sums: vec![0.0; queries * width] }
+    }
+
     /// Takes in the part of the patterns that follow.
     fn merge(&mut self, other: &Self, width: usize) {
         for (i, (a, b)) in self.found.iter_mut().zip(&other.found).enumerate() {
@@ -255,7 +284,7 @@ fn descend_batch(
             .collect();
         tell(u64::from(step) + 1);
     }
-    source.readout = plan.values.map_or(Readout::Nothing, |v| Readout::Values(v.cpu_shards()));
+    source.readout = plan.values.map_or(Readout::Carry, |v| Readout::Values(v.cpu_shards()));
     let (found, values) = source.pass(&out.states, d, plan.top_k);
     out.values = values;
     for (i, f) in found.into_iter().enumerate() {
@@ -313,4 +342,29 @@ pub(crate) fn step(
         );
     }
     (states, energies)
+}
+
+/// See [`crate::ops::nearest`].
+pub(crate) fn nearest(
+    queries: Operand<'_>,
+    patterns: Operand<'_>,
+    k: usize,
+    kind: Similarity,
+) -> (Vec<f32>, Vec<u32>) {
+    let (_, d) = queries.shape;
+    let terms = terms(patterns, kind);
+    let form = Form { similarity: kind, beta: 1.0, offset: 0.0 };
+    let whole = CpuShard::new(patterns.data, d);
+    let source = Source { patterns: vec![whole], readout: Readout::Best, terms: &terms, form };
+    let (mut values, mut indices) = (Vec::new(), Vec::new());
+    for batch in queries.data.chunks(BATCH * d) {
+        let (found, _) = source.pass(batch, d, k);
+        for (f, x) in found.into_iter().zip(batch.chunks_exact(d)) {
+            let bias = Term::of_query(kind, squared(x)).1;
+            let best = f.best.into_sorted();
+            values.extend(best.iter().map(|e| e.1 + bias));
+            indices.extend(best.iter().map(|e| e.0));
+        }
+    }
+    (values, indices)
 }

@@ -1,4 +1,4 @@
-//! A task of a tile of queries, with the queries in the lanes.
+//! A task of tiles of queries, with the queries in the lanes.
 
 use super::{Found, Part, Work};
 use crate::{
@@ -25,71 +25,130 @@ struct Carries {
     le: [f64; LANES],
 }
 
-/// Runs the task for at most [`LANES`] queries `[b, d]`.
+/// At most [`LANES`] queries, and what they have found so far.
+struct Tile {
+    queries: usize,
+    /// `[d][LANES]`
+    across: Vec<f32>,
+    scale: Lane,
+    carries: Carries,
+    best: Vec<Best>,
+    /// What a score must be above to be among a query's best.
+    floors: Lane,
+    /// `[width][LANES]`
+    sums: Vec<f32>,
+}
+
+/// Patterns that stay in the cache while they are scored and summed.
+struct Block<'a> {
+    /// `[n, d]`
+    patterns: &'a [f32],
+    terms: &'a [Term],
+    /// `[n, width]`, where anything is summed.
+    readout: &'a [f32],
+    /// Number of the first pattern in the whole.
+    first: usize,
+}
+
+/// Runs the task for queries `[b, d]`.
 pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
-    let (b, d) = queries.shape;
-    let width = work.width;
-    let distance = work.source.form.similarity == Similarity::L1;
-    let across = side_by_side(queries);
-    let mut scale = [0.0; LANES];
-    scale.iter_mut().zip(queries.data.chunks_exact(d)).for_each(|(s, x)| *s = work.scale(x));
-    let mut carries = Carries { m: [MASKED; LANES], l: [0.0; LANES], h: [0.0; LANES], le: [0.0; LANES] };
-    let mut best: Vec<Best> = (0..b).map(|_| Best::new(work.top_k)).collect();
-    let mut sums = vec![0.0_f32; width * LANES];
-    let mut scores = Vec::new();
-    work.for_each_block(|block| {
+    let d = queries.shape.1;
+    let mut tiles: Vec<Tile> = queries.data.chunks(LANES * d).map(|x| Tile::new(work, x, d)).collect();
+    let (mut widened, mut widened_values, mut scores) = (Vec::new(), Vec::new(), Vec::new());
+    for rows in work.blocks() {
+        let (terms, first) = work.terms(&rows);
+        let patterns = work.patterns().values(rows.clone(), &mut widened);
+        let readout = work.values(rows, &mut widened_values).unwrap_or(patterns);
+        for tile in &mut tiles {
+            tile.take(work, &Block { patterns, terms, readout, first }, &mut scores);
+        }
+    }
+    let mut part = Part { found: Vec::new(), sums: Vec::with_capacity(queries.shape.0 * work.width) };
+    tiles.into_iter().for_each(|tile| tile.finish(&mut part));
+    part
+}
+
+impl Tile {
+    fn new(work: &Work<'_>, queries: &[f32], d: usize) -> Self {
+        let count = queries.len() / d;
+        let mut scale = [0.0; LANES];
+        scale.iter_mut().zip(queries.chunks_exact(d)).for_each(|(s, x)| *s = work.scale(x));
+        Self {
+            queries: count,
+            across: side_by_side(queries, d),
+            scale,
+            carries: Carries { m: [MASKED; LANES], l: [0.0; LANES], h: [0.0; LANES], le: [0.0; LANES] },
+            best: (0..count).map(|_| Best::new(work.top_k)).collect(),
+            floors: [f32::NEG_INFINITY; LANES],
+            sums: vec![0.0; work.width * LANES],
+        }
+    }
+
+    /// Takes a block of patterns in; `scores` is scratch memory.
+    fn take(&mut self, work: &Work<'_>, block: &Block<'_>, scores: &mut Vec<f32>) {
+        let similarity = work.source.form.similarity;
         scores.resize(block.terms.len() * LANES, 0.0);
-        let product = Product {
-            c: &mut scores,
+        Product {
+            c: scores,
             a: block.patterns,
-            row_stride: d,
+            row_stride: self.across.len() / LANES,
             step_stride: 1,
-            b: &across,
-            lanes: b,
+            b: &self.across,
+            lanes: self.queries,
             add: false,
-            distance,
-        };
-        product.run();
+            distance: similarity == Similarity::L1,
+        }
+        .run();
         let rows = scores.as_chunks_mut::<LANES>().0;
-        let largest = scale_scores(rows, block.terms, &scale, &carries.m);
+        let largest = scale_scores(rows, block.terms, &self.scale, &self.carries.m);
         if work.top_k > 0 {
-            scan(rows, block.first, &mut best);
+            scan(rows, block.first, &mut self.best, &mut self.floors);
+        }
+        if !work.weighs() {
+            return;
         }
         let (shrink, any) =
-            exponentials(rows, block.terms, &largest, &mut carries, work.source.form.similarity, b);
-        let Some(readout) = block.readout else { return };
-        if shrink[..b].iter().any(|s| *s != 1.0) {
-            simd!(for row in sums.as_chunks_mut::<LANES>().0 {
+            exponentials(rows, block.terms, &largest, &mut self.carries, similarity, self.queries);
+        if work.width == 0 {
+            return;
+        }
+        if shrink[..self.queries].iter().any(|s| *s != 1.0) {
+            simd!(for row in self.sums.as_chunks_mut::<LANES>().0 {
                 row.iter_mut().zip(&shrink).for_each(|(v, s)| *v *= s);
             });
         }
+        // Where every weight of the block has underflowed there is nothing to add.
         if any {
             Product {
-                c: &mut sums,
-                a: readout,
+                c: &mut self.sums,
+                a: block.readout,
                 row_stride: 1,
-                step_stride: width,
-                b: &scores,
-                lanes: b,
+                step_stride: work.width,
+                b: scores,
+                lanes: self.queries,
                 add: true,
                 distance: false,
             }
             .run();
         }
-    });
-    let found = best.into_iter().enumerate().map(|(i, best)| {
-        let carry = Carry { m: carries.m[i].into(), l: carries.l[i], h: carries.h[i], le: carries.le[i] };
-        Found { carry, best }
-    });
-    let sums = (0..b).flat_map(|i| (0..width).map(move |j| (i, j))).map(|(i, j)| sums[j * LANES + i]);
-    Part { found: found.collect(), sums: sums.collect() }
+    }
+
+    /// Adds what the tile has found to the task's part.
+    fn finish(self, part: &mut Part) {
+        let Carries { m, l, h, le } = &self.carries;
+        part.found.extend(self.best.into_iter().enumerate().map(|(i, best)| {
+            let carry = Carry { m: m[i].into(), l: l[i], h: h[i], le: le[i] };
+            Found { carry, best }
+        }));
+        let rows = self.sums.as_chunks::<LANES>().0;
+        (0..self.queries).for_each(|i| part.sums.extend(rows.iter().map(|row| row[i])));
+    }
 }
 
 /// Queries `[b, d]` as `[d][LANES]`; lanes without a query are zero.
-fn side_by_side(queries: Operand<'_>) -> Vec<f32> {
-    let (_, d) = queries.shape;
+fn side_by_side(queries: &[f32], d: usize) -> Vec<f32> {
     let mut out = vec![0.0; d * LANES];
-    for (i, x) in queries.data.chunks_exact(d).enumerate() {
+    for (i, x) in queries.chunks_exact(d).enumerate() {
         for (j, v) in x.iter().enumerate() {
             out[j * LANES + i] = *v;
         }
@@ -116,12 +175,28 @@ fn scale_scores(rows: &mut [Lane], terms: &[Term], scale: &Lane, before: &Lane) 
 }
 
 /// Offers the scores to the lists of the best.
-fn scan(rows: &[Lane], first: usize, best: &mut [Best]) {
-    for (k, row) in rows.iter().enumerate() {
-        for (best, score) in best.iter_mut().zip(row) {
-            best.scan(std::slice::from_ref(score), (first + k) as u32);
+fn scan(rows: &[Lane], first: usize, best: &mut [Best], floors: &mut Lane) {
+    /// Lanes that are looked at together: few scores beat the floor.
+    const TOGETHER: usize = 16;
+    simd!({
+        for (k, row) in rows.iter().enumerate() {
+            for start in (0..best.len()).step_by(TOGETHER) {
+                let mut beaten = 0_u32;
+                for i in start..start + TOGETHER {
+                    beaten |= u32::from(row[i] > floors[i]);
+                }
+                if beaten == 0 {
+                    continue;
+                }
+                for i in start..best.len().min(start + TOGETHER) {
+                    if row[i] > floors[i] {
+                        best[i].push((first + k) as u32, row[i]);
+                        floors[i] = best[i].floor();
+                    }
+                }
+            }
         }
-    }
+    });
 }
 
 /// Scores to `exp(score - m)`, taken into the carries; gives the factors by which what was summed
