@@ -10,7 +10,7 @@ struct Parameters {
     // Whether there is nothing in `sums` yet.
     fresh: u32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read> slices: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> queries: array<Query>;
 @group(0) @binding(3) var<storage, read_write> sums: array<vec4<f32>>;

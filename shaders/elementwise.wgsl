@@ -11,7 +11,7 @@ struct Parameters {
     // Vec4s from one row of y to the next: 0 where it has one row.
     y_width: u32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 #if BINARY
 @group(0) @binding(2) var<storage, read> y: array<vec4<f32>>;

@@ -7,7 +7,7 @@ struct Parameters {
     // Whether 1/2 |x|^2 belongs to the energy.
     quadratic: u32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read> kept: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> energies: array<vec4<f32>>;
 

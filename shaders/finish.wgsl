@@ -19,7 +19,7 @@ struct Parameters {
     trace_first: u32,
     use_trace: u32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read> sums: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> states: array<vec4<f32>>;
 // 1 where a coordinate stays.

@@ -1,6 +1,10 @@
 // Matrix products, register tiles straight from global memory: an invocation owns ROWS x 8 outputs.
 // No workgroup memory and no barrier, which suits software adapters and tiny shapes.
 //
+// Software adapters load for each invocation by itself, and that is what they are slow at. So where a
+// subgroup is known to have eight invocations (OCTETS), they own eight tiles side by side, and each loads
+// one of the eight rows that all of them need.
+//
 // Exactly one of NN, NT, TN says how the operands are stored. L1 sums |a - b| in place of a * b.
 #import common
 #import store
@@ -10,10 +14,20 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
+#if OCTETS
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+#endif
 ) {
+#if OCTETS
+    // Tiles past the last column belong to invocations that only help to load.
+    let tiles_n = (p.n + 63u) / 64u * 8u;
+    let number = group_number(group, groups) * 64u + subgroup * 8u + lane;
+#else
     let tiles_n = (p.n + 7u) / 8u;
-    let tiles_m = (p.m + ${ROWS}u - 1u) / ${ROWS}u;
     let number = group_number(group, groups) * 64u + local;
+#endif
+    let tiles_m = (p.m + ${ROWS}u - 1u) / ${ROWS}u;
     if number >= tiles_n * tiles_m * p.splits {
         return;
     }
@@ -33,6 +47,9 @@ fn main(
     var acc_${i}_1 = vec4<f32>(0.0);
     let row_${i} = min(row + ${i}u, p.m - 1u);
 #endfor
+#if OCTETS
+    let own_row = min(row + lane, p.m - 1u);
+#endif
 
 #if NT
     // Rows of both operands run along k; their padding is zero.
@@ -43,8 +60,15 @@ fn main(
 #for j in 0..8
         let y_${j} = load_b(b_${j} + k4);
 #endfor
+#if OCTETS
+        let x_own = a[own_row * p.a_width + k4];
+#endif
 #for i in 0..ROWS
+#if OCTETS
+        let x_${i} = subgroupBroadcast(x_own, ${i}u);
+#else
         let x_${i} = a[row_${i} * p.a_width + k4];
+#endif
 #if L1
         acc_${i}_0 += vec4<f32>(l1(x_${i} - y_0), l1(x_${i} - y_1), l1(x_${i} - y_2), l1(x_${i} - y_3));
         acc_${i}_1 += vec4<f32>(l1(x_${i} - y_4), l1(x_${i} - y_5), l1(x_${i} - y_6), l1(x_${i} - y_7));
@@ -61,8 +85,15 @@ fn main(
     // count nothing, but 0 * NaN is NaN.
     let last4 = p.b_width - 1u;
     for (var k = begin; k < end; k += 4u) {
+#if OCTETS
+        let x_own = a[own_row * p.a_width + k / 4u];
+#endif
 #for i in 0..ROWS
+#if OCTETS
+        let x_${i} = subgroupBroadcast(x_own, ${i}u);
+#else
         let x_${i} = a[row_${i} * p.a_width + k / 4u];
+#endif
 #endfor
 #for s in 0..4
         {
@@ -86,17 +117,29 @@ fn main(
         let at = (p.b_first + k) * p.b_width;
         let y_0 = load_b(at + min(column4, last4));
         let y_1 = load_b(at + min(column4 + 1u, last4));
+#if OCTETS
+        let x_own = a[k * p.a_width + own_row / 4u][own_row % 4u];
+#endif
 #for i in 0..ROWS
+#if OCTETS
+        let x_${i} = subgroupBroadcast(x_own, ${i}u);
+#else
         let x_${i} = a[k * p.a_width + row_${i} / 4u][row_${i} % 4u];
+#endif
         acc_${i}_0 = fma(vec4<f32>(x_${i}), y_0, acc_${i}_0);
         acc_${i}_1 = fma(vec4<f32>(x_${i}), y_1, acc_${i}_1);
 #endfor
     }
 #endif
 
+    let columns_0 = of_columns(column4);
+    let columns_1 = of_columns(column4 + 1u);
 #for i in 0..ROWS
-    store(slice, row + ${i}u, column4, acc_${i}_0);
-    store(slice, row + ${i}u, column4 + 1u, acc_${i}_1);
+    let of_row_${i} = of_row(row + ${i}u);
+#endfor
+#for i in 0..ROWS
+    store(slice, row + ${i}u, column4, acc_${i}_0, of_row_${i}, columns_0);
+    store(slice, row + ${i}u, column4 + 1u, acc_${i}_1, of_row_${i}, columns_1);
 #endfor
 }
 

@@ -3,7 +3,7 @@ struct Parameters {
     trips: u32,
     factor: f32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 
 @compute @workgroup_size(64)

@@ -9,7 +9,7 @@ struct Parameters {
     // Multiplies the result: 1, or one over the number of rows in the last round of a mean.
     factor: f32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 

@@ -11,6 +11,35 @@ fn lanes_max(lane: u32, value: f32) -> f32 {
 #else
 const LANES: u32 = 64u;
 var<workgroup> shared_values: array<f32, 64>;
+#if SUBGROUPS
+// Set by `main`: nothing is assumed of how many lanes a subgroup has, nor of which they are.
+var<private> subgroup: u32;
+var<private> subgroups: u32;
+
+// Combines one value per lane; every lane gets the result. Called by all lanes together.
+fn lanes_sum(lane: u32, value: f32) -> f32 {
+    workgroupBarrier();
+    // All lanes of a subgroup write the same.
+    shared_values[subgroup] = subgroupAdd(value);
+    workgroupBarrier();
+    var sum = shared_values[0];
+    for (var i = 1u; i < subgroups; i += 1u) {
+        sum += shared_values[i];
+    }
+    return sum;
+}
+
+fn lanes_max(lane: u32, value: f32) -> f32 {
+    workgroupBarrier();
+    shared_values[subgroup] = subgroupMax(value);
+    workgroupBarrier();
+    var largest = shared_values[0];
+    for (var i = 1u; i < subgroups; i += 1u) {
+        largest = max(largest, shared_values[i]);
+    }
+    return largest;
+}
+#else
 
 // Combines one value per lane; every lane gets the result. Called by all lanes together.
 fn lanes_sum(lane: u32, value: f32) -> f32 {
@@ -38,6 +67,7 @@ fn lanes_max(lane: u32, value: f32) -> f32 {
     workgroupBarrier();
     return shared_values[0];
 }
+#endif
 #endif
 
 fn sum4(v: vec4<f32>) -> f32 {

@@ -8,7 +8,7 @@ struct Parameters {
     width: u32,
     beta: f32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read> z: array<vec4<f32>>;
 #if LSE
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;

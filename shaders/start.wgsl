@@ -11,7 +11,7 @@ struct Parameters {
     // Whether scores get -1/2 |x|^2, which is the same for all patterns.
     complete: u32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read> states: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> queries: array<Query>;
 

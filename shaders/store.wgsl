@@ -17,7 +17,7 @@ struct Parameters {
     // What scores past the last column are.
     padding: f32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 #import load_b
 @group(0) @binding(3) var<storage, read_write> c: array<vec4<f32>>;
@@ -31,33 +31,57 @@ struct Parameters {
 // Per pattern: scale and bias.
 @group(0) @binding(6) var<storage, read> terms: array<vec2<f32>>;
 
-fn score(product: f32, row: u32, column: u32) -> f32 {
-    if column >= p.n {
-        return p.padding;
-    }
-    let term = terms[p.b_first + column];
-    let q = queries[row];
-    let s = q.scale * (product * term.x + term.y) + q.bias;
-    return select(s, MASKED, term.y < 0.5 * MASKED);
+// What the epilogue needs of a row, and of four columns; loaded once for all outputs of an invocation.
+struct OfRow {
+    scale: f32,
+    bias: f32,
+}
+struct OfColumns {
+    scale: vec4<f32>,
+    bias: vec4<f32>,
+}
+fn of_row(row: u32) -> OfRow {
+    let at = min(row, p.m - 1u);
+    return OfRow(queries[at].scale, queries[at].bias);
+}
+fn of_columns(column4: u32) -> OfColumns {
+    var columns: OfColumns;
+#for i in 0..4
+    let term_${i} = terms[p.b_first + min(4u * column4 + ${i}u, p.n - 1u)];
+    columns.scale[${i}] = term_${i}.x;
+    columns.bias[${i}] = term_${i}.y;
+#endfor
+    return columns;
+}
+#else
+// A plain product needs nothing.
+struct OfRow {
+    unused: u32,
+}
+struct OfColumns {
+    unused: u32,
+}
+fn of_row(row: u32) -> OfRow {
+    return OfRow(0u);
+}
+fn of_columns(column4: u32) -> OfColumns {
+    return OfColumns(0u);
 }
 #endif
 
 // Writes four columns of C, starting at 4 * column4.
-fn store(slice: u32, row: u32, column4: u32, value: vec4<f32>) {
+fn store(slice: u32, row: u32, column4: u32, value: vec4<f32>, of_row: OfRow, of_columns: OfColumns) {
     if row >= p.m || column4 >= p.c_width {
         return;
     }
     let column = 4u * column4;
+    let inside = vec4<u32>(column, column + 1u, column + 2u, column + 3u) < vec4<u32>(p.n);
 #if SCORES
-    c[row * p.c_width + column4] = vec4<f32>(
-        score(value.x, row, column),
-        score(value.y, row, column + 1u),
-        score(value.z, row, column + 2u),
-        score(value.w, row, column + 3u),
-    );
+    let s = of_row.scale * (value * of_columns.scale + of_columns.bias) + of_row.bias;
+    let eligible = select(s, vec4<f32>(MASKED), of_columns.bias < vec4<f32>(0.5 * MASKED));
+    c[row * p.c_width + column4] = select(vec4<f32>(p.padding), eligible, inside);
 #else
     // The padding of a row stays zero.
-    let inside = vec4<u32>(column, column + 1u, column + 2u, column + 3u) < vec4<u32>(p.n);
     c[(slice * p.m + row) * p.c_width + column4] = select(vec4<f32>(0.0), value, inside);
 #endif
 }

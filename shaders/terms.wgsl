@@ -8,7 +8,7 @@ struct Parameters {
     // 0 l2, 1 dot, 2 cosine, 3 l1
     similarity: u32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read> patterns: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> terms: array<vec2<f32>>;
 

@@ -17,33 +17,41 @@ struct Entry {
     value: f32,
     index: u32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 #if SERIAL
 @group(0) @binding(2) var<storage, read_write> best: array<Entry>;
 
-// One invocation a row, by insertion: few entries beat the list once it has filled.
-@compute @workgroup_size(64)
+// One invocation a row, by insertion: few entries beat the list once it has filled. `begin` is a
+// multiple of 4.
+@compute @workgroup_size(8)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let row = group_number(group, groups) * 64u + local;
+    let row = group_number(group, groups) * 8u + local;
     if row >= p.rows {
         return;
     }
     let list = row * p.k;
-    for (var column = p.begin; column < p.end; column += 1u) {
-        let value = x[row * p.width + column / 4u][column % 4u];
-        if value > best[list + p.k - 1u].value {
+    var worst = best[list + p.k - 1u].value;
+    for (var i = p.begin / 4u; i < (p.end + 3u) / 4u; i += 1u) {
+        let values = x[row * p.width + i];
+        if max(max(values.x, values.y), max(values.z, values.w)) <= worst {
+            continue;
+        }
+#for s in 0..4
+        if 4u * i + ${s}u < p.end && values[${s}] > worst {
             var at = p.k - 1u;
-            while at > 0u && best[list + at - 1u].value < value {
+            while at > 0u && best[list + at - 1u].value < values[${s}] {
                 best[list + at] = best[list + at - 1u];
                 at -= 1u;
             }
-            best[list + at] = Entry(value, p.first + column);
+            best[list + at] = Entry(values[${s}], p.first + 4u * i + ${s}u);
+            worst = best[list + p.k - 1u].value;
         }
+#endfor
     }
 }
 #else

@@ -15,7 +15,7 @@ struct Parameters {
     // Whether to weigh the energy's exponentials with the patterns' lengths.
     cosine: u32,
 }
-@group(0) @binding(0) var<uniform> p: Parameters;
+#import parameters
 @group(0) @binding(1) var<storage, read_write> scores: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> queries: array<Query>;
 @group(0) @binding(3) var<storage, read> terms: array<vec2<f32>>;

@@ -3,8 +3,9 @@
 use super::{
     adapter,
     buffer::{Buffer, Pool, size_class},
-    pipeline::Pipeline,
+    pipeline::{PARAMETER_BYTES, Pipeline},
     record::{Dispatch, Recorder},
+    shader::Extras,
 };
 use crate::{Error, Result};
 use std::{
@@ -34,6 +35,42 @@ pub enum Kernels {
     Tiled,
 }
 
+/// How a softmax step or a matrix product goes about its work, where there are several ways. The
+/// default is by the kind of adapter and the shape, or what timing has found (see [`super::tune`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Strategy {
+    /// Register tiles straight from global memory, 8 x 8 outputs an invocation. A step is a chain of
+    /// products: scores, weights, weighted sums.
+    Direct,
+    /// The same with tiles of 32 x 32 outputs staged through workgroup memory.
+    Small,
+    /// 64 x 64 outputs.
+    Medium,
+    /// 128 x 128 outputs, 8 x 8 an invocation.
+    Large,
+    /// A step in one pass that writes no scores; rows of up to 256 columns.
+    Fused,
+    /// A step in one pass for a handful of queries, bound by memory; rows of up to 2048 columns.
+    Few,
+}
+
+impl Strategy {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Direct, Self::Small, Self::Medium, Self::Large, Self::Fused, Self::Few];
+
+    /// The name in tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Small => "small",
+            Self::Medium => "medium",
+            Self::Large => "large",
+            Self::Fused => "fused",
+            Self::Few => "few",
+        }
+    }
+}
+
 /// How a GPU is opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -43,6 +80,13 @@ pub struct Options {
     pub kernels: Kernels,
     /// Pretend that a storage binding holds at most so many bytes, to try the borders of shards.
     pub binding_limit: Option<u64>,
+    /// Use this wherever it can be used, whatever the shape.
+    pub strategy: Option<Strategy>,
+    /// Make no use of features beyond WebGPU's core (immediates, subgroups, native f16).
+    pub plain: bool,
+    /// Always choose the same way for a shape: by rule, not by timing. Then equal inputs give
+    /// bitwise equal results on one adapter and driver.
+    pub deterministic: bool,
 }
 
 /// What a device has done and holds.
@@ -83,11 +127,15 @@ pub struct Context {
     queue: wgpu::Queue,
     name: String,
     software: bool,
+    driver: String,
+    extras: Extras,
     options: Options,
     limits: Limits,
     recorder: Mutex<Recorder>,
     pool: Mutex<Pool>,
-    pipelines: Mutex<HashMap<&'static str, Arc<Pipeline>>>,
+    /// The readback buffer of last time.
+    staging: Mutex<Option<wgpu::Buffer>>,
+    pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     faults: Arc<Faults>,
     counts: Counts,
 }
@@ -150,9 +198,21 @@ impl Context {
         // Everything the adapter has for buffers and compute; WebGPU's defaults would cap a
         // binding at 128 MiB.
         let limits = adapter.limits();
+        let offered = adapter.features();
+        let has = |feature| !options.plain && offered.contains(feature);
+        let extras = Extras {
+            immediates: has(Features::IMMEDIATES) && u64::from(limits.max_immediate_size) >= PARAMETER_BYTES,
+            subgroups: has(Features::SUBGROUP),
+            octets: has(Features::SUBGROUP) && (info.subgroup_min_size, info.subgroup_max_size) == (8, 8),
+            native_f16: has(Features::SHADER_F16),
+        };
+        let mut features = Features::empty();
+        features.set(Features::IMMEDIATES, extras.immediates);
+        features.set(Features::SUBGROUP, extras.subgroups);
+        features.set(Features::SHADER_F16, extras.native_f16);
         let request = adapter.request_device(&DeviceDescriptor {
             label: Some("attractor"),
-            required_features: Features::empty(),
+            required_features: features,
             required_limits: limits.clone(),
             experimental_features: ExperimentalFeatures::disabled(),
             memory_hints: MemoryHints::Performance,
@@ -175,10 +235,13 @@ impl Context {
             queue,
             name: info.name,
             software: info.device_type == DeviceType::Cpu,
+            driver: format!("{} {} {}", info.backend, info.driver, info.driver_info),
+            extras,
             options,
             limits,
-            recorder: Mutex::new(Recorder::new(alignment)),
+            recorder: Mutex::new(Recorder::new(alignment, extras.immediates)),
             pool: Mutex::default(),
+            staging: Mutex::default(),
             pipelines: Mutex::default(),
             faults,
             counts: Counts::default(),
@@ -193,6 +256,21 @@ impl Context {
     /// Whether the adapter is a software one.
     pub fn is_software(&self) -> bool {
         self.software
+    }
+
+    /// The features beyond WebGPU's core that are in use.
+    pub fn extras(&self) -> Extras {
+        self.extras
+    }
+
+    /// Bytes of workgroup memory that a kernel may have.
+    pub(crate) fn workgroup_memory(&self) -> u32 {
+        self.limits.max_compute_workgroup_storage_size
+    }
+
+    /// The way that was asked for at opening.
+    pub(crate) fn strategy(&self) -> Option<Strategy> {
+        self.options.strategy
     }
 
     /// What the device has done so far, and holds.
@@ -240,7 +318,7 @@ impl Context {
 
     /// Invocations that fill the device.
     pub(crate) fn breadth(&self) -> usize {
-        if self.software { 64 } else { 16_384 }
+        if self.software { 256 } else { 16_384 }
     }
 
     /// Surfaces faults that were reported since the last look.
@@ -294,6 +372,7 @@ impl Context {
             Err(Error::OutOfMemory { .. }) => {
                 // What lies in the pool may be all that is missing.
                 let freed = lock(&self.pool).clear();
+                lock(&self.recorder).forget_groups();
                 self.counts.buffers.fetch_sub(freed, Ordering::Relaxed);
                 let _ = self.device.poll(PollType::Poll);
                 self.create(what, class, usage)?
@@ -340,24 +419,27 @@ impl Context {
     pub(super) fn recycle(&self, raw: wgpu::Buffer) {
         let epoch = lock(&self.recorder).epoch();
         let evicted = lock(&self.pool).put(raw, epoch);
-        self.counts.buffers.fetch_sub(evicted, Ordering::Relaxed);
+        if evicted > 0 {
+            lock(&self.recorder).forget_groups();
+            self.counts.buffers.fetch_sub(evicted, Ordering::Relaxed);
+        }
     }
 
     // ---- kernels --------------------------------------------------------------------------
 
-    fn pipeline(&self, name: &'static str) -> Result<Arc<Pipeline>> {
+    fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>> {
         if let Some(pipeline) = lock(&self.pipelines).get(name) {
             return Ok(Arc::clone(pipeline));
         }
         let scope = self.device.push_error_scope(ErrorFilter::Validation);
-        let made = Pipeline::new(&self.device, name, self.options.checked);
+        let made = Pipeline::new(&self.device, name, self.options.checked, self.extras);
         let fault = pollster::block_on(scope.pop());
         let pipeline = Arc::new(made?);
         if let Some(error) = fault {
             return Err(Error::Gpu { what: format!("kernel {name}"), message: error.to_string() });
         }
         self.counts.pipelines.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::clone(lock(&self.pipelines).entry(name).or_insert(pipeline)))
+        Ok(Arc::clone(lock(&self.pipelines).entry(name.to_owned()).or_insert(pipeline)))
     }
 
     /// Records a kernel's start. Kernels run in the order of their recording.
@@ -414,14 +496,30 @@ impl Context {
         if total == 0 {
             return Ok(vec![Vec::new(); buffers.len()]);
         }
-        let staging = self.create("readback", total, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
-        let result = self.read_through(&staging, buffers);
-        staging.destroy();
-        self.counts.buffers.fetch_sub(1, Ordering::Relaxed);
+        let staging = self.staging(total)?;
+        let result = self.read_through(&staging, total, buffers);
+        if result.is_ok() {
+            staging.unmap();
+            let before = lock(&self.staging).replace(staging);
+            self.counts.buffers.fetch_sub(u64::from(before.is_some()), Ordering::Relaxed);
+        } else {
+            staging.destroy();
+            self.counts.buffers.fetch_sub(1, Ordering::Relaxed);
+        }
         result
     }
 
-    fn read_through(&self, staging: &wgpu::Buffer, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
+    /// A buffer to read back through: that of last time where it is large enough.
+    fn staging(&self, bytes: u64) -> Result<wgpu::Buffer> {
+        match lock(&self.staging).take() {
+            Some(kept) if kept.size() >= bytes && kept.size() <= 16 * bytes.max(1 << 16) => return Ok(kept),
+            Some(_) => drop(self.counts.buffers.fetch_sub(1, Ordering::Relaxed)),
+            None => {}
+        }
+        self.create("readback", size_class(bytes), BufferUsages::MAP_READ | BufferUsages::COPY_DST)
+    }
+
+    fn read_through(&self, staging: &wgpu::Buffer, total: u64, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
         let mut recorder = lock(&self.recorder);
         let mut offset = 0;
         for buffer in buffers {
@@ -431,7 +529,7 @@ impl Context {
         }
         let index = self.submit(recorder)?;
         let (tell, told) = mpsc::channel();
-        staging.map_async(MapMode::Read, .., move |result| drop(tell.send(result)));
+        staging.map_async(MapMode::Read, 0..total, move |result| drop(tell.send(result)));
         if let Some(index) = index {
             self.wait("a readback", index)?;
         }
@@ -446,7 +544,7 @@ impl Context {
             Err(_) => return Err(Error::Timeout { what: "a readback", seconds: PATIENCE.as_secs() }),
         }
         let view = staging
-            .get_mapped_range(..)
+            .get_mapped_range(0..total)
             .map_err(|e| Error::Gpu { what: "a readback".into(), message: e.to_string() })?;
         let mut out = Vec::with_capacity(buffers.len());
         let mut offset = 0;

@@ -1,12 +1,15 @@
 //! Matrix products on the GPU.
 
-use super::{Buffer, Context, Dispatch, MAX_TRIPS, Matrix, padded};
+use super::{Buffer, Context, Dispatch, MAX_TRIPS, Matrix, Strategy, padded};
 use crate::{Error, Result, ops::Layout};
 use std::sync::Arc;
 
 /// The operands and sizes of one product; see `shaders/store.wgsl`.
 pub(super) struct Product<'a> {
-    pub(super) kernels: KernelNames,
+    /// What the kernels' names start with.
+    pub(super) family: &'a str,
+    /// How many of the inner dimension one loop trip of the direct kernel takes.
+    pub(super) per_trip: usize,
     /// Left operand, right operand, result, and what the epilogue reads.
     pub(super) buffers: &'a [&'a Buffer],
     pub(super) m: usize,
@@ -22,19 +25,54 @@ pub(super) struct Product<'a> {
     pub(super) skip: bool,
     /// What scores past the last column are.
     pub(super) padding: f32,
-}
-
-/// The same product as a register tile, the same for few rows, and as a staged tile.
-pub(super) struct KernelNames {
-    pub(super) direct: &'static str,
-    pub(super) few: &'static str,
-    pub(super) tiled: &'static str,
-    /// How many of the inner dimension one loop trip of the direct kernel takes.
-    pub(super) per_trip: usize,
+    /// The tile to take; by rule where it is `None`.
+    pub(super) tile: Option<Strategy>,
 }
 
 /// Rows below which a staged tile of 64 rows wastes more than it saves.
 const FEW: usize = 8;
+/// Workgroups that keep a GPU busy.
+const BUSY: usize = 64;
+/// Bytes of workgroup memory of the largest tile.
+const LARGE_MEMORY: u32 = 16_896;
+
+/// Rows and columns of a tile, how many of the inner dimension are staged at a time.
+fn shape(tile: Strategy) -> Option<(usize, usize)> {
+    match tile {
+        Strategy::Small => Some((32, 32)),
+        Strategy::Medium => Some((64, 16)),
+        Strategy::Large => Some((128, 16)),
+        Strategy::Direct | Strategy::Fused | Strategy::Few => None,
+    }
+}
+
+/// The tile for a product of this many rows and columns: the largest that keeps the device busy.
+pub(super) fn tile(
+    context: &Context,
+    wanted: Option<Strategy>,
+    m: usize,
+    n: usize,
+    splits: usize,
+) -> Strategy {
+    let fits = |tile| tile != Strategy::Large || context.workgroup_memory() >= LARGE_MEMORY;
+    if let Some(tile) = wanted.or(context.strategy())
+        && (tile == Strategy::Direct || shape(tile).is_some())
+        && fits(tile)
+    {
+        return tile;
+    }
+    if !context.tiled() {
+        return Strategy::Direct;
+    }
+    let groups = |side: usize| m.div_ceil(side) * n.div_ceil(side) * splits;
+    if m > 64 && n > 64 && groups(128) >= BUSY && fits(Strategy::Large) {
+        Strategy::Large
+    } else if m > 32 && n > 32 && groups(64) >= BUSY / 2 {
+        Strategy::Medium
+    } else {
+        Strategy::Small
+    }
+}
 
 impl Product<'_> {
     /// How many slices the inner dimension is cut into.
@@ -44,23 +82,29 @@ impl Product<'_> {
 
     /// Records the product.
     pub(super) fn record(&self, context: &Context) -> Result<()> {
-        let Self { m, n, k, .. } = *self;
+        let Self { family, m, n, k, .. } = *self;
         let splits = self.splits();
         let slice = self.slice.min(k.next_multiple_of(4));
-        let (kernel, groups, trips) = if self.m < FEW {
-            let rows = if self.kernels.few == self.kernels.direct { 8 } else { 1 };
-            let tiles = m.div_ceil(rows) * n.div_ceil(8) * splits;
-            (self.kernels.few, tiles.div_ceil(64), slice.div_ceil(self.kernels.per_trip))
-        } else if context.tiled() {
-            (self.kernels.tiled, m.div_ceil(64) * n.div_ceil(64) * splits, slice.div_ceil(16))
-        } else {
-            let tiles = m.div_ceil(8) * n.div_ceil(8) * splits;
-            (self.kernels.direct, tiles.div_ceil(64), slice.div_ceil(self.kernels.per_trip))
+        let tile = tile(context, self.tile, m, n, splits);
+        let (suffix, groups, trips) = match shape(tile) {
+            Some((side, deep)) if m >= FEW || family.starts_with("matmul") => {
+                // Whole slices, and the values that are left one by one.
+                (tile.name(), m.div_ceil(side) * n.div_ceil(side) * splits, slice.div_ceil(deep) + deep)
+            }
+            _ if m < FEW && !family.starts_with("matmul") => {
+                ("few", (m * n.div_ceil(8) * splits).div_ceil(64), slice.div_ceil(self.per_trip))
+            }
+            _ => {
+                let across = n.div_ceil(8);
+                let across = if context.extras().octets { across.next_multiple_of(8) } else { across };
+                let tiles = m.div_ceil(8) * across * splits;
+                ("direct", tiles.div_ceil(64), slice.div_ceil(self.per_trip))
+            }
         };
         let width = |columns: usize| (padded(columns) / 4) as u32;
         let [a, b, c] = self.columns;
         context.dispatch(&Dispatch {
-            kernel,
+            kernel: &format!("{family}.{suffix}"),
             parameters: &[
                 m as u32,
                 n as u32,
@@ -91,16 +135,17 @@ pub(crate) fn matmul(a: &Matrix, b: &Matrix, layout: Layout) -> Result<Matrix> {
         let zeros = vec![0.0; m * n];
         return Matrix::upload(context, &crate::Rows::new(zeros, n.max(1))?, m, n);
     }
-    let (direct, tiled, per_trip) = match layout {
-        Layout::NN => ("matmul.nn.direct", "matmul.nn.tiled", 4),
-        Layout::NT => ("matmul.nt.direct", "matmul.nt.tiled", 4),
-        Layout::TN => ("matmul.tn.direct", "matmul.tn.tiled", 1),
+    let (family, per_trip) = match layout {
+        Layout::NN => ("matmul.nn", 4),
+        Layout::NT => ("matmul.nt", 4),
+        Layout::TN => ("matmul.tn", 1),
     };
     let slice = (MAX_TRIPS * per_trip).min(k.next_multiple_of(4));
     let splits = k.div_ceil(slice);
     let c = Matrix::new(context, "a product", m * splits, n)?;
     let product = Product {
-        kernels: KernelNames { direct, few: direct, tiled, per_trip },
+        family,
+        per_trip,
         buffers: &[a.buffer(), b.buffer(), c.buffer()],
         m,
         n,
@@ -110,6 +155,7 @@ pub(crate) fn matmul(a: &Matrix, b: &Matrix, layout: Layout) -> Result<Matrix> {
         slice,
         skip: false,
         padding: 0.0,
+        tile: None,
     };
     product.record(context)?;
     if splits == 1 { Ok(c) } else { sum_slices(context, &c, m, n, splits) }

@@ -19,7 +19,7 @@ pub(crate) mod topk;
 
 pub use adapter::{AdapterReport, adapters};
 pub(crate) use buffer::Buffer;
-pub use context::{Context, Counters, Kernels, Options};
+pub use context::{Context, Counters, Kernels, Options, Strategy};
 pub(crate) use matrix::Matrix;
 pub(crate) use record::Dispatch;
 
@@ -34,4 +34,10 @@ pub(crate) const MAX_COLUMNS: usize = 4 * MAX_TRIPS;
 /// time and needs no special case for the last columns.
 pub(crate) fn padded(columns: usize) -> usize {
     columns.next_multiple_of(4)
+}
+
+/// Columns of a stored row of patterns: like `padded`, but whole 16-byte loads also where a value takes two
+/// bytes.
+pub(crate) fn row_columns(columns: usize, precision: crate::Precision) -> usize {
+    columns.next_multiple_of(if precision == crate::Precision::F16 { 8 } else { 4 })
 }

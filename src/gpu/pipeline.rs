@@ -5,7 +5,7 @@
 //! tiled matrix product. This is the one place that trusts the shaders: they guard their own edges,
 //! and the tests run every kernel both ways.
 
-use super::shader;
+use super::shader::{self, Extras};
 use crate::{Error, Result};
 use wgpu::{
     BindGroupLayout, BindGroupLayoutDescriptor, BindGroupLayoutEntry, BindingType, BufferBindingType,
@@ -24,20 +24,23 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     /// Compiles a variant. Faults surface in the caller's error scope.
-    pub(super) fn new(device: &Device, name: &str, checked: bool) -> Result<Self> {
+    pub(super) fn new(device: &Device, name: &str, checked: bool, extras: Extras) -> Result<Self> {
         let variant = shader::variants()?.get(name).ok_or_else(|| Error::Shader {
             file: "permutations".into(),
             line: 0,
             message: format!("there is no variant {name}"),
         })?;
-        let source = variant.source()?;
+        let source = variant.source_for(extras)?;
         let entry = |binding: u32, ty: BufferBindingType, dynamic: bool| BindGroupLayoutEntry {
             binding,
             visibility: ShaderStages::COMPUTE,
             ty: BindingType::Buffer { ty, has_dynamic_offset: dynamic, min_binding_size: None },
             count: None,
         };
-        let mut entries = vec![entry(0, BufferBindingType::Uniform, true)];
+        let mut entries = Vec::new();
+        if !extras.immediates {
+            entries.push(entry(0, BufferBindingType::Uniform, true));
+        }
         for (i, written) in shader::storage_bindings(&source).into_iter().enumerate() {
             entries.push(entry(i as u32 + 1, BufferBindingType::Storage { read_only: !written }, false));
         }
@@ -59,7 +62,7 @@ impl Pipeline {
         let pipeline_layout = device.create_pipeline_layout(&PipelineLayoutDescriptor {
             label: Some(name),
             bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
+            immediate_size: if extras.immediates { PARAMETER_BYTES as u32 } else { 0 },
         });
         let raw = device.create_compute_pipeline(&ComputePipelineDescriptor {
             label: Some(name),

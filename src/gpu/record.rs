@@ -5,17 +5,17 @@ use super::{
     pipeline::{PARAMETER_BYTES, Pipeline},
 };
 use crate::{Error, Result};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use wgpu::{
-    BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferDescriptor, BufferSize,
-    BufferUsages, CommandBuffer, CommandEncoder, CommandEncoderDescriptor, ComputePass,
+    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferDescriptor,
+    BufferSize, BufferUsages, CommandBuffer, CommandEncoder, CommandEncoderDescriptor, ComputePass,
     ComputePassDescriptor, Device, Queue, SubmissionIndex,
 };
 
 /// A kernel's start.
 pub(crate) struct Dispatch<'a> {
     /// Name of the variant.
-    pub(crate) kernel: &'static str,
+    pub(crate) kernel: &'a str,
     /// Up to 16 words, in the order of the kernel's `Parameters`.
     pub(crate) parameters: &'a [u32],
     /// Storage buffers in the order of their bindings.
@@ -32,6 +32,13 @@ pub(crate) struct Dispatch<'a> {
 const MAX_GROUPS: usize = 65_535;
 /// Bytes of one arena of parameters.
 const ARENA: u64 = 1 << 20;
+/// Most bind groups that are kept for use again.
+const MOST_GROUPS: usize = 512;
+/// Most storage buffers of a kernel.
+const BINDINGS: usize = 8;
+
+/// What a bind group is made of: pipeline, arena, and buffers with the bytes in use.
+type GroupKey = (usize, usize, [Option<(wgpu::Buffer, u64)>; BINDINGS]);
 
 /// The open recording.
 pub(super) struct Recorder {
@@ -43,6 +50,11 @@ pub(super) struct Recorder {
     parameters: Vec<u8>,
     arenas: Vec<wgpu::Buffer>,
     stride: u64,
+    /// Whether parameters travel with the commands instead.
+    immediates: bool,
+    /// Bind groups of earlier dispatches: a steady state makes no new ones.
+    groups: HashMap<GroupKey, BindGroup>,
+    dispatches: usize,
     work: f64,
     epoch: u64,
     pending_writes: u64,
@@ -50,13 +62,16 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(alignment: u32) -> Self {
+    pub(super) fn new(alignment: u32, immediates: bool) -> Self {
         Self {
             pass: None,
             encoder: None,
             parameters: Vec::new(),
             arenas: Vec::new(),
             stride: PARAMETER_BYTES.next_multiple_of(u64::from(alignment)),
+            immediates,
+            groups: HashMap::new(),
+            dispatches: 0,
             work: 0.0,
             epoch: 0,
             pending_writes: 0,
@@ -71,7 +86,7 @@ impl Recorder {
 
     /// Dispatches recorded since the last submission.
     pub(super) fn dispatches(&self) -> usize {
-        self.parameters.len() / self.stride as usize
+        self.dispatches
     }
 
     /// Operations recorded since the last submission.
@@ -109,6 +124,35 @@ impl Recorder {
         if dispatch.groups == 0 {
             return Ok(());
         }
+        let (arena, offset) = self.lay_out(device, dispatch.parameters);
+        let group = self.group(device, pipeline, dispatch, arena)?;
+        if self.pass.is_none() {
+            let descriptor = ComputePassDescriptor { label: Some("recording"), timestamp_writes: None };
+            self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
+        }
+        if let Some(pass) = self.pass.as_mut() {
+            pass.set_pipeline(&pipeline.raw);
+            if self.immediates {
+                let mut words = [0_u32; PARAMETER_BYTES as usize / 4];
+                words[..dispatch.parameters.len()].copy_from_slice(dispatch.parameters);
+                pass.set_immediates(0, bytemuck::cast_slice(&words));
+                pass.set_bind_group(0, &group, &[]);
+            } else {
+                pass.set_bind_group(0, &group, &[offset as u32]);
+            }
+            let x = dispatch.groups.min(MAX_GROUPS);
+            pass.dispatch_workgroups(x as u32, dispatch.groups.div_ceil(x) as u32, 1);
+        }
+        self.work += dispatch.work;
+        self.dispatches += 1;
+        Ok(())
+    }
+
+    /// Puts parameters where the kernel will read them: number and offset of the arena.
+    fn lay_out(&mut self, device: &Device, parameters: &[u32]) -> (usize, u64) {
+        if self.immediates {
+            return (0, 0);
+        }
         let at = self.parameters.len() as u64;
         let (arena, offset) = ((at / ARENA) as usize, at % ARENA);
         if arena == self.arenas.len() {
@@ -119,34 +163,61 @@ impl Recorder {
                 mapped_at_creation: false,
             }));
         }
-        self.parameters.extend_from_slice(bytemuck::cast_slice(dispatch.parameters));
+        self.parameters.extend_from_slice(bytemuck::cast_slice(parameters));
         self.parameters.resize((at + self.stride) as usize, 0);
+        (arena, offset)
+    }
+
+    /// The bind group of a dispatch, made now or earlier.
+    fn group(
+        &mut self,
+        device: &Device,
+        pipeline: &Pipeline,
+        dispatch: &Dispatch<'_>,
+        arena: usize,
+    ) -> Result<BindGroup> {
+        if dispatch.buffers.len() > BINDINGS {
+            let message = format!("{} buffers of at most {BINDINGS}", dispatch.buffers.len());
+            return Err(Error::Gpu { what: dispatch.kernel.to_owned(), message });
+        }
+        let bytes = |b: &Buffer| b.bytes().next_multiple_of(16);
+        let mut key: GroupKey = (std::ptr::from_ref(pipeline).addr(), arena, [const { None }; BINDINGS]);
+        for (slot, buffer) in key.2.iter_mut().zip(dispatch.buffers) {
+            *slot = Some((buffer.raw().clone(), bytes(buffer)));
+        }
+        if let Some(group) = self.groups.get(&key) {
+            return Ok(group.clone());
+        }
         let whole = |buffer, bytes| {
             BindingResource::Buffer(BufferBinding { buffer, offset: 0, size: BufferSize::new(bytes) })
         };
-        let mut entries =
-            vec![BindGroupEntry { binding: 0, resource: whole(&self.arenas[arena], PARAMETER_BYTES) }];
-        entries.extend(dispatch.buffers.iter().enumerate().map(|(i, b)| BindGroupEntry {
-            binding: i as u32 + 1,
-            resource: whole(b.raw(), b.bytes().next_multiple_of(16)),
-        }));
+        let mut entries = Vec::new();
+        if !self.immediates {
+            let resource = whole(&self.arenas[arena], PARAMETER_BYTES);
+            entries.push(BindGroupEntry { binding: 0, resource });
+        }
+        entries.extend(
+            dispatch
+                .buffers
+                .iter()
+                .enumerate()
+                .map(|(i, b)| BindGroupEntry { binding: i as u32 + 1, resource: whole(b.raw(), bytes(b)) }),
+        );
         let group = device.create_bind_group(&BindGroupDescriptor {
             label: Some(dispatch.kernel),
             layout: &pipeline.layout,
             entries: &entries,
         });
-        if self.pass.is_none() {
-            let descriptor = ComputePassDescriptor { label: Some("recording"), timestamp_writes: None };
-            self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
+        if self.groups.len() >= MOST_GROUPS {
+            self.groups.clear();
         }
-        if let Some(pass) = self.pass.as_mut() {
-            pass.set_pipeline(&pipeline.raw);
-            pass.set_bind_group(0, &group, &[offset as u32]);
-            let x = dispatch.groups.min(MAX_GROUPS);
-            pass.dispatch_workgroups(x as u32, dispatch.groups.div_ceil(x) as u32, 1);
-        }
-        self.work += dispatch.work;
-        Ok(())
+        self.groups.insert(key, group.clone());
+        Ok(group)
+    }
+
+    /// Lets kept bind groups go: they keep their buffers alive.
+    pub(super) fn forget_groups(&mut self) {
+        self.groups.clear();
     }
 
     /// Records a copy of the first `bytes` of a buffer.
@@ -171,6 +242,7 @@ impl Recorder {
             queue.write_buffer(arena, 0, bytes);
         }
         self.parameters.clear();
+        self.dispatches = 0;
         self.work = 0.0;
         self.epoch += 1;
         self.pending_writes = 0;

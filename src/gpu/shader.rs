@@ -2,8 +2,9 @@
 //!
 //! A template is WGSL with four directives, each alone on a line: `#import NAME` (once per shader),
 //! `#if NAME` / `#else` / `#endif`, `#for NAME in A..B` / `#endfor` (unrolled: register tiles need
-//! named variables, since WGSL cannot size private arrays by constants), and `${NAME}` for the value
-//! of a constant or loop variable. `shaders/permutations` lists each variant with its constants.
+//! named variables, since WGSL cannot size private arrays by constants), and `${EXPRESSION}` for the
+//! value of constants and loop variables: whole numbers and names between `+ - * / %`, worked out from
+//! left to right. `shaders/permutations` lists each variant with its constants.
 
 use crate::{Error, Result};
 use std::{collections::BTreeMap, sync::OnceLock};
@@ -24,7 +25,9 @@ const SOURCES: &[(&str, &str)] = sources![
     "load_b",
     "matmul_direct",
     "matmul_tiled",
+    "merge",
     "multiply_adds",
+    "parameters",
     "query",
     "reduce",
     "reduce_columns",
@@ -32,6 +35,8 @@ const SOURCES: &[(&str, &str)] = sources![
     "rows_main",
     "softmax",
     "start",
+    "step_few",
+    "step_fused",
     "store",
     "terms",
     "top_k",
@@ -87,16 +92,50 @@ fn parse_permutations(text: &str) -> std::result::Result<BTreeMap<String, Varian
 }
 
 impl Variant {
-    /// The WGSL of this variant.
+    /// The WGSL of this variant for any adapter.
     ///
     /// # Errors
     /// [`Error::Shader`] with file and line of a directive that is wrong.
     pub fn source(&self) -> Result<String> {
-        let mut expansion =
-            Expansion { constants: self.constants.clone(), imported: Vec::new(), out: String::new() };
+        self.source_for(Extras::default())
+    }
+
+    /// The WGSL of this variant for an adapter that offers these extras.
+    ///
+    /// # Errors
+    /// As [`Variant::source`].
+    pub fn source_for(&self, extras: Extras) -> Result<String> {
+        let mut constants = self.constants.clone();
+        let mut set = |name: &str, yes: bool| {
+            constants.insert(name.to_owned(), i64::from(yes));
+        };
+        set("IMMEDIATES", extras.immediates);
+        set("SUBGROUPS", extras.subgroups);
+        set("NATIVE_F16", extras.native_f16);
+        // Where a workgroup works on one row, its subgroups do so too.
+        let one_row = self.constants.get("LANES_OF_ROW").is_none_or(|lanes| *lanes == 64);
+        set("WHOLE_SUBGROUPS", extras.subgroups && one_row);
+        // Eight rows, one for each invocation of a subgroup.
+        set("OCTETS", extras.octets && self.constants.get("ROWS") == Some(&8));
+        let enable = extras.native_f16 && self.constants.contains_key("F16");
+        let out = if enable { "enable f16;\n".to_owned() } else { String::new() };
+        let mut expansion = Expansion { constants, imported: Vec::new(), out };
         expansion.file(&self.template)?;
         Ok(expansion.out)
     }
+}
+
+/// What some adapters offer beyond the core of WebGPU, and kernels make use of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Parameters travel with the command (push constants).
+    pub immediates: bool,
+    /// Invocations of a subgroup combine values without workgroup memory.
+    pub subgroups: bool,
+    /// A subgroup has eight invocations, always.
+    pub octets: bool,
+    /// f16 as a type of its own.
+    pub native_f16: bool,
 }
 
 struct Expansion {
@@ -189,11 +228,23 @@ impl Expansion {
         Ok((at + 1..end, end..end, end))
     }
 
+    /// The value of an expression; operators have no precedence.
     fn number(&self, text: &str) -> std::result::Result<i64, String> {
-        match text.parse() {
-            Ok(value) => Ok(value),
-            Err(_) => self.constants.get(text).copied().ok_or_else(|| format!("no constant {text}")),
-        }
+        let Some(at) = text.rfind(['+', '-', '*', '/', '%']) else {
+            return match text.parse() {
+                Ok(value) => Ok(value),
+                Err(_) => self.constants.get(text).copied().ok_or_else(|| format!("no constant {text}")),
+            };
+        };
+        let (left, right) = (self.number(&text[..at])?, self.number(&text[at + 1..])?);
+        let value = match text.as_bytes()[at] {
+            b'+' => left.checked_add(right),
+            b'-' => left.checked_sub(right),
+            b'*' => left.checked_mul(right),
+            b'/' => left.checked_div(right),
+            _ => left.checked_rem(right),
+        };
+        value.ok_or_else(|| format!("{text} has no value"))
     }
 
     fn substitute(&self, line: &str) -> std::result::Result<String, String> {
@@ -265,6 +316,8 @@ mod tests {
         let template = "#for i in 0..N\n#if A\na${i}\n#else\nb${i}\n#endif\n#endfor\nend";
         assert_eq!(expand(template, &[("N", 2), ("A", 1)]).unwrap(), "a0\na1\nend\n");
         assert_eq!(expand(template, &[("N", 1)]).unwrap(), "b0\nend\n");
+        // From left to right.
+        assert_eq!(expand("${1+N*4/3}", &[("N", 5)]).unwrap(), "8\n");
     }
 
     #[test]
@@ -272,6 +325,7 @@ mod tests {
         for (template, message) in [
             ("x\n#if A", "shader test, line 2: #if without #endif"),
             ("${N}", "shader test, line 1: no constant N"),
+            ("${1/0}", "shader test, line 1: 1/0 has no value"),
             ("#for i 0..2\n#endfor", "shader test, line 1: want `#for NAME in A..B`"),
             ("#endif", "shader test, line 1: #endif is no directive here"),
         ] {

@@ -2,7 +2,7 @@
 
 use super::{
     Buffer, Context, Dispatch, Matrix,
-    descent::{Queries, score_kernels},
+    descent::{Queries, scores_family},
     matmul::Product,
     softmax::by_rows,
 };
@@ -47,7 +47,8 @@ pub(crate) fn similarity(queries: &Matrix, patterns: &Matrix, kind: Similarity) 
     let state = Queries::new(context, b)?;
     state.start(context, queries.buffer(), d, 1.0, kind, kind == Similarity::L2)?;
     Product {
-        kernels: score_kernels(kind, Precision::F32),
+        family: &scores_family(kind, Precision::F32),
+        per_trip: 4,
         buffers: &[queries.buffer(), patterns.buffer(), out.buffer(), &state.active, &state.queries, &terms],
         m: b,
         n,
@@ -57,6 +58,7 @@ pub(crate) fn similarity(queries: &Matrix, patterns: &Matrix, kind: Similarity) 
         slice: d.next_multiple_of(4),
         skip: false,
         padding: 0.0,
+        tile: None,
     }
     .record(context)?;
     Ok(out)

@@ -3,6 +3,9 @@
 use super::{Context, Dispatch, MAX_TRIPS, Matrix};
 use crate::Result;
 
+/// Rows of a workgroup where each is one invocation's.
+pub(super) const SERIAL_ROWS: usize = 8;
+
 /// Kernel, workgroups and loop trips for work on `rows` rows of `width` vec4s, `passes` times over.
 /// One invocation a row where that is allowed and workgroups are dear; else one workgroup a row.
 pub(super) fn by_rows(
@@ -15,7 +18,7 @@ pub(super) fn by_rows(
     // Blocks of 64 vec4s are an outer loop of their own.
     let trips = |width: usize| passes * (width + width.div_ceil(64) + 2);
     if !context.tiled() && trips(width) <= MAX_TRIPS {
-        (serial, rows.div_ceil(64), trips(width))
+        (serial, rows.div_ceil(SERIAL_ROWS), trips(width))
     } else {
         (group, rows, trips(width.div_ceil(64)))
     }

@@ -1,6 +1,6 @@
 //! The largest entries of rows on the GPU.
 
-use super::{Buffer, Context, Dispatch, MAX_TRIPS, Matrix};
+use super::{Buffer, Context, Dispatch, MAX_TRIPS, Matrix, softmax::SERIAL_ROWS};
 use crate::Result;
 use std::sync::Arc;
 
@@ -45,8 +45,11 @@ impl Best {
         }
         // At worst every value goes through the whole list (serial), or is looked at in each round.
         let serial = !context.tiled() && k <= 64;
-        let step =
-            if serial { MAX_TRIPS / (k + 1) } else { (MAX_TRIPS / k).saturating_sub(k / 64 + 2).max(1) * 64 };
+        let step = if serial {
+            MAX_TRIPS / (k + 1) / 4 * 4
+        } else {
+            (MAX_TRIPS / k).saturating_sub(k / 64 + 2).max(1) * 64
+        };
         for from in (0..columns).step_by(step) {
             let to = (from + step).min(columns);
             let parameters = [rows as u32, from as u32, to as u32, width as u32, first as u32, k as u32];
@@ -56,7 +59,7 @@ impl Best {
                     kernel: "top_k.serial",
                     parameters: &parameters,
                     buffers: &[values, &self.lists],
-                    groups: rows.div_ceil(64),
+                    groups: rows.div_ceil(SERIAL_ROWS),
                     trips: (to - from) * (k + 1),
                     work,
                 })?;

@@ -165,7 +165,7 @@ impl Shards {
 
     /// Bytes of one row on a GPU, where rows are padded to whole vectors.
     fn row_bytes(columns: usize, precision: Precision) -> usize {
-        gpu::padded(columns) * if precision == Precision::F16 { 2 } else { 4 }
+        gpu::row_columns(columns, precision) * if precision == Precision::F16 { 2 } else { 4 }
     }
 
     /// Allows at most so many rows to a shard, to try the borders of shards with little data.
@@ -312,7 +312,7 @@ impl Shards {
 
 /// Rows as the GPU has them: padded with zeros to whole vectors.
 fn packed(rows: &Rows<'_>, precision: Precision) -> Vec<u8> {
-    let padded = gpu::padded(rows.columns());
+    let padded = gpu::row_columns(rows.columns(), precision);
     let mut out = Vec::with_capacity(rows.rows() * padded * 4);
     for row in rows.iter() {
         match precision {

@@ -2,7 +2,7 @@
 
 use attractor::{
     Device, Rows, Tensor,
-    gpu::{Context, Kernels, Options},
+    gpu::{Context, Kernels, Options, Strategy},
     reference::Matrix,
 };
 use std::sync::OnceLock;
@@ -21,27 +21,34 @@ pub(crate) fn open(options: Options) -> Option<Device> {
     }
 }
 
+/// Each way that kernels go about their work.
+const KINDS: [(&str, Kernels, Option<Strategy>, bool); 7] = [
+    ("direct", Kernels::Direct, None, false),
+    ("tiled", Kernels::Tiled, None, false),
+    ("small", Kernels::Tiled, Some(Strategy::Small), true),
+    ("medium", Kernels::Tiled, Some(Strategy::Medium), true),
+    ("large", Kernels::Tiled, Some(Strategy::Large), false),
+    ("fused", Kernels::Tiled, Some(Strategy::Fused), true),
+    ("few", Kernels::Tiled, Some(Strategy::Few), false),
+];
+
+fn kinds(checked: bool) -> Vec<(&'static str, Device)> {
+    let open = |(name, kernels, strategy, plain)| {
+        let options = Options { checked, kernels, strategy, plain, ..Options::default() };
+        Some((name, open(options)?))
+    };
+    KINDS.into_iter().filter_map(open).collect()
+}
+
 /// The GPU with each kind of kernels, unchecked as users run them.
 pub(crate) fn gpus() -> &'static [(&'static str, Device)] {
     static ALL: OnceLock<Vec<(&'static str, Device)>> = OnceLock::new();
-    ALL.get_or_init(|| {
-        let kinds = [("gpu direct", Kernels::Direct), ("gpu tiled", Kernels::Tiled)];
-        kinds
-            .into_iter()
-            .filter_map(|(name, kernels)| Some((name, open(Options { kernels, ..Options::default() })?)))
-            .collect()
-    })
+    ALL.get_or_init(|| kinds(false))
 }
 
 /// The GPU with runtime checks in its kernels.
 pub(crate) fn checked_gpus() -> Vec<(&'static str, Device)> {
-    let kinds = [("checked direct", Kernels::Direct), ("checked tiled", Kernels::Tiled)];
-    kinds
-        .into_iter()
-        .filter_map(|(name, kernels)| {
-            Some((name, open(Options { checked: true, kernels, binding_limit: None })?))
-        })
-        .collect()
+    kinds(true)
 }
 
 /// A fresh device of the default kind with a small limit on bindings.

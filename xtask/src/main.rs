@@ -1,17 +1,23 @@
-//! Developer commands: `cargo xtask test`.
+//! Developer commands: `cargo xtask test`, `cargo xtask peers`.
 
 mod driver;
+mod peers;
 
 use std::process::{Command, ExitCode};
 
 const HELP: &str = "\
 cargo xtask test    format, lints, tests of all crates on CPU and GPU, documentation
-                    (provides a software Vulkan driver where there is none)";
+                    (provides a software Vulkan driver where there is none)
+cargo xtask isa     what an AMD RDNA2 GPU would run for each kernel: registers, spills, hottest loop
+                    (needs no GPU; `cargo xtask isa --help` has more)
+cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test(),
+        ["isa", rest @ ..] => isa(rest),
+        ["peers", rest @ ..] => peers::peers(rest),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);
@@ -44,9 +50,15 @@ fn test() -> Result<(), String> {
     Ok(())
 }
 
+/// Machine code of the kernels; standard output is the tool's alone.
+fn isa(arguments: &[&str]) -> Result<(), String> {
+    let run = ["run", "--quiet", "--release", "--package", "attractor-isa", "--"];
+    cargo(&[&run[..], arguments].concat(), &[])
+}
+
 /// Runs cargo in the workspace, saying so.
 fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
-    println!("xtask: cargo {}", arguments.join(" "));
+    eprintln!("xtask: cargo {}", arguments.join(" "));
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(arguments).envs(environment.iter().copied());

@@ -9,7 +9,7 @@ use attractor::{
     Device, Tensor,
     gpu::Kernels,
     machine::{Limits, measure},
-    ops::{Layout, Similarity, matmul, step, top_k},
+    ops::{Layout, Similarity, matmul, nearest, step, top_k},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::time::Instant;
@@ -90,8 +90,10 @@ fn run_job(
         if op == "step" {
             return step(&queries, &patterns, 1.0, Similarity::Dot)?.1.to_vec();
         }
-        let best = if op == "topk" { BEST.min(n) } else { 1 };
-        Ok(top_k(&matmul(&queries, &patterns, Layout::NT)?, best)?.0)
+        if op == "topk" {
+            return Ok(nearest(&queries, &patterns, BEST.min(n), Similarity::Dot)?.0);
+        }
+        Ok(top_k(&matmul(&queries, &patterns, Layout::NT)?, 1)?.0)
     };
     work()?;
     let mut seconds = Vec::new();

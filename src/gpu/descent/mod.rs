@@ -1,13 +1,18 @@
 //! The softmax recall on the GPU.
 //!
-//! A step goes through the patterns in chunks: scores of the chunk, weights with the running maximum
-//! and sums, weighted sums of the patterns (cut into slices where there are few outputs, then added).
-//! `finish` makes the next states and marks what has settled; settled queries are left out by the
-//! kernels themselves, so all steps are recorded at once: one submission, one readback.
+//! A step goes through the patterns by one of the ways of [`Strategy`]: as a chain of products
+//! (`chain`), or in one pass that writes no scores (`fused`). `finish` makes the next states and marks
+//! what has settled; settled queries are left out by the kernels themselves, so all steps are recorded
+//! at once: one submission, one readback.
+
+mod chain;
+mod fused;
+
+pub(in crate::gpu) use chain::scores_family;
 
 use super::{
-    Buffer, Context, Dispatch, Matrix,
-    matmul::{KernelNames, Product, word},
+    Buffer, Context, Dispatch, Matrix, Strategy,
+    matmul::word,
     matrix::unpadded,
     padded,
     similarity::terms,
@@ -22,6 +27,7 @@ use crate::{
     },
     tensor::{GpuShard, Precision, Shards},
 };
+use chain::Pass;
 use std::{ops::Range, sync::Arc};
 
 /// Most queries of one recording.
@@ -103,25 +109,6 @@ impl Queries {
     }
 }
 
-/// The kernels that score patterns of this kind.
-pub(super) fn score_kernels(similarity: Similarity, precision: Precision) -> KernelNames {
-    let (direct, few, tiled) = match (similarity == Similarity::L1, precision) {
-        (false, Precision::F32) => ("scores.f32.direct", "scores.f32.few", "scores.f32.tiled"),
-        (false, Precision::F16) => ("scores.f16.direct", "scores.f16.few", "scores.f16.tiled"),
-        (true, Precision::F32) => ("scores.l1.f32.direct", "scores.l1.f32.few", "scores.l1.f32.tiled"),
-        (true, Precision::F16) => ("scores.l1.f16.direct", "scores.l1.f16.few", "scores.l1.f16.tiled"),
-    };
-    KernelNames { direct, few, tiled, per_trip: 4 }
-}
-
-fn product_kernels(precision: Precision) -> KernelNames {
-    let (direct, few, tiled) = match precision {
-        Precision::F32 => ("product.f32.direct", "product.f32.few", "product.f32.tiled"),
-        Precision::F16 => ("product.f16.direct", "product.f16.few", "product.f16.tiled"),
-    };
-    KernelNames { direct, few, tiled, per_trip: 4 }
-}
-
 /// Some patterns of one shard.
 struct Chunk<'a> {
     patterns: &'a Buffer,
@@ -145,20 +132,11 @@ struct Batch<'a> {
     sums: Buffer,
     scores: Buffer,
     slices: Buffer,
+    /// Patterns of a chunk of a chain.
     chunk: usize,
-}
-
-/// What a pass over the patterns is for.
-struct Pass<'a> {
-    /// Columns of the rows that are summed; 0 where nothing is.
-    width: usize,
-    /// Precision of those rows.
-    precision: Precision,
-    /// Whether settled queries are left out.
-    skip: bool,
-    /// Whether scores become weights.
-    weigh: bool,
-    best: Option<&'a mut Best>,
+    /// How updates are made, and the tile of products where that is by a chain.
+    strategy: Strategy,
+    tile: Option<Strategy>,
 }
 
 impl<'a> Batch<'a> {
@@ -173,7 +151,14 @@ impl<'a> Batch<'a> {
     ) -> Result<Self> {
         let scratch = SCRATCH.min(context.binding_limit() as usize);
         let chunk = (scratch / 4 / b).clamp(64, CHUNK).min(n.next_multiple_of(64)) / 64 * 64;
-        let slices = scratch.max(b * padded(widest) * 4);
+        let strategy = fused::strategy(context, form.similarity, [b, n, d], precision)?;
+        let splits = match fused::Shape::of(strategy, d, b, precision) {
+            Some(shape) => shape.parts(b, n),
+            None => 1,
+        };
+        let splits = splits.max(Self::most_splits(context, b, widest, chunk, scratch));
+        let slices = (splits * b * padded(widest) * 4).min(scratch.max(b * padded(widest) * 4));
+        let one_pass = matches!(strategy, Strategy::Fused | Strategy::Few);
         Ok(Self {
             context,
             form,
@@ -182,115 +167,24 @@ impl<'a> Batch<'a> {
             states,
             queries: Queries::new(context, b)?,
             sums: context.storage("weighted sums", (b * padded(widest) * 4) as u64)?,
-            scores: context.storage("scores", (b * chunk * 4) as u64)?,
-            slices: context.storage(
-                "slices",
-                (Self::most_splits(context, b, widest, chunk, slices) * b * padded(widest) * 4) as u64,
-            )?,
+            // Also holds what each part of a pass in one kernel found.
+            scores: context.storage("scores", (b * chunk * 4).max(splits * b * 16) as u64)?,
+            slices: context.storage("slices", slices as u64)?,
             chunk,
+            strategy,
+            tile: Some(strategy).filter(|_| !one_pass),
         })
     }
 
-    /// Slices that the weighted sums of a chunk are cut into, so that enough invocations are busy.
-    fn most_splits(context: &Context, b: usize, width: usize, chunk: usize, bytes: usize) -> usize {
-        let tiles = b.div_ceil(8) * width.div_ceil(8).max(1);
-        let room = bytes / (b * padded(width) * 4).max(1);
-        (context.breadth() / tiles).clamp(1, (chunk / 256).max(1)).min(room.max(1))
-    }
-
-    /// Records a pass over all chunks.
-    fn pass(&self, chunks: &[Chunk<'_>], pass: &mut Pass<'_>) -> Result<()> {
-        for (i, chunk) in chunks.iter().enumerate() {
-            self.score(chunk, pass)?;
-            if pass.width > 0 {
-                self.sum(chunk, pass, i == 0)?;
-            }
+    /// Records a pass for an update of the states: weighted sums of the patterns.
+    fn update(&self, patterns: &[Chunk<'_>], skip: bool) -> Result<()> {
+        if let Some(shape) = fused::Shape::of(self.strategy, self.d, self.queries.count, self.precision) {
+            return self.one_pass(&shape, patterns, skip);
         }
-        Ok(())
-    }
-
-    /// Scores of a chunk, and weights from them.
-    fn score(&self, chunk: &Chunk<'_>, pass: &mut Pass<'_>) -> Result<()> {
-        let (b, n) = (self.queries.count, chunk.rows.len());
-        let Form { similarity, .. } = self.form;
-        Product {
-            kernels: score_kernels(similarity, self.precision),
-            buffers: &[
-                self.states,
-                chunk.patterns,
-                &self.scores,
-                &self.queries.active,
-                &self.queries.queries,
-                chunk.terms,
-            ],
-            m: b,
-            n,
-            k: self.d,
-            columns: [self.d, self.d, n],
-            b_first: chunk.rows.start,
-            slice: self.d.next_multiple_of(4),
-            skip: pass.skip,
-            padding: MASKED,
-        }
-        .record(self.context)?;
-        let width = padded(n) / 4;
-        if let Some(best) = &mut pass.best {
-            best.scan(self.context, &self.scores, n, width, chunk.first)?;
-        }
-        if !pass.weigh {
-            return Ok(());
-        }
-        let (kernel, groups, trips) = by_rows(self.context, ("weights.serial", "weights.group"), b, width, 2);
-        self.context.dispatch(&Dispatch {
-            kernel,
-            parameters: &[
-                b as u32,
-                n as u32,
-                width as u32,
-                chunk.rows.start as u32,
-                u32::from(pass.skip),
-                u32::from(similarity == Similarity::Cosine),
-            ],
-            buffers: &[&self.scores, &self.queries.queries, chunk.terms],
-            groups,
-            trips,
-            work: 20.0 * b as f64 * n as f64,
-        })
-    }
-
-    /// Weighted sums of a chunk's rows, added to those before.
-    fn sum(&self, chunk: &Chunk<'_>, pass: &Pass<'_>, fresh: bool) -> Result<()> {
-        let (b, n) = (self.queries.count, chunk.rows.len());
-        let (rows, first) = chunk.readout.unwrap_or((chunk.patterns, chunk.rows.start));
-        let splits = Self::most_splits(self.context, b, pass.width, n, self.slices.bytes() as usize);
-        let product = Product {
-            kernels: product_kernels(pass.precision),
-            buffers: &[&self.scores, rows, &self.slices, &self.queries.active],
-            m: b,
-            n: pass.width,
-            k: n,
-            columns: [n, pass.width, pass.width],
-            b_first: first,
-            slice: n.div_ceil(splits).next_multiple_of(16),
-            skip: pass.skip,
-            padding: 0.0,
-        };
-        product.record(self.context)?;
-        let width = padded(pass.width) / 4;
-        self.context.dispatch(&Dispatch {
-            kernel: "accumulate",
-            parameters: &[
-                b as u32,
-                width as u32,
-                product.splits() as u32,
-                u32::from(pass.skip),
-                u32::from(fresh),
-            ],
-            buffers: &[&self.slices, &self.queries.queries, &self.sums],
-            groups: (b * width).div_ceil(64),
-            trips: product.splits(),
-            work: (b * pass.width * product.splits()) as f64,
-        })
+        self.pass(
+            patterns,
+            &mut Pass { width: self.d, precision: self.precision, skip, weigh: true, best: None },
+        )
     }
 
     /// The next states.
@@ -427,10 +321,7 @@ fn descend_batch(
     let skip = plan.tolerance > 0.0;
     batch.queries.start(context, states.buffer(), d, form.beta, form.similarity, false)?;
     for step in 0..plan.steps {
-        batch.pass(
-            &parts,
-            &mut Pass { width: d, precision: patterns.precision(), skip, weigh: true, best: None },
-        )?;
+        batch.update(&parts, skip)?;
         batch.finish(&Finish {
             skip,
             step_size: plan.step_size,
@@ -548,10 +439,7 @@ pub(crate) fn step(
     let kept = context.storage("energy trace", b as u64 * 16)?;
     batch.queries.start(context, states.buffer(), d, beta, similarity, false)?;
     let parts = chunks_of_matrix(patterns, &terms, batch.chunk);
-    batch.pass(
-        &parts,
-        &mut Pass { width: d, precision: Precision::F32, skip: false, weigh: true, best: None },
-    )?;
+    batch.update(&parts, false)?;
     batch.finish(&Finish {
         skip: false,
         step_size: 1.0,

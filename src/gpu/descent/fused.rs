@@ -1,0 +1,224 @@
+//! A pass over the patterns in one kernel that writes no scores: for many queries over short rows
+//! (`step_fused.wgsl`), or for a handful of queries (`step_few.wgsl`). The patterns are cut into parts
+//! that run side by side; `merge` combines what they found.
+
+use super::{
+    super::{Context, Dispatch, MAX_TRIPS, Strategy, padded, row_columns, softmax::SERIAL_ROWS},
+    Batch, Chunk,
+};
+use crate::{Result, ops::Similarity, tensor::Precision};
+use std::sync::Arc;
+
+/// Workgroups that keep a GPU busy.
+const BUSY: usize = 256;
+/// Most parts: `merge` goes through them one after another.
+const MOST_PARTS: usize = 512;
+/// Most queries that count as few.
+const FEW: usize = 4;
+/// Fewest queries for which a fused tile is worth its while.
+const MANY: usize = 32;
+
+/// How a kernel lays its work out.
+pub(super) struct Shape {
+    kernel: String,
+    /// Queries of a workgroup.
+    queries: usize,
+    /// Patterns that a workgroup takes at a time.
+    block: usize,
+    /// Loop trips for each of those.
+    trips: usize,
+    /// Parts that one workgroup writes.
+    row_groups: usize,
+}
+
+/// The kernels for few queries: longest rows, invocations that share a row, rows on their way, and whether
+/// there is one for four queries at once. See `shaders/permutations`.
+const FEW_F32: [(usize, usize, usize, bool); 6] = [
+    (64, 16, 4, true),
+    (128, 16, 4, true),
+    (256, 64, 4, true),
+    (512, 64, 4, true),
+    (1024, 64, 4, false),
+    (2048, 64, 2, false),
+];
+const FEW_F16: [(usize, usize, usize, bool); 5] =
+    [(128, 16, 4, true), (256, 16, 4, false), (512, 64, 4, true), (1024, 64, 4, false), (2048, 64, 2, false)];
+
+impl Shape {
+    /// The layout for rows of `d` columns, or `None` where the strategy is none of one pass.
+    pub(super) fn of(strategy: Strategy, d: usize, b: usize, precision: Precision) -> Option<Self> {
+        match strategy {
+            Strategy::Fused => {
+                let (widest, queries, block) =
+                    [(64, 128, 32), (128, 128, 64), (256, 64, 128)].into_iter().find(|s| d <= s.0)?;
+                Some(Self {
+                    kernel: format!("step.{precision}.d{widest}"),
+                    queries,
+                    block,
+                    trips: padded(d).div_ceil(16) + block / 16 + 1,
+                    row_groups: 1,
+                })
+            }
+            Strategy::Few => {
+                let all: &[_] = if precision == Precision::F16 { &FEW_F16 } else { &FEW_F32 };
+                let (widest, lanes, rows, four) = *all.iter().find(|s| d <= s.0)?;
+                let queries = if four && b > 1 { 4 } else { 1 };
+                let row_groups = 64 / lanes;
+                Some(Self {
+                    kernel: format!("few.{precision}.d{widest}.q{queries}"),
+                    queries,
+                    block: row_groups * rows,
+                    // The subgroups of a workgroup are gone through one by one; none is known that has
+                    // fewer than four invocations.
+                    trips: 1 + 16,
+                    row_groups,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Patterns of one workgroup, and how many workgroups share `n` of them.
+    fn splits(&self, b: usize, n: usize) -> (usize, usize) {
+        let tiles = b.div_ceil(self.queries);
+        let most = (MOST_PARTS / self.row_groups).max(1);
+        let wanted = (BUSY / tiles).clamp(1, n.div_ceil(8 * self.block).max(1)).min(most);
+        let longest = MAX_TRIPS / self.trips * self.block;
+        let slice = n.div_ceil(wanted).next_multiple_of(self.block).min(longest);
+        (slice, n.div_ceil(slice).min(most))
+    }
+
+    /// Parts that a pass over `n` patterns writes at most.
+    pub(super) fn parts(&self, b: usize, n: usize) -> usize {
+        self.splits(b, n).1 * self.row_groups
+    }
+}
+
+/// Bytes of workgroup memory that the fused kernels want.
+const FUSED_MEMORY: u32 = 22_528;
+
+/// How updates are made: as was asked for, as timing has found, or by rule.
+pub(super) fn strategy(
+    context: &Arc<Context>,
+    similarity: Similarity,
+    [b, n, d]: [usize; 3],
+    precision: Precision,
+) -> Result<Strategy> {
+    let can = |strategy: Strategy| {
+        let shape = Shape::of(strategy, d, b, precision).is_some();
+        match strategy {
+            // Lengths of patterns, which cosine needs for the energy, are none of its business.
+            Strategy::Fused => {
+                shape
+                    && matches!(similarity, Similarity::L2 | Similarity::Dot)
+                    && context.workgroup_memory() >= FUSED_MEMORY
+            }
+            Strategy::Few => shape && similarity != Similarity::L1,
+            _ => true,
+        }
+    };
+    if let Some(strategy) = context.strategy().filter(|s| can(*s)) {
+        return Ok(strategy);
+    }
+    let _ = n;
+    Ok(if !context.tiled() {
+        Strategy::Direct
+    } else if b <= FEW && can(Strategy::Few) {
+        Strategy::Few
+    } else if b >= MANY && can(Strategy::Fused) {
+        Strategy::Fused
+    } else {
+        super::super::matmul::tile(context, None, b, n.min(super::CHUNK), 1)
+    })
+}
+
+impl Batch<'_> {
+    /// Records the pass.
+    pub(super) fn one_pass(&self, shape: &Shape, chunks: &[Chunk<'_>], skip: bool) -> Result<()> {
+        let (b, width) = (self.queries.count, padded(self.d) / 4);
+        let room = self.slices.bytes() as usize / (b * width * 16) / shape.row_groups;
+        let mut fresh = true;
+        for chunk in chunks {
+            let mut first = chunk.rows.start;
+            while first < chunk.rows.end {
+                let (slice, splits) = shape.splits(b, chunk.rows.end - first);
+                let splits = splits.min(room.max(1));
+                let last = chunk.rows.end.min(first + splits * slice);
+                self.record_parts(shape, chunk, first..last, (slice, splits), skip)?;
+                self.merge(splits * shape.row_groups, skip, fresh)?;
+                fresh = false;
+                first = last;
+            }
+        }
+        Ok(())
+    }
+
+    fn record_parts(
+        &self,
+        shape: &Shape,
+        chunk: &Chunk<'_>,
+        rows: std::ops::Range<usize>,
+        (slice, splits): (usize, usize),
+        skip: bool,
+    ) -> Result<()> {
+        let (b, width) = (self.queries.count, padded(self.d) / 4);
+        let groups = b.div_ceil(shape.queries) * splits;
+        let trips = slice / shape.block * shape.trips;
+        let work = 4.0 * b as f64 * rows.len() as f64 * self.d as f64;
+        let range = [b as u32, rows.start as u32, rows.end as u32];
+        let queries = &self.queries;
+        let carries = &self.scores;
+        if self.strategy == Strategy::Fused {
+            let per_row = row_columns(self.d, self.precision) / 4;
+            let rest = [width as u32, per_row as u32, splits as u32, slice as u32, u32::from(skip)];
+            return self.context.dispatch(&Dispatch {
+                kernel: &shape.kernel,
+                parameters: &[&range[..], &rest].concat(),
+                buffers: &[
+                    self.states,
+                    chunk.patterns,
+                    &self.slices,
+                    &queries.active,
+                    &queries.queries,
+                    chunk.terms,
+                    carries,
+                ],
+                groups,
+                trips,
+                work,
+            });
+        }
+        let per_unit = if self.precision == Precision::F16 { 8 } else { 4 };
+        let units = row_columns(self.d, self.precision) / per_unit;
+        let cosine = self.form.similarity == Similarity::Cosine;
+        let rest =
+            [units as u32, width as u32, splits as u32, slice as u32, u32::from(skip), u32::from(cosine)];
+        self.context.dispatch(&Dispatch {
+            kernel: &shape.kernel,
+            parameters: &[&range[..], &rest].concat(),
+            buffers: &[self.states, chunk.patterns, &self.slices, &queries.queries, chunk.terms, carries],
+            groups,
+            trips,
+            work,
+        })
+    }
+
+    /// Records the merge of what the parts found into what the queries had.
+    fn merge(&self, parts: usize, skip: bool, fresh: bool) -> Result<()> {
+        let (b, width) = (self.queries.count, padded(self.d) / 4);
+        let trips = |width: usize| parts * (2 + width) + width;
+        let serial = !self.context.tiled() && trips(width) <= MAX_TRIPS;
+        let (kernel, groups, trips) = match serial {
+            true => ("merge.serial", b.div_ceil(SERIAL_ROWS), trips(width)),
+            false => ("merge.group", b, trips(width.div_ceil(64))),
+        };
+        self.context.dispatch(&Dispatch {
+            kernel,
+            parameters: &[b as u32, width as u32, parts as u32, u32::from(skip), u32::from(fresh)],
+            buffers: &[&self.slices, &self.scores, &self.queries.queries, &self.sums],
+            groups,
+            trips,
+            work: 2.0 * (parts * b * self.d) as f64,
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! How much memory a softmax step takes beside its patterns and queries, counted by the allocator: a
+//! binary of its own, since that allocator is the whole program's.
+
+#![allow(
+    clippy::unwrap_used,
+    unsafe_code,
+    missing_docs,
+    reason = "a test that fails should say where; a counting allocator passes raw pointers on"
+)]
+
+use attractor::{
+    Device, Tensor,
+    ops::{Similarity, step},
+};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+/// The system's allocator, which keeps count of the bytes in use and of the most there ever were.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+fn more(bytes: usize) {
+    MOST.fetch_max(NOW.fetch_add(bytes, Relaxed) + bytes, Relaxed);
+}
+
+fn less(bytes: usize) {
+    NOW.fetch_sub(bytes, Relaxed);
+}
+
+// SAFETY: all calls go to the system's allocator as they came; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        more(layout.size());
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        more(layout.size());
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        less(layout.size());
+        // SAFETY: the caller's promise is the same, and `place` came from the system's allocator.
+        unsafe { System.dealloc(place, layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Both may exist while the content is copied.
+        more(size);
+        less(layout.size());
+        // SAFETY: the caller's promise is the same, and `place` came from the system's allocator.
+        unsafe { System.realloc(place, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The most bytes that a step had in use at a time, its results included, beside its operands.
+fn extra(b: usize, n: usize, d: usize, similarity: Similarity) -> usize {
+    let cpu = Device::cpu();
+    let tensor = |rows: usize| {
+        let data: Vec<f32> = (0..rows * d).map(|i| (i * 7919 % 10_007) as f32 / 5003.5 - 1.0).collect();
+        Tensor::from_flat(&cpu, &data, &[rows, d]).unwrap()
+    };
+    let (queries, patterns) = (tensor(b), tensor(n));
+    let before = NOW.load(Relaxed);
+    MOST.store(before, Relaxed);
+    let (state, energy) = step(&queries, &patterns, 1.0, similarity).unwrap();
+    let most = MOST.load(Relaxed) - before;
+    assert!(state.to_vec().unwrap().iter().chain(&energy.to_vec().unwrap()).all(|v| v.is_finite()));
+    most
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "takes minutes where kernels are not optimised")]
+fn a_step_over_a_million_patterns_takes_less_than_64_mb() {
+    for similarity in [Similarity::Dot, Similarity::L2] {
+        let most = extra(512, 1_000_000, 64, similarity);
+        println!("{similarity}: {:.1} MB", most as f64 / 1e6);
+        assert!(most < 64_000_000, "{similarity}: {most} bytes");
+        // An allocator that counts nothing would agree to anything: the states alone are this much.
+        assert!(most >= 512 * 64 * 4, "{similarity}: {most} bytes");
+    }
+}
