@@ -30,14 +30,6 @@ pub(crate) struct Product<'a> {
 
 impl Product<'_> {
     pub(crate) fn run(self) {
-        // Half-filled vectors cost as much as full ones: up to 8 queries take the narrower vectors of
-        // AVX2, of which processors do two at a time.
-        #[cfg(target_arch = "x86_64")]
-        if self.lanes <= 8
-            && let Some(narrow) = pulp::x86::V3::try_new()
-        {
-            return Simd::vectorize(narrow, self);
-        }
         super::math::arch().dispatch(self);
     }
 }

@@ -72,12 +72,6 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     fold2(a, b, |s, a, b| a.mul_add(b, s))
 }
 
-/// `sum_i |a_i - b_i|`.
-#[inline(always)]
-pub(crate) fn l1_distance(a: &[f32], b: &[f32]) -> f32 {
-    fold2(a, b, |s, a, b| s + (a - b).abs())
-}
-
 /// `y <- y + a x`.
 #[inline(always)]
 pub(crate) fn axpy(y: &mut [f32], a: f32, x: &[f32]) {
@@ -153,7 +147,6 @@ mod tests {
             let want = (n * n.saturating_sub(1) / 2) as f32;
             assert_eq!(dot(&a, &ones), want);
             assert_eq!(sum(&a), want);
-            assert_eq!(l1_distance(&a, &vec![0.0; n]), want);
             assert_eq!(maximum(&a), if n == 0 { f32::MIN } else { (n - 1) as f32 });
         }
     }

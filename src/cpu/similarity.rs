@@ -1,6 +1,7 @@
 //! Similarities on the CPU: a matrix product with an epilogue, or a distance loop for L1.
 
 use super::{
+    dots::Dots,
     math::{self, simd},
     matmul::{Operand, matmul},
 };
@@ -36,17 +37,9 @@ pub(crate) fn products(
     // Below three queries the product is a stream through the patterns: packing them would cost more
     // than it gives.
     if similarity == Similarity::L1 || (b < 3 && threads == 1) {
-        simd!({
-            for (x, out) in queries.data.chunks_exact(d).zip(out.chunks_exact_mut(n)) {
-                for (xi, out) in patterns.data.chunks_exact(d).zip(out) {
-                    *out = if similarity == Similarity::L1 {
-                        math::l1_distance(x, xi)
-                    } else {
-                        math::dot(x, xi)
-                    };
-                }
-            }
-        });
+        let distance = similarity == Similarity::L1;
+        let rows = &patterns.data[..n * d];
+        Dots { queries: &queries.data[..b * d], rows, d, out, stride: n, distance }.run();
     } else {
         matmul(out, queries, patterns, Layout::NT, false, threads);
     }

@@ -1,5 +1,7 @@
 //! The largest entries of rows on the CPU.
 
+use super::{kernel::LANES, math};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
@@ -23,12 +25,6 @@ impl Best {
         Self { candidates: Vec::new(), k, floor: f32::NEG_INFINITY }
     }
 
-    /// What a value must be above to be taken in.
-    #[inline(always)]
-    pub(crate) fn floor(&self) -> f32 {
-        self.floor
-    }
-
     /// Takes the values in; their indices start at `first` and come after all that came before.
     pub(crate) fn scan(&mut self, values: &[f32], first: u32) {
         if self.k > 0 {
@@ -40,8 +36,7 @@ impl Best {
         }
     }
 
-    /// Takes in a value above the floor, with an index after all that came before.
-    pub(crate) fn push(&mut self, index: u32, value: f32) {
+    fn push(&mut self, index: u32, value: f32) {
         self.candidates.push((index, value));
         if self.candidates.len() >= 2 * self.k + 8 {
             self.cut();
@@ -68,6 +63,104 @@ impl Best {
         self.candidates.sort_unstable_by(order);
         self.candidates.truncate(self.k);
         self.candidates
+    }
+}
+
+/// The best entries so far of [`LANES`] queries side by side, for small `k`: sorted lists into which a
+/// value goes by comparisons alone, for many queries at once.
+pub(crate) struct Ladder {
+    k: usize,
+    /// `[rungs][LANES]`, best first.
+    values: Vec<f32>,
+    indices: Vec<u32>,
+}
+
+impl Ladder {
+    /// Longest lists that are worth it: they are kept in registers, and a value that is taken in is
+    /// compared with all of a list.
+    pub(crate) const MOST: usize = 12;
+
+    pub(crate) fn new(k: usize) -> Self {
+        let rungs = k.next_multiple_of(4);
+        Self { k, values: vec![f32::NEG_INFINITY; rungs * LANES], indices: vec![u32::MAX; rungs * LANES] }
+    }
+
+    /// Takes in rows of one value per query; their indices start at `first` and come after all that came
+    /// before. Only the first `lanes` queries count.
+    pub(crate) fn scan(&mut self, rows: &[[f32; LANES]], first: usize, lanes: usize) {
+        let rows = rows.as_flattened();
+        match self.values.len() / LANES {
+            4 => math::arch().dispatch(Climb::<4> { ladder: self, rows, first, lanes }),
+            8 => math::arch().dispatch(Climb::<8> { ladder: self, rows, first, lanes }),
+            12 => math::arch().dispatch(Climb::<12> { ladder: self, rows, first, lanes }),
+            _ => {}
+        }
+    }
+
+    /// The list of one query.
+    pub(crate) fn best(&self, query: usize) -> Best {
+        let mut best = Best::new(self.k);
+        let indices = self.indices.iter().skip(query).step_by(LANES);
+        let entries = indices.zip(self.values.iter().skip(query).step_by(LANES));
+        let taken = entries.take(self.k).filter(|(index, _)| **index != u32::MAX);
+        best.candidates.extend(taken.map(|(index, value)| (*index, *value)));
+        best
+    }
+}
+
+/// A scan with lists of `K` entries.
+struct Climb<'a, const K: usize> {
+    ladder: &'a mut Ladder,
+    /// `[n][LANES]`
+    rows: &'a [f32],
+    first: usize,
+    lanes: usize,
+}
+
+impl<const K: usize> WithSimd for Climb<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let per_row = LANES / S::F32_LANES;
+        let (rows, _) = S::as_simd_f32s(self.rows);
+        let (values, _) = S::as_mut_simd_f32s(&mut self.ladder.values);
+        let (indices, _) = S::as_mut_simd_u32s(&mut self.ladder.indices);
+        for v in 0..self.lanes.div_ceil(S::F32_LANES) {
+            let mut list = [simd.splat_f32s(0.0); K];
+            let mut of = [simd.splat_u32s(0); K];
+            for j in 0..K {
+                list[j] = values[j * per_row + v];
+                of[j] = indices[j * per_row + v];
+            }
+            let mut at = v;
+            let mut row = self.first as u32;
+            while at < rows.len() {
+                let value = rows[at];
+                let beats = simd.greater_than_f32s(value, list[K - 1]);
+                if simd.first_true_m32s(beats) < S::F32_LANES {
+                    let index = simd.splat_u32s(row);
+                    // What the value beats moves down by one; it takes the place of the first of them.
+                    for j in (1..K).rev() {
+                        let beats = simd.greater_than_f32s(value, list[j]);
+                        let above = simd.greater_than_f32s(value, list[j - 1]);
+                        let moved = simd.select_f32s(above, list[j - 1], value);
+                        let moved_index = simd.select_u32s(above, of[j - 1], index);
+                        list[j] = simd.select_f32s(beats, moved, list[j]);
+                        of[j] = simd.select_u32s(beats, moved_index, of[j]);
+                    }
+                    let beats = simd.greater_than_f32s(value, list[0]);
+                    list[0] = simd.select_f32s(beats, value, list[0]);
+                    of[0] = simd.select_u32s(beats, index, of[0]);
+                }
+                at += per_row;
+                row += 1;
+            }
+            for j in 0..K {
+                values[j * per_row + v] = list[j];
+                indices[j * per_row + v] = of[j];
+            }
+        }
     }
 }
 

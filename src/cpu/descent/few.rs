@@ -5,14 +5,17 @@
 
 use super::{Found, Part, Work};
 use crate::{
+    cpu::dots::Dots,
     cpu::math::{self, exp_nonpositive, simd},
     cpu::matmul::Operand,
     ops::{MASKED, Similarity, Term, descent::Carry},
 };
 use std::ops::Range;
 
-/// Rows that are scored or summed together: one load and store of the sums for all of them.
+/// Rows that are summed together: one load and store of the sums for all of them.
 const TOGETHER: usize = 4;
+/// Values that are read before those of the block before have their turn.
+const TURN: usize = 16_384;
 
 /// A block on its way: its rows, widened where they are kept as f16, and their scores `[b, n]`.
 #[derive(Default)]
@@ -82,16 +85,17 @@ fn read(work: &Work<'_>, queries: Operand<'_>, block: &mut Block, mut sum: Optio
     block.widened.resize(if half { n * d } else { 0 }, 0.0);
     let summed = sum.as_ref().map_or(0, |s| s.readout.len() / s.width);
     let distance = work.source.form.similarity == Similarity::L1;
-    for start in (0..n.max(summed)).step_by(TOGETHER) {
+    let turn = (TURN / d).clamp(TOGETHER, 64).next_multiple_of(TOGETHER);
+    for start in (0..n.max(summed)).step_by(turn) {
         if let Some(sum) = &mut sum
             && start < summed
         {
-            sum.add(start..(start + TOGETHER).min(summed), summed);
+            sum.add(start..(start + turn).min(summed), summed);
         }
         if start >= n {
             continue;
         }
-        let rows = start..(start + TOGETHER).min(n);
+        let rows = start..(start + turn).min(n);
         let of_shard = block.rows.start + rows.start..block.rows.start + rows.end;
         let values = if half {
             let widened = &mut block.widened[rows.start * d..rows.end * d];
@@ -100,14 +104,8 @@ fn read(work: &Work<'_>, queries: Operand<'_>, block: &mut Block, mut sum: Optio
         } else {
             patterns.borrowed(of_shard, &[])
         };
-        simd!({
-            for (i, x) in queries.data.chunks_exact(d).enumerate() {
-                let scores = &mut block.scores[i * n..][rows.clone()];
-                for (score, xi) in scores.iter_mut().zip(values.chunks_exact(d)) {
-                    *score = if distance { math::l1_distance(x, xi) } else { math::dot(x, xi) };
-                }
-            }
-        });
+        let out = &mut block.scores[rows.start..];
+        Dots { queries: queries.data, rows: values, d, out, stride: n, distance }.run();
     }
 }
 
@@ -117,22 +115,24 @@ impl Sum<'_> {
         let width = self.width;
         simd!({
             for (weights, sums) in self.weights.chunks_exact(n).zip(self.sums.chunks_exact_mut(width)) {
-                let weights = &weights[rows.clone()];
-                // At large beta most weights have underflowed.
-                if weights.iter().all(|w| *w == 0.0) {
-                    continue;
-                }
                 let readout = &self.readout[rows.start * width..rows.end * width];
-                if let [a, b, c, d] = *weights {
-                    let (xa, rest) = readout.split_at(width);
-                    let (xb, rest) = rest.split_at(width);
-                    let (xc, xd) = rest.split_at(width);
-                    for ((((s, xa), xb), xc), xd) in sums.iter_mut().zip(xa).zip(xb).zip(xc).zip(xd) {
-                        *s = d.mul_add(*xd, c.mul_add(*xc, b.mul_add(*xb, a.mul_add(*xa, *s))));
+                let parts = weights[rows.clone()].chunks(TOGETHER).zip(readout.chunks(TOGETHER * width));
+                for (weights, readout) in parts {
+                    // At large beta most weights have underflowed.
+                    if weights.iter().all(|w| *w == 0.0) {
+                        continue;
                     }
-                } else {
-                    for (w, xi) in weights.iter().zip(readout.chunks_exact(width)) {
-                        math::axpy(sums, *w, xi);
+                    if let [a, b, c, d] = *weights {
+                        let (xa, rest) = readout.split_at(width);
+                        let (xb, rest) = rest.split_at(width);
+                        let (xc, xd) = rest.split_at(width);
+                        for ((((s, xa), xb), xc), xd) in sums.iter_mut().zip(xa).zip(xb).zip(xc).zip(xd) {
+                            *s = d.mul_add(*xd, c.mul_add(*xc, b.mul_add(*xb, a.mul_add(*xa, *s))));
+                        }
+                    } else {
+                        for (w, xi) in weights.iter().zip(readout.chunks_exact(width)) {
+                            math::axpy(sums, *w, xi);
+                        }
                     }
                 }
             }

@@ -29,7 +29,7 @@ use std::ops::Range;
 /// Queries whose recall runs together; bounds the scratch memory.
 const BATCH: usize = 512;
 /// Fewest queries that fill lanes well enough: fewer are bound by memory, not by arithmetic.
-const FEW: usize = 5;
+const FEW: usize = 9;
 /// Fewest patterns worth a task of their own.
 const SEGMENT: usize = 2048;
 /// Most segments, whatever the number of patterns: enough for the cores of any one processor.
@@ -137,7 +137,9 @@ impl Source<'_> {
     /// The patterns in segments of whole rows.
     fn segments(&self) -> Vec<Segment> {
         let n: usize = self.patterns.iter().map(|s| s.rows).sum();
-        let length = n.div_ceil((n / SEGMENT).clamp(1, SEGMENTS)).max(1);
+        // A power of two, so that cores get equal shares.
+        let wanted = 1 << (n / SEGMENT).clamp(1, SEGMENTS).ilog2();
+        let length = n.div_ceil(wanted).max(1);
         let mut out = Vec::new();
         for (i, shard) in self.patterns.iter().enumerate() {
             let starts = (0..shard.rows).step_by(length);

@@ -6,7 +6,7 @@ use crate::{
         kernel::{LANES, Product},
         math::{exp_nonpositive, simd},
         matmul::Operand,
-        topk::Best,
+        topk::{Best, Ladder},
     },
     ops::{MASKED, Similarity, Term, descent::Carry},
 };
@@ -32,9 +32,9 @@ struct Tile {
     across: Vec<f32>,
     scale: Lane,
     carries: Carries,
+    /// Short lists of the best, or (long ones) one for each query.
+    ladder: Ladder,
     best: Vec<Best>,
-    /// What a score must be above to be among a query's best.
-    floors: Lane,
     /// `[width][LANES]`
     sums: Vec<f32>,
 }
@@ -64,7 +64,7 @@ pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
         }
     }
     let mut part = Part { found: Vec::new(), sums: Vec::with_capacity(queries.shape.0 * work.width) };
-    tiles.into_iter().for_each(|tile| tile.finish(&mut part));
+    tiles.into_iter().for_each(|tile| tile.finish(&mut part, work.top_k));
     part
 }
 
@@ -78,8 +78,8 @@ impl Tile {
             across: side_by_side(queries, d),
             scale,
             carries: Carries { m: [MASKED; LANES], l: [0.0; LANES], h: [0.0; LANES], le: [0.0; LANES] },
+            ladder: Ladder::new(if work.top_k <= Ladder::MOST { work.top_k } else { 0 }),
             best: (0..count).map(|_| Best::new(work.top_k)).collect(),
-            floors: [f32::NEG_INFINITY; LANES],
             sums: vec![0.0; work.width * LANES],
         }
     }
@@ -101,8 +101,10 @@ impl Tile {
         .run();
         let rows = scores.as_chunks_mut::<LANES>().0;
         let largest = scale_scores(rows, block.terms, &self.scale, &self.carries.m);
-        if work.top_k > 0 {
-            scan(rows, block.first, &mut self.best, &mut self.floors);
+        if work.top_k > Ladder::MOST {
+            scan(rows, block.first, &mut self.best);
+        } else {
+            self.ladder.scan(rows, block.first, self.queries);
         }
         if !work.weighs() {
             return;
@@ -134,11 +136,12 @@ impl Tile {
     }
 
     /// Adds what the tile has found to the task's part.
-    fn finish(self, part: &mut Part) {
+    fn finish(self, part: &mut Part, top_k: usize) {
         let Carries { m, l, h, le } = &self.carries;
+        let long = top_k > Ladder::MOST;
         part.found.extend(self.best.into_iter().enumerate().map(|(i, best)| {
             let carry = Carry { m: m[i].into(), l: l[i], h: h[i], le: le[i] };
-            Found { carry, best }
+            Found { carry, best: if long { best } else { self.ladder.best(i) } }
         }));
         let rows = self.sums.as_chunks::<LANES>().0;
         (0..self.queries).for_each(|i| part.sums.extend(rows.iter().map(|row| row[i])));
@@ -175,28 +178,12 @@ fn scale_scores(rows: &mut [Lane], terms: &[Term], scale: &Lane, before: &Lane) 
 }
 
 /// Offers the scores to the lists of the best.
-fn scan(rows: &[Lane], first: usize, best: &mut [Best], floors: &mut Lane) {
-    /// Lanes that are looked at together: few scores beat the floor.
-    const TOGETHER: usize = 16;
-    simd!({
-        for (k, row) in rows.iter().enumerate() {
-            for start in (0..best.len()).step_by(TOGETHER) {
-                let mut beaten = 0_u32;
-                for i in start..start + TOGETHER {
-                    beaten |= u32::from(row[i] > floors[i]);
-                }
-                if beaten == 0 {
-                    continue;
-                }
-                for i in start..best.len().min(start + TOGETHER) {
-                    if row[i] > floors[i] {
-                        best[i].push((first + k) as u32, row[i]);
-                        floors[i] = best[i].floor();
-                    }
-                }
-            }
+fn scan(rows: &[Lane], first: usize, best: &mut [Best]) {
+    for (k, row) in rows.iter().enumerate() {
+        for (best, score) in best.iter_mut().zip(row) {
+            best.scan(std::slice::from_ref(score), (first + k) as u32);
         }
-    });
+    }
 }
 
 /// Scores to `exp(score - m)`, taken into the carries; gives the factors by which what was summed

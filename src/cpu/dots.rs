@@ -1,0 +1,145 @@
+//! Inner products and city-block distances of a few queries with rows, with the coordinates in the lanes.
+//! Rows are read one after another, as they lie in memory: that is what processors fetch ahead best.
+
+use pulp::{Simd, WithSimd};
+
+/// `out[q][r] = sum_j queries[q][j] rows[r][j]`, or `sum_j |queries[q][j] - rows[r][j]|` with `distance`.
+pub(crate) struct Dots<'a> {
+    /// `[b][d]`
+    pub(crate) queries: &'a [f32],
+    /// `[n][d]`
+    pub(crate) rows: &'a [f32],
+    pub(crate) d: usize,
+    /// `[b][stride]`, of which the first `n` of each row are written.
+    pub(crate) out: &'a mut [f32],
+    pub(crate) stride: usize,
+    pub(crate) distance: bool,
+}
+
+impl Dots<'_> {
+    pub(crate) fn run(self) {
+        super::math::arch().dispatch(self);
+    }
+}
+
+impl WithSimd for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        match self.distance {
+            false => all::<S, false>(simd, &mut self),
+            true => all::<S, true>(simd, &mut self),
+        }
+    }
+}
+
+#[inline(always)]
+fn all<S: Simd, const DISTANCE: bool>(simd: S, dots: &mut Dots<'_>) {
+    let b = dots.queries.len() / dots.d;
+    for (r, row) in dots.rows.chunks_exact(dots.d).enumerate() {
+        let mut q = 0;
+        while q < b {
+            // Enough independent sums to hide the latency of an addition: eight, of one query or of four.
+            q += match b - q {
+                4.. => some::<S, 4, 2, DISTANCE>(simd, dots, q, r, row),
+                2.. => some::<S, 2, 4, DISTANCE>(simd, dots, q, r, row),
+                _ => some::<S, 1, 8, DISTANCE>(simd, dots, q, r, row),
+            };
+        }
+    }
+}
+
+/// `sum + x y`, or `sum + |x - y|`.
+#[inline(always)]
+fn step<S: Simd, const DISTANCE: bool>(simd: S, sum: S::f32s, x: S::f32s, y: S::f32s) -> S::f32s {
+    if DISTANCE {
+        simd.add_f32s(sum, simd.abs_f32s(simd.sub_f32s(x, y)))
+    } else {
+        simd.mul_add_e_f32s(x, y, sum)
+    }
+}
+
+/// The products of `Q` queries from `first` on with row `r`, in `W` sums each; gives `Q`.
+#[inline(always)]
+fn some<S: Simd, const Q: usize, const W: usize, const DISTANCE: bool>(
+    simd: S,
+    dots: &mut Dots<'_>,
+    first: usize,
+    r: usize,
+    row: &[f32],
+) -> usize {
+    let d = dots.d;
+    let (head, tail) = S::as_simd_f32s(row);
+    let mut x: [&[S::f32s]; Q] = [&[]; Q];
+    for (q, x) in x.iter_mut().enumerate() {
+        let query = &dots.queries[(first + q) * d..(first + q + 1) * d];
+        *x = &S::as_simd_f32s(query).0[..head.len()];
+    }
+    let mut sums = [[simd.splat_f32s(0.0); W]; Q];
+    let mut i = 0;
+    while i + W <= head.len() {
+        for w in 0..W {
+            for q in 0..Q {
+                sums[q][w] = step::<S, DISTANCE>(simd, sums[q][w], x[q][i + w], head[i + w]);
+            }
+        }
+        i += W;
+    }
+    while i < head.len() {
+        for q in 0..Q {
+            sums[q][0] = step::<S, DISTANCE>(simd, sums[q][0], x[q][i], head[i]);
+        }
+        i += 1;
+    }
+    if !tail.is_empty() {
+        let y = simd.partial_load_f32s(tail);
+        for (q, sums) in sums.iter_mut().enumerate() {
+            let query = &dots.queries[(first + q + 1) * d - tail.len()..(first + q + 1) * d];
+            sums[W - 1] = step::<S, DISTANCE>(simd, sums[W - 1], simd.partial_load_f32s(query), y);
+        }
+    }
+    for (q, sums) in sums.iter_mut().enumerate() {
+        let mut width = W / 2;
+        while width > 0 {
+            for w in 0..width {
+                sums[w] = simd.add_f32s(sums[w], sums[w + width]);
+            }
+            width /= 2;
+        }
+        dots.out[(first + q) * dots.stride + r] = simd.reduce_sum_f32s(sums[0]);
+    }
+    Q
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_and_number_of_rows() {
+        for d in (1..70).chain([127, 384]) {
+            for n in [0, 1, 3, 4, 5, 9] {
+                for distance in [false, true] {
+                    // Small whole numbers: every sum is exact.
+                    let value = |i: usize, m: usize| (i % m) as f32 - (m / 2) as f32;
+                    for b in [1, 2, 3, 4, 7] {
+                        let queries: Vec<f32> = (0..b * d).map(|i| value(i, 5)).collect();
+                        let rows: Vec<f32> = (0..n * d).map(|i| value(i, 7)).collect();
+                        let mut out = vec![0.0; b * (n + 1)];
+                        let stride = n + 1;
+                        Dots { queries: &queries, rows: &rows, d, out: &mut out, stride, distance }.run();
+                        for (q, x) in queries.chunks_exact(d).enumerate() {
+                            for (r, y) in rows.chunks_exact(d).enumerate() {
+                                let term =
+                                    |(a, b): (&f32, &f32)| if distance { (a - b).abs() } else { a * b };
+                                let want: f32 = x.iter().zip(y).map(term).sum();
+                                assert_eq!(out[q * stride + r], want, "{b} {n} {d} {distance}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
