@@ -43,13 +43,7 @@ impl Device {
         if let Some(device) = best.as_ref().filter(|d| d.is_alive()) {
             return Ok(device.clone());
         }
-        let device = match std::env::var("ATTRACTOR_DEVICE") {
-            Ok(name) if !name.is_empty() && name != "auto" => Self::open(&name)?,
-            _ => match gpu::Context::open_best() {
-                Some(context) => Self::Gpu(context),
-                None => Self::Cpu,
-            },
-        };
+        let device = Self::open_with("auto", gpu::Options::default())?;
         *best = Some(device.clone());
         Ok(device)
     }
@@ -77,13 +71,32 @@ impl Device {
     /// # Ok::<(), attractor::Error>(())
     /// ```
     pub fn open(name: &str) -> Result<Self> {
+        if name == "auto" { Self::best() } else { Self::open_with(name, gpu::Options::default()) }
+    }
+
+    /// The same with options for a GPU; a device of its own, also for `auto`.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    ///
+    /// ```
+    /// use attractor::{Device, gpu::Options};
+    /// let options = Options { deterministic: true, ..Options::default() };
+    /// assert_eq!(Device::open_with("cpu", options)?, Device::cpu());
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn open_with(name: &str, options: gpu::Options) -> Result<Self> {
+        let gpu = |selector: &str| gpu::Context::open_with(selector, options).map(Self::Gpu);
         match name {
-            "auto" => Self::best(),
+            "auto" => match std::env::var("ATTRACTOR_DEVICE") {
+                Ok(name) if !name.is_empty() && name != "auto" => Self::open_with(&name, options),
+                _ => Ok(gpu::Context::open_best(options).map_or(Self::Cpu, Self::Gpu)),
+            },
             "cpu" => Ok(Self::Cpu),
-            "gpu" => Self::gpu(""),
-            "software" => Self::gpu("software"),
+            "gpu" => gpu(""),
+            "software" => gpu("software"),
             _ => match name.strip_prefix("gpu:") {
-                Some(selector) if !selector.is_empty() => Self::gpu(selector).map_err(|error| match error {
+                Some(selector) if !selector.is_empty() => gpu(selector).map_err(|error| match error {
                     Error::NoAdapter { found, .. } => Error::NoAdapter { selector: name.to_owned(), found },
                     other => other,
                 }),

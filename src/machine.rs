@@ -1,8 +1,9 @@
 //! What a device can do at most, measured: the limits that [`crate::ops`] are held against.
 
 use crate::{
-    Device, Result, Tensor, cpu, gpu,
-    ops::{Axis, Reduction, reduce},
+    Device, Precision, Result, Tensor, cpu, gpu,
+    gpu::tune::Op,
+    ops::{Axis, Reduction, Similarity, reduce},
 };
 use std::time::Instant;
 
@@ -43,6 +44,23 @@ pub fn measure(device: &Device) -> Result<Limits> {
         Device::Gpu(context) => gpu::machine::multiply_adds(context),
     })?;
     Ok(Limits { read_gbps: read / 1e9, fma_gflops: fma / 1e9 })
+}
+
+/// The way in which a device goes about a job of `b` queries, `n` patterns and `d` columns: on the CPU
+/// `stream` (few queries) or `tiles`, on a GPU a [`gpu::Strategy`]. On hardware this may time the
+/// candidates first; see [`gpu::tune`].
+///
+/// ```
+/// use attractor::{Device, Precision, gpu::tune::Op, machine::variant};
+/// assert_eq!(variant(&Device::cpu(), Op::Step, [1, 1000, 64], Precision::F32), "stream");
+/// ```
+pub fn variant(device: &Device, op: Op, sizes: [usize; 3], precision: Precision) -> &'static str {
+    match (device, op) {
+        (Device::Cpu, Op::Step) => cpu::descent::variant(sizes[0]),
+        (Device::Cpu, Op::Matmul) => "gemm",
+        (Device::Gpu(context), Op::Step) => gpu::descent::variant(context, Similarity::Dot, sizes, precision),
+        (Device::Gpu(context), Op::Matmul) => gpu::matmul::variant(context, sizes),
+    }
 }
 
 /// Most units per second that `work`, which tells how many it did, reaches.

@@ -1,6 +1,6 @@
 //! The command line. All commands share one convention for files, devices and output.
 
-use attractor::{Precision, memory::Beta, ops::Similarity};
+use attractor::{Device, Precision, gpu::Options, memory::Beta, ops::Similarity};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Measure this machine, and how fast the operations run on it
     Bench(Bench),
+    /// Find out which kernels are fastest on a GPU, and keep that for all later runs
+    Tune(Tune),
     /// List the GPU adapters, and which device would be chosen
     Devices(Devices),
 }
@@ -36,6 +38,9 @@ pub(crate) struct Common {
     /// Where to compute: auto, cpu, gpu, gpu:N, gpu:NAME or software
     #[arg(long, default_value = "auto", value_name = "D")]
     pub(crate) device: String,
+    /// On a GPU: choose kernels by rule and not by timing, so that equal inputs give equal bits
+    #[arg(long)]
+    pub(crate) deterministic: bool,
     /// Seed of random numbers (recall and energy draw none)
     #[arg(long, default_value_t = 0, value_name = "S")]
     pub(crate) seed: u64,
@@ -45,6 +50,16 @@ pub(crate) struct Common {
     /// Print nothing but errors (and JSON where asked for)
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+impl Common {
+    /// The device that is asked for.
+    pub(crate) fn open(&self) -> attractor::Result<Device> {
+        match self.deterministic {
+            false => Device::open(&self.device),
+            true => Device::open_with(&self.device, Options { deterministic: true, ..Options::default() }),
+        }
+    }
 }
 
 /// What makes a memory.
@@ -139,9 +154,22 @@ pub(crate) struct Bench {
     /// What is measured: the softmax step, all inner products, or these and the ten best
     #[arg(long, default_value = "step", value_parser = ["step", "matmul", "topk"])]
     pub(crate) op: String,
+    /// How patterns are kept: f32, or f16 (step alone)
+    #[arg(long, default_value_t = Precision::F32, value_name = "T")]
+    pub(crate) precision: Precision,
     /// How often each job runs
     #[arg(long, default_value_t = 10, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: u32,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Args)]
+pub(crate) struct Tune {
+    /// Queries, patterns and columns of a job, as B,N,D; may be given several times [default: what
+    /// people do most]
+    #[arg(long = "job", value_parser = job, value_name = "B,N,D")]
+    pub(crate) jobs: Vec<[usize; 3]>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Energy(arguments) => commands::energy::run(arguments),
         Command::Demo(arguments) => commands::demo::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),
+        Command::Tune(arguments) => commands::tune::run(arguments),
         Command::Devices(arguments) => commands::devices::run(arguments),
     };
     match result {

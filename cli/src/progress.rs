@@ -14,13 +14,16 @@ const PATIENCE: Duration = Duration::from_millis(700);
 pub(crate) struct Progress {
     started: Instant,
     wanted: bool,
+    what: &'static str,
     bar: OnceLock<ProgressBar>,
 }
 
 impl Progress {
-    pub(crate) fn new(quiet: bool) -> Self {
+    /// A bar for work that is called so, as in "recalling".
+    pub(crate) fn new(what: &'static str, quiet: bool) -> Self {
         Self {
             started: Instant::now(),
+            what,
             wanted: !quiet && std::io::stderr().is_terminal(),
             bar: OnceLock::new(),
         }
@@ -33,7 +36,8 @@ impl Progress {
         }
         let bar = self.bar.get_or_init(|| {
             let bar = ProgressBar::new(total);
-            let style = ProgressStyle::with_template("recalling {bar:40} {percent} % {eta} left");
+            let style =
+                ProgressStyle::with_template(&format!("{} {{bar:40}} {{percent}} % {{eta}} left", self.what));
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });

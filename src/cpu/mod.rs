@@ -12,6 +12,7 @@ pub(crate) mod reduce;
 pub(crate) mod similarity;
 pub(crate) mod softmax;
 pub(crate) mod topk;
+pub(crate) mod widen;
 
 use rayon::prelude::*;
 

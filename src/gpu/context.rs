@@ -6,6 +6,7 @@ use super::{
     pipeline::{PARAMETER_BYTES, Pipeline},
     record::{Dispatch, Recorder},
     shader::Extras,
+    tune,
 };
 use crate::{Error, Result};
 use std::{
@@ -136,6 +137,8 @@ pub struct Context {
     /// The readback buffer of last time.
     staging: Mutex<Option<wgpu::Buffer>>,
     pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    /// What timing has found; read from the cache folder at first use.
+    tuning: Mutex<Option<tune::Table>>,
     faults: Arc<Faults>,
     counts: Counts,
 }
@@ -157,10 +160,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Context {
     /// The best hardware adapter, or `None`. An adapter that cannot be opened counts as none, with a
     /// warning: the CPU then takes its place.
-    pub(crate) fn open_best() -> Option<Arc<Self>> {
+    pub(crate) fn open_best(options: Options) -> Option<Arc<Self>> {
         let (_instance, adapters) = adapter::enumerate();
         let best = adapter::best(&adapters)?;
-        match Self::from_adapter(&adapters[best], Options::default()) {
+        match Self::from_adapter(&adapters[best], options) {
             Ok(context) => Some(context),
             Err(error) => {
                 tracing::warn!("the GPU {} cannot be used: {error}", adapters[best].get_info().name);
@@ -243,6 +246,7 @@ impl Context {
             pool: Mutex::default(),
             staging: Mutex::default(),
             pipelines: Mutex::default(),
+            tuning: Mutex::default(),
             faults,
             counts: Counts::default(),
         }))
@@ -256,6 +260,48 @@ impl Context {
     /// Whether the adapter is a software one.
     pub fn is_software(&self) -> bool {
         self.software
+    }
+
+    /// Back end, driver and its version.
+    pub(crate) fn driver(&self) -> &str {
+        &self.driver
+    }
+
+    /// The fastest way for a class of jobs, where it has been timed; on hardware it is timed now where it has
+    /// not. `None` says to go by rule.
+    pub(crate) fn tuned(self: &Arc<Self>, class: tune::Class) -> Option<Strategy> {
+        let by_rule = self.options.kernels != Kernels::Auto || self.options.strategy.is_some();
+        if self.options.deterministic || by_rule {
+            return None;
+        }
+        let load = || tune::Table::load(self);
+        if let Some(known) = lock(&self.tuning).get_or_insert_with(load).get(class) {
+            return Some(known);
+        }
+        if self.software || std::env::var_os("ATTRACTOR_TUNE").is_some_and(|v| v == "off") {
+            return None;
+        }
+        // Not held meanwhile: another thread that needs the same goes by rule, or times it too.
+        match tune::tune(self, class) {
+            Ok(tuning) => Some(tuning.winner),
+            Err(error) => {
+                tracing::warn!("no timing for {class}: {error}");
+                None
+            }
+        }
+    }
+
+    /// Notes what timing has found.
+    pub(super) fn learn(self: &Arc<Self>, class: tune::Class, winner: Strategy) {
+        lock(&self.tuning).get_or_insert_with(|| tune::Table::load(self)).insert(class, winner);
+    }
+
+    /// Sends what is recorded and waits for its end.
+    pub(crate) fn finish(&self) -> Result<()> {
+        match self.submit(lock(&self.recorder))? {
+            Some(index) => self.wait("recorded work", index),
+            None => Ok(()),
+        }
     }
 
     /// The features beyond WebGPU's core that are in use.

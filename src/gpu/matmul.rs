@@ -1,7 +1,10 @@
 //! Matrix products on the GPU.
 
-use super::{Buffer, Context, Dispatch, MAX_TRIPS, Matrix, Strategy, padded};
-use crate::{Error, Result, ops::Layout};
+use super::{
+    Buffer, Context, Dispatch, MAX_TRIPS, Matrix, Strategy, padded,
+    tune::{Class, Op},
+};
+use crate::{Error, Precision, Result, ops::Layout};
 use std::sync::Arc;
 
 /// The operands and sizes of one product; see `shaders/store.wgsl`.
@@ -46,6 +49,15 @@ fn shape(tile: Strategy) -> Option<(usize, usize)> {
     }
 }
 
+/// Whether products can be made this way here.
+pub(super) fn can(context: &Context, strategy: Strategy) -> bool {
+    match strategy {
+        Strategy::Direct | Strategy::Small | Strategy::Medium => true,
+        Strategy::Large => context.workgroup_memory() >= LARGE_MEMORY,
+        Strategy::Fused | Strategy::Few => false,
+    }
+}
+
 /// The tile for a product of this many rows and columns: the largest that keeps the device busy.
 pub(super) fn tile(
     context: &Context,
@@ -54,18 +66,14 @@ pub(super) fn tile(
     n: usize,
     splits: usize,
 ) -> Strategy {
-    let fits = |tile| tile != Strategy::Large || context.workgroup_memory() >= LARGE_MEMORY;
-    if let Some(tile) = wanted.or(context.strategy())
-        && (tile == Strategy::Direct || shape(tile).is_some())
-        && fits(tile)
-    {
+    if let Some(tile) = wanted.or(context.strategy()).filter(|t| can(context, *t)) {
         return tile;
     }
     if !context.tiled() {
         return Strategy::Direct;
     }
     let groups = |side: usize| m.div_ceil(side) * n.div_ceil(side) * splits;
-    if m > 64 && n > 64 && groups(128) >= BUSY && fits(Strategy::Large) {
+    if m > 64 && n > 64 && groups(128) >= BUSY && can(context, Strategy::Large) {
         Strategy::Large
     } else if m > 32 && n > 32 && groups(64) >= BUSY / 2 {
         Strategy::Medium
@@ -128,6 +136,19 @@ impl Product<'_> {
 
 /// See [`crate::ops::matmul`]. The inner sizes agree.
 pub(crate) fn matmul(a: &Matrix, b: &Matrix, layout: Layout) -> Result<Matrix> {
+    let (m, n) = (a.rows(), if layout == Layout::NT { b.rows() } else { b.columns() });
+    let class = Class::of(Op::Matmul, [m, n, a.columns()], Precision::F32);
+    matmul_by(a, b, layout, a.context().tuned(class))
+}
+
+/// The name of the way in which a product `[m, d] [n, d]^T` is made.
+pub(crate) fn variant(context: &Arc<Context>, sizes: [usize; 3]) -> &'static str {
+    let tuned = context.tuned(Class::of(Op::Matmul, sizes, Precision::F32));
+    tile(context, tuned, sizes[0], sizes[1], 1).name()
+}
+
+/// The same with the tile that is wanted.
+pub(super) fn matmul_by(a: &Matrix, b: &Matrix, layout: Layout, tile: Option<Strategy>) -> Result<Matrix> {
     let context = a.context();
     let (m, k) = if layout == Layout::TN { (a.columns(), a.rows()) } else { (a.rows(), a.columns()) };
     let n = if layout == Layout::NT { b.rows() } else { b.columns() };
@@ -155,7 +176,7 @@ pub(crate) fn matmul(a: &Matrix, b: &Matrix, layout: Layout) -> Result<Matrix> {
         slice,
         skip: false,
         padding: 0.0,
-        tile: None,
+        tile,
     };
     product.record(context)?;
     if splits == 1 { Ok(c) } else { sum_slices(context, &c, m, n, splits) }

@@ -16,6 +16,7 @@ pub mod shader;
 pub(crate) mod similarity;
 pub(crate) mod softmax;
 pub(crate) mod topk;
+pub mod tune;
 
 pub use adapter::{AdapterReport, adapters};
 pub(crate) use buffer::Buffer;

@@ -67,6 +67,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) trace: bool,
     /// How many of the best patterns to report per query.
     pub(crate) top_k: usize,
+    /// Whether to look where the states ended: their energies, weights, best patterns and values. Costs a
+    /// pass over the patterns.
+    pub(crate) evaluate: bool,
     /// Associated values `[n, v]`; on the CPU in shards of the same rows as the patterns.
     pub(crate) values: Option<&'a Shards>,
     pub(crate) progress: Option<Progress<'a>>,
@@ -82,9 +85,15 @@ impl Plan<'_> {
             clamp: None,
             trace: false,
             top_k,
+            evaluate: true,
             values: None,
             progress: None,
         }
+    }
+
+    /// One update and nothing else; the energy before it is in the trace.
+    pub(crate) fn step() -> Self {
+        Self { steps: 1, trace: true, evaluate: false, ..Self::evaluation(0) }
     }
 }
 

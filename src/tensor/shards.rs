@@ -1,7 +1,7 @@
 //! Rows that outgrow one buffer, and that grow: the store of a memory's patterns.
 
-use crate::{Device, Error, Result, Rows, gpu};
-use half::{f16, slice::HalfFloatSliceExt};
+use crate::{Device, Error, Result, Rows, cpu, gpu};
+use half::f16;
 use std::{fmt, ops::Range, str::FromStr, sync::Arc};
 
 /// How stored patterns are kept. Computation is in f32 either way.
@@ -104,7 +104,7 @@ impl<'a> CpuShard<'a> {
         let range = rows.start * self.columns..rows.end * self.columns;
         match self.data {
             CpuData::F32(v) => out.copy_from_slice(&v[range]),
-            CpuData::F16(v) => v[range].convert_to_f32_slice(out),
+            CpuData::F16(v) => cpu::widen::widen(&v[range], out),
         }
     }
 

@@ -2,20 +2,21 @@
 
 use crate::{
     arguments,
-    failure::Result,
+    failure::{Failure, Result},
     output::{complaint, line},
 };
 use attractor::{
-    Device, Tensor,
-    gpu::Kernels,
-    machine::{Limits, measure},
-    ops::{Layout, Similarity, matmul, nearest, step, top_k},
+    Device, Precision, Tensor,
+    gpu::{adapters, tune::Op},
+    machine::{Limits, measure, variant},
+    memory::DenseMemory,
+    ops::{Layout, Similarity, matmul, nearest, top_k},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::time::Instant;
 
 /// Jobs that cover what people do: few and many queries, short and long vectors.
-const STANDARD: [[usize; 3]; 5] =
+pub(super) const STANDARD: [[usize; 3]; 5] =
     [[64, 20_000, 128], [1, 100_000, 384], [64, 100_000, 384], [1024, 100_000, 384], [256, 16_384, 64]];
 /// How many of the best the top-k job asks for.
 const BEST: usize = 10;
@@ -23,6 +24,7 @@ const BEST: usize = 10;
 /// How fast a job ran.
 struct Timing {
     job: [usize; 3],
+    variant: &'static str,
     median: f64,
     least: f64,
     gflops: f64,
@@ -30,26 +32,24 @@ struct Timing {
 }
 
 pub(crate) fn run(arguments: &arguments::Bench) -> Result<()> {
-    let device = Device::open(&arguments.common.device)?;
-    let limits = measure(&device)?;
+    if arguments.precision == Precision::F16 && arguments.op != "step" {
+        return Err(Failure::data("--precision f16 is for --op step: other operations take f32"));
+    }
+    let device = arguments.common.open()?;
+    let speak = !arguments.common.json && !arguments.common.quiet;
+    let machine = measure_all(&device, speak)?;
+    let limits = machine[0].1;
     let mut random = StdRng::seed_from_u64(arguments.common.seed);
     let jobs: &[[usize; 3]] = if arguments.jobs.is_empty() { &STANDARD } else { &arguments.jobs };
-    let speak = !arguments.common.json && !arguments.common.quiet;
     if speak {
         line(&format!(
-            "{device}, {}: reads {:.1} GB/s, multiply-adds {:.0} GFLOP/s\n",
-            variant(&device),
-            limits.read_gbps,
-            limits.fma_gflops
-        ))?;
-        line(&format!(
-            "{:<8} {:>24} {:>12} {:>12} {:>9} {:>8} {:>16}",
-            "op", "b x n x d", "median", "best", "GFLOP/s", "GB/s", "of the limit"
+            "\n{:<8} {:>24} {:>10} {:>12} {:>12} {:>9} {:>8} {:>16}",
+            "op", "b x n x d", "variant", "median", "best", "GFLOP/s", "GB/s", "of the limit"
         ))?;
     }
     let mut timings = Vec::new();
     for job in jobs {
-        match run_job(&device, &arguments.op, *job, arguments.repeat, &mut random) {
+        match run_job(&device, arguments, *job, &mut random) {
             Ok(timing) => {
                 if speak {
                     print_timing(&arguments.op, &timing, limits)?;
@@ -62,9 +62,15 @@ pub(crate) fn run(arguments: &arguments::Bench) -> Result<()> {
     }
     if arguments.common.json {
         let jobs: Vec<serde_json::Value> =
-            timings.iter().map(|t| json(&device, &arguments.op, t, limits)).collect();
+            timings.iter().map(|t| json(&device, arguments, t, limits)).collect();
+        let devices: Vec<serde_json::Value> = machine.iter().map(|(name, limits)| {
+            serde_json::json!({ "device": name, "read_gbps": limits.read_gbps, "fma_gflops": limits.fma_gflops })
+        }).collect();
         let summary = serde_json::json!({
-            "machine": { "device": device.to_string(), "read_gbps": limits.read_gbps, "fma_gflops": limits.fma_gflops },
+            "machine": {
+                "device": device.to_string(), "read_gbps": limits.read_gbps, "fma_gflops": limits.fma_gflops,
+                "devices": devices,
+            },
             "jobs": jobs,
         });
         line(&format!("{summary:#}"))?;
@@ -72,29 +78,81 @@ pub(crate) fn run(arguments: &arguments::Bench) -> Result<()> {
     Ok(())
 }
 
+/// The limits of the device of the jobs, then of the CPU and of every hardware GPU.
+fn measure_all(device: &Device, speak: bool) -> Result<Vec<(String, Limits)>> {
+    let mut devices = vec![device.clone()];
+    if *device != Device::Cpu {
+        devices.push(Device::Cpu);
+    }
+    for adapter in adapters().iter().filter(|a| a.kind != "software") {
+        let chosen = device.as_gpu().is_some_and(|context| context.name() == adapter.name);
+        if chosen {
+            continue;
+        }
+        match Device::gpu(&adapter.index.to_string()) {
+            Ok(device) => devices.push(device),
+            Err(error) => complaint(&format!("left out {}: {error}", adapter.name)),
+        }
+    }
+    let mut all = Vec::new();
+    for device in devices {
+        let limits = measure(&device)?;
+        if speak {
+            line(&format!(
+                "{device}: reads {:.1} GB/s, multiply-adds {:.0} GFLOP/s",
+                limits.read_gbps, limits.fma_gflops
+            ))?;
+        }
+        all.push((device.to_string(), limits));
+    }
+    Ok(all)
+}
+
 fn run_job(
     device: &Device,
-    op: &str,
+    arguments: &arguments::Bench,
     job: [usize; 3],
-    repeat: u32,
     random: &mut StdRng,
 ) -> attractor::Result<Timing> {
     let [b, n, d] = job;
-    let mut values = |rows: usize| -> attractor::Result<Tensor> {
-        let data: Vec<f32> = (0..rows * d).map(|_| random.random_range(-1.0..1.0)).collect();
-        Tensor::from_flat(device, &data, &[rows, d])
+    let mut values =
+        |rows: usize| -> Vec<f32> { (0..rows * d).map(|_| random.random_range(-1.0..1.0)).collect() };
+    let (queries, patterns) = (values(b), values(n));
+    // Each ends with a result on the host, which waits for all of the work.
+    let seconds = if arguments.op == "step" {
+        let memory = DenseMemory::builder()
+            .device(device)
+            .similarity(Similarity::Dot)
+            .beta(1.0)
+            .precision(arguments.precision)
+            .build(&attractor::Rows::new(patterns, d)?)?;
+        let queries = attractor::Rows::new(queries, d)?;
+        time(arguments.repeat, || memory.step(&queries).map(drop))?
+    } else {
+        let queries = Tensor::from_flat(device, &queries, &[b, d])?;
+        let patterns = Tensor::from_flat(device, &patterns, &[n, d])?;
+        time(arguments.repeat, || match arguments.op.as_str() {
+            "topk" => nearest(&queries, &patterns, BEST.min(n), Similarity::Dot).map(drop),
+            _ => top_k(&matmul(&queries, &patterns, Layout::NT)?, 1).map(drop),
+        })?
     };
-    let (queries, patterns) = (values(b)?, values(n)?);
-    // Each ends with a small result on the host, which waits for all of the work.
-    let work = || -> attractor::Result<Vec<f32>> {
-        if op == "step" {
-            return step(&queries, &patterns, 1.0, Similarity::Dot)?.1.to_vec();
-        }
-        if op == "topk" {
-            return Ok(nearest(&queries, &patterns, BEST.min(n), Similarity::Dot)?.0);
-        }
-        Ok(top_k(&matmul(&queries, &patterns, Layout::NT)?, 1)?.0)
-    };
+    let median = seconds[seconds.len() / 2];
+    let operations = (if arguments.op == "step" { 4.0 } else { 2.0 }) * b as f64 * n as f64 * d as f64;
+    let per_value = if arguments.precision == Precision::F16 { 2.0 } else { 4.0 };
+    let bytes = (per_value * n as f64 + 4.0 * b as f64) * d as f64;
+    let op = if arguments.op == "step" { Op::Step } else { Op::Matmul };
+    Ok(Timing {
+        job,
+        variant: variant(device, op, job, arguments.precision),
+        median,
+        least: seconds[0],
+        gflops: operations / median / 1e9,
+        gbps: bytes / median / 1e9,
+    })
+}
+
+/// Seconds of each of `repeat` runs after a first one, shortest first.
+fn time(repeat: u32, mut work: impl FnMut() -> attractor::Result<()>) -> attractor::Result<Vec<f64>> {
     work()?;
     let mut seconds = Vec::new();
     for _ in 0..repeat {
@@ -103,28 +161,11 @@ fn run_job(
         seconds.push(started.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
-    let median = seconds[seconds.len() / 2];
-    let operations = (if op == "step" { 4.0 } else { 2.0 }) * b as f64 * n as f64 * d as f64;
-    let bytes = 4.0 * (n as f64 + b as f64) * d as f64;
-    Ok(Timing {
-        job,
-        median,
-        least: seconds[0],
-        gflops: operations / median / 1e9,
-        gbps: bytes / median / 1e9,
-    })
+    Ok(seconds)
 }
 
 fn name([b, n, d]: [usize; 3]) -> String {
     format!("{b} x {n} x {d}")
-}
-
-fn variant(device: &Device) -> &'static str {
-    match device.as_gpu().map(|context| context.kernels()) {
-        None => "all cores",
-        Some(Kernels::Tiled) => "tiled kernels",
-        Some(_) => "direct kernels",
-    }
 }
 
 /// Share of the limit that binds: of bandwidth for few queries, of arithmetic for many.
@@ -136,8 +177,9 @@ fn share(t: &Timing, limits: Limits) -> (f64, &'static str) {
 fn print_timing(op: &str, t: &Timing, limits: Limits) -> Result<()> {
     let (share, limit) = share(t, limits);
     line(&format!(
-        "{op:<8} {:>24} {:>9.3} ms {:>9.3} ms {:>9.1} {:>8.1} {:>4.0} % {limit}",
+        "{op:<8} {:>24} {:>10} {:>9.3} ms {:>9.3} ms {:>9.1} {:>8.1} {:>4.0} % {limit}",
         name(t.job),
+        t.variant,
         1e3 * t.median,
         1e3 * t.least,
         t.gflops,
@@ -146,12 +188,12 @@ fn print_timing(op: &str, t: &Timing, limits: Limits) -> Result<()> {
     ))
 }
 
-fn json(device: &Device, op: &str, t: &Timing, limits: Limits) -> serde_json::Value {
+fn json(device: &Device, arguments: &arguments::Bench, t: &Timing, limits: Limits) -> serde_json::Value {
     let [b, n, d] = t.job;
     let (share, limit) = share(t, limits);
     serde_json::json!({
-        "op": op, "b": b, "n": n, "d": d,
-        "device": device.to_string(), "precision": "f32", "variant": variant(device),
+        "op": arguments.op, "b": b, "n": n, "d": d,
+        "device": device.to_string(), "precision": arguments.precision.to_string(), "variant": t.variant,
         "seconds_median": t.median, "seconds_min": t.least, "gflops": t.gflops, "gbps": t.gbps,
         "share": share, "limit": limit,
     })

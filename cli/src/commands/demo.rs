@@ -131,7 +131,7 @@ fn nearest_on<'a>(
 }
 
 pub(crate) fn run(arguments: &arguments::Demo) -> Result<()> {
-    let device = Device::open(&arguments.common.device)?;
+    let device = arguments.common.open()?;
     let dir = &arguments.out_dir;
     std::fs::create_dir_all(dir)
         .map_err(|e| Failure::data(format!("{}: cannot create the folder: {e}", dir.display())))?;

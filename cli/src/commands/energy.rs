@@ -7,7 +7,6 @@ use crate::{
     output::line,
 };
 use attractor::{
-    Device,
     io::{self, Array, ArrayData, Source},
     memory::{Memory, RecallOptions},
 };
@@ -16,7 +15,7 @@ pub(crate) fn run(arguments: &arguments::Energy) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let states = Source::open(&arguments.states)?;
     let rows = states.matrix(&["states", "state", "queries"])?;
-    let device = Device::open(&arguments.common.device)?;
+    let device = arguments.common.open()?;
     let (memory, mask) = open_memory(&arguments.memory, &device)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),

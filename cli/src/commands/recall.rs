@@ -8,7 +8,7 @@ use crate::{
     progress::Progress,
 };
 use attractor::{
-    Device, Rows,
+    Rows,
     io::{self, Array, ArrayData, Source},
     memory::{Memory, Recall, RecallOptions, Status},
 };
@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let queries = Source::open(&arguments.queries)?;
     let rows = queries.matrix(&["queries", "state", "states"])?;
-    let device = Device::open(&arguments.common.device)?;
+    let device = arguments.common.open()?;
     let (mut memory, mask) = open_memory(&arguments.memory, &device)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     };
     // Chosen before the clock starts: it is part of storing, not of recalling.
     let beta = beta_line(&arguments.memory, &memory)?;
-    let progress = Progress::new(arguments.common.quiet);
+    let progress = Progress::new("recalling", arguments.common.quiet);
     let tell = |done, total| progress.tell(done, total);
     let options = RecallOptions {
         beta: None,

@@ -286,6 +286,9 @@ fn descend_batch(
             .collect();
         tell(u64::from(step) + 1);
     }
+    if !plan.evaluate {
+        return out;
+    }
     source.readout = plan.values.map_or(Readout::Carry, |v| Readout::Values(v.cpu_shards()));
     let (found, values) = source.pass(&out.states, d, plan.top_k);
     out.values = values;
@@ -321,6 +324,11 @@ fn update(x: &mut [f32], mean: &[f32], step_size: f32, clamp: Option<&[bool]>) -
         *x = next;
     }
     change
+}
+
+/// The name of the way in which a step of `b` queries is made.
+pub(crate) fn variant(b: usize) -> &'static str {
+    if b < FEW { "stream" } else { "tiles" }
 }
 
 /// See [`crate::ops::step`].

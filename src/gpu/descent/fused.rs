@@ -3,7 +3,11 @@
 //! that run side by side; `merge` combines what they found.
 
 use super::{
-    super::{Context, Dispatch, MAX_TRIPS, Strategy, padded, row_columns, softmax::SERIAL_ROWS},
+    super::{
+        Context, Dispatch, MAX_TRIPS, Strategy, matmul, padded, row_columns,
+        softmax::SERIAL_ROWS,
+        tune::{Class, Op},
+    },
     Batch, Chunk,
 };
 use crate::{Result, ops::Similarity, tensor::Precision};
@@ -97,39 +101,49 @@ impl Shape {
 /// Bytes of workgroup memory that the fused kernels want.
 const FUSED_MEMORY: u32 = 22_528;
 
+/// Whether updates can be made this way here.
+pub(in crate::gpu) fn can(
+    context: &Context,
+    strategy: Strategy,
+    similarity: Similarity,
+    [b, _, d]: [usize; 3],
+    precision: Precision,
+) -> bool {
+    let shape = || Shape::of(strategy, d, b, precision).is_some();
+    match strategy {
+        // Lengths of patterns, which cosine needs for the energy, are none of its business.
+        Strategy::Fused => {
+            matches!(similarity, Similarity::L2 | Similarity::Dot)
+                && context.workgroup_memory() >= FUSED_MEMORY
+                && shape()
+        }
+        Strategy::Few => similarity != Similarity::L1 && shape(),
+        tile => matmul::can(context, tile),
+    }
+}
+
 /// How updates are made: as was asked for, as timing has found, or by rule.
 pub(super) fn strategy(
     context: &Arc<Context>,
     similarity: Similarity,
-    [b, n, d]: [usize; 3],
+    sizes: [usize; 3],
     precision: Precision,
-) -> Result<Strategy> {
-    let can = |strategy: Strategy| {
-        let shape = Shape::of(strategy, d, b, precision).is_some();
-        match strategy {
-            // Lengths of patterns, which cosine needs for the energy, are none of its business.
-            Strategy::Fused => {
-                shape
-                    && matches!(similarity, Similarity::L2 | Similarity::Dot)
-                    && context.workgroup_memory() >= FUSED_MEMORY
-            }
-            Strategy::Few => shape && similarity != Similarity::L1,
-            _ => true,
-        }
-    };
-    if let Some(strategy) = context.strategy().filter(|s| can(*s)) {
-        return Ok(strategy);
+) -> Strategy {
+    let [b, n, _] = sizes;
+    let can = |strategy: &Strategy| can(context, *strategy, similarity, sizes, precision);
+    let timed = || context.tuned(Class::of(Op::Step, sizes, precision));
+    if let Some(strategy) = context.strategy().filter(can).or_else(|| timed().filter(can)) {
+        return strategy;
     }
-    let _ = n;
-    Ok(if !context.tiled() {
+    if !context.tiled() {
         Strategy::Direct
-    } else if b <= FEW && can(Strategy::Few) {
+    } else if b <= FEW && can(&Strategy::Few) {
         Strategy::Few
-    } else if b >= MANY && can(Strategy::Fused) {
+    } else if b >= MANY && can(&Strategy::Fused) {
         Strategy::Fused
     } else {
-        super::super::matmul::tile(context, None, b, n.min(super::CHUNK), 1)
-    })
+        matmul::tile(context, None, b, n.min(super::CHUNK), 1)
+    }
 }
 
 impl Batch<'_> {

@@ -9,6 +9,7 @@ mod chain;
 mod fused;
 
 pub(in crate::gpu) use chain::scores_family;
+pub(in crate::gpu) use fused::can;
 
 use super::{
     Buffer, Context, Dispatch, Matrix, Strategy,
@@ -20,10 +21,10 @@ use super::{
     topk::{Best, MAX_TOP_K},
 };
 use crate::{
-    Error, Result, Rows,
+    Device, Error, Result, Rows,
     ops::{
-        MASKED, Similarity,
-        descent::{Carry, Form, Landscape, Outcome, Plan, clamp_row},
+        MASKED, Similarity, Term,
+        descent::{Carry, Form, Landscape, Outcome, Plan, Terms, clamp_row},
     },
     tensor::{GpuShard, Precision, Shards},
 };
@@ -144,14 +145,15 @@ impl<'a> Batch<'a> {
         context: &'a Arc<Context>,
         form: Form,
         states: &'a Buffer,
-        (b, d): (usize, usize),
-        n: usize,
+        [b, n, d]: [usize; 3],
         precision: Precision,
         widest: usize,
+        wanted: Option<Strategy>,
     ) -> Result<Self> {
         let scratch = SCRATCH.min(context.binding_limit() as usize);
         let chunk = (scratch / 4 / b).clamp(64, CHUNK).min(n.next_multiple_of(64)) / 64 * 64;
-        let strategy = fused::strategy(context, form.similarity, [b, n, d], precision)?;
+        let by_rule = || fused::strategy(context, form.similarity, [b, n, d], precision);
+        let strategy = wanted.unwrap_or_else(by_rule);
         let splits = match fused::Shape::of(strategy, d, b, precision) {
             Some(shape) => shape.parts(b, n),
             None => 1,
@@ -174,6 +176,11 @@ impl<'a> Batch<'a> {
             strategy,
             tile: Some(strategy).filter(|_| !one_pass),
         })
+    }
+
+    /// Most patterns of one chunk of an update.
+    fn longest(&self) -> usize {
+        if self.tile.is_some() { self.chunk } else { usize::MAX }
     }
 
     /// Records a pass for an update of the states: weighted sums of the patterns.
@@ -245,7 +252,7 @@ fn chunks<'a>(
         let mut start = 0;
         while start < shard.rows {
             let first = shard.first + start;
-            let mut end = (start + most).min(shard.rows);
+            let mut end = start.saturating_add(most).min(shard.rows);
             // Values have other row lengths, so their shards may end elsewhere.
             let of_values = values.and_then(|v| v.gpu_shards().iter().rfind(|s| s.first <= first));
             if let Some(v) = of_values {
@@ -266,6 +273,18 @@ pub(crate) fn descend(
     terms: &[Buffer],
     queries: &Rows<'_>,
     plan: &Plan<'_>,
+) -> Result<Outcome> {
+    descend_by(context, landscape, terms, queries, plan, None)
+}
+
+/// The same, with the way of updating that is wanted.
+fn descend_by(
+    context: &Arc<Context>,
+    landscape: &Landscape<'_>,
+    terms: &[Buffer],
+    queries: &Rows<'_>,
+    plan: &Plan<'_>,
+    wanted: Option<Strategy>,
 ) -> Result<Outcome> {
     let b = queries.rows();
     word("number of patterns", landscape.patterns.rows())?;
@@ -289,6 +308,7 @@ pub(crate) fn descend(
             queries,
             start..(start + batch).min(b),
             plan,
+            wanted,
         )?);
         if let Some(progress) = plan.progress {
             progress(i as u64 + 1, total);
@@ -304,20 +324,28 @@ fn descend_batch(
     queries: &Rows<'_>,
     range: Range<usize>,
     plan: &Plan<'_>,
+    wanted: Option<Strategy>,
 ) -> Result<Outcome> {
     let (b, d) = (range.len(), queries.columns());
     let form = landscape.form;
     let patterns = landscape.patterns;
     let widest = d.max(plan.values.map_or(0, Shards::columns));
     let states = Matrix::upload(context, &queries.slice(range.clone()), b, d)?;
-    let batch =
-        Batch::new(context, form, states.buffer(), (b, d), patterns.rows(), patterns.precision(), widest)?;
+    let batch = Batch::new(
+        context,
+        form,
+        states.buffer(),
+        [b, patterns.rows(), d],
+        patterns.precision(),
+        widest,
+        wanted,
+    )?;
     let (clamp, clamp_per_query) = upload_clamp(context, plan, range, d)?;
     let trace = match plan.trace && plan.steps > 0 {
         true => Some(context.storage("energy trace", b as u64 * u64::from(plan.steps) * 16)?),
         false => None,
     };
-    let parts = chunks(patterns.gpu_shards(), terms, None, batch.chunk);
+    let parts = chunks(patterns.gpu_shards(), terms, None, batch.longest());
     let skip = plan.tolerance > 0.0;
     batch.queries.start(context, states.buffer(), d, form.beta, form.similarity, false)?;
     for step in 0..plan.steps {
@@ -337,18 +365,14 @@ fn descend_batch(
         }
     }
     // Where they ended: energies, weights, values.
-    let mut best = Best::new(context, b, plan.top_k)?;
-    let parts = chunks(patterns.gpu_shards(), terms, plan.values, batch.chunk);
-    batch.pass(
-        &parts,
-        &mut Pass {
-            width: plan.values.map_or(0, Shards::columns),
-            precision: plan.values.map_or(Precision::F32, Shards::precision),
-            skip: false,
-            weigh: true,
-            best: Some(&mut best),
-        },
-    )?;
+    let mut best = Best::new(context, b, if plan.evaluate { plan.top_k } else { 0 })?;
+    if plan.evaluate {
+        let parts = chunks(patterns.gpu_shards(), terms, plan.values, batch.chunk);
+        let precision = plan.values.map_or(Precision::F32, Shards::precision);
+        let width = plan.values.map_or(0, Shards::columns);
+        let best = Some(&mut best);
+        batch.pass(&parts, &mut Pass { width, precision, skip: false, weigh: true, best })?;
+    }
     let mut wanted = vec![states.buffer(), &batch.queries.queries, best.buffer()];
     wanted.extend(trace.as_ref());
     wanted.extend(plan.values.map(|_| &batch.sums));
@@ -393,6 +417,21 @@ fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>]) -> Result<O
         false => Vec::new(),
     };
     for (i, q) in queries.iter().enumerate() {
+        out.steps.push(q.steps);
+        out.settled.push(q.settled != 0);
+        let earlier = (0..q.steps as usize).filter_map(|t| trace.get(t * b + i)).map(|e| {
+            let carry = Carry { m: e[0].into(), l: 1.0, h: 0.0, le: e[1].into() };
+            carry.energy(form, e[2].into())
+        });
+        if !plan.evaluate {
+            let energies: Vec<f32> = earlier.collect();
+            if let Some(energy) = energies.iter().find(|e| !e.is_finite()) {
+                let message = format!("query {i} came back without a weight (energy {energy})");
+                return Err(Error::Gpu { what: "step".into(), message });
+            }
+            out.trace.push(energies);
+            continue;
+        }
         if !(q.m.is_finite() && q.l > 0.0) || q.m <= MASKED {
             let message = format!("query {i} came back without a weight (m {}, l {})", q.m, q.l);
             return Err(Error::Gpu { what: "recall".into(), message });
@@ -401,14 +440,8 @@ fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>]) -> Result<O
         let energy = carry.energy(form, q.squared.into());
         out.energy.push(energy);
         if plan.trace {
-            let earlier = (0..q.steps as usize).filter_map(|t| trace.get(t * b + i)).map(|e| {
-                let carry = Carry { m: e[0].into(), l: 1.0, h: 0.0, le: e[1].into() };
-                carry.energy(form, e[2].into())
-            });
             out.trace.push(earlier.chain([energy]).collect());
         }
-        out.steps.push(q.steps);
-        out.settled.push(q.settled != 0);
         out.effective.push(carry.effective());
         let best = i * plan.top_k..(i + 1) * plan.top_k;
         out.weights.extend(scores[best].iter().map(|s| carry.weight(*s)));
@@ -435,10 +468,10 @@ pub(crate) fn step(
     let form = Form { similarity, beta, offset: 0.0 };
     let terms = terms(context, patterns, similarity)?;
     context.copy(queries.buffer(), states.buffer());
-    let batch = Batch::new(context, form, states.buffer(), (b, d), n, Precision::F32, d)?;
+    let batch = Batch::new(context, form, states.buffer(), [b, n, d], Precision::F32, d, None)?;
     let kept = context.storage("energy trace", b as u64 * 16)?;
     batch.queries.start(context, states.buffer(), d, beta, similarity, false)?;
-    let parts = chunks_of_matrix(patterns, &terms, batch.chunk);
+    let parts = chunks_of_matrix(patterns, &terms, batch.longest());
     batch.update(&parts, false)?;
     batch.finish(&Finish {
         skip: false,
@@ -468,10 +501,10 @@ fn chunks_of_matrix<'a>(patterns: &'a Matrix, terms: &'a Buffer, most: usize) ->
         patterns: patterns.buffer(),
         terms,
         readout: None,
-        rows: start..(start + most).min(n),
+        rows: start..start.saturating_add(most).min(n),
         first: start,
     };
-    (0..n).step_by(most).map(chunk).collect()
+    (0..n).step_by(most.max(1)).map(chunk).collect()
 }
 
 /// See [`crate::ops::nearest`].
@@ -491,7 +524,7 @@ pub(crate) fn nearest(
     }
     let form = Form { similarity, beta: 1.0, offset: 0.0 };
     let terms = terms(context, patterns, similarity)?;
-    let batch = Batch::new(context, form, queries.buffer(), (b, d), n, Precision::F32, d)?;
+    let batch = Batch::new(context, form, queries.buffer(), [b, n, d], Precision::F32, d, None)?;
     batch.queries.start(context, queries.buffer(), d, 1.0, similarity, true)?;
     let mut best = Best::new(context, b, k)?;
     let parts = chunks_of_matrix(patterns, &terms, batch.chunk);
@@ -500,4 +533,54 @@ pub(crate) fn nearest(
     batch.pass(&parts, &mut pass)?;
     let bytes = context.read(&[best.buffer()])?;
     Ok(Best::unpack(&bytes[0]))
+}
+
+/// The name of the way in which a step of these sizes is made.
+pub(crate) fn variant(
+    context: &Arc<Context>,
+    similarity: Similarity,
+    sizes: [usize; 3],
+    precision: Precision,
+) -> &'static str {
+    fused::strategy(context, similarity, sizes, precision).name()
+}
+
+/// A step over random patterns, ready to run: what the tuner times.
+pub(super) struct Prepared<'a> {
+    context: &'a Arc<Context>,
+    patterns: Shards,
+    terms: Vec<Buffer>,
+    queries: &'a Rows<'static>,
+    form: Form,
+    strategy: Strategy,
+}
+
+impl<'a> Prepared<'a> {
+    pub(super) fn new(
+        context: &'a Arc<Context>,
+        queries: &'a Rows<'static>,
+        rows: &Rows<'_>,
+        precision: Precision,
+        beta: f32,
+        strategy: Strategy,
+    ) -> Result<Self> {
+        let similarity = Similarity::Dot;
+        let mut patterns = Shards::new(&Device::Gpu(Arc::clone(context)), rows.columns(), precision)?;
+        patterns.append(rows, None)?;
+        let term = Term::new(similarity, 0.0);
+        let of_shard =
+            |shard: &GpuShard| context.upload("terms", bytemuck::cast_slice(&vec![term; shard.rows]));
+        let terms = patterns.gpu_shards().iter().map(of_shard).collect::<Result<_>>()?;
+        let form = Form { similarity, beta, offset: 0.0 };
+        Ok(Self { context, patterns, terms, queries, form, strategy })
+    }
+
+    /// The states after the step.
+    pub(super) fn run(&self) -> Result<Vec<f32>> {
+        // Only the kind of terms matters to the dispatch; the buffers go in beside it.
+        let none = Terms::Cpu(Vec::new());
+        let landscape = Landscape { patterns: &self.patterns, terms: &none, form: self.form };
+        let strategy = Some(self.strategy);
+        Ok(descend_by(self.context, &landscape, &self.terms, self.queries, &Plan::step(), strategy)?.states)
+    }
 }

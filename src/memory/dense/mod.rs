@@ -202,6 +202,27 @@ impl DenseMemory {
         if separation.abs() > least * to_itself.abs().max(to_other.abs()) { separation } else { 0.0 }
     }
 
+    /// One update of states `[b, d]`, and their energies before it `[b]`, in one pass over the patterns: for
+    /// programs that bring a loop of their own. [`Memory::recall`] is this until nothing moves, without
+    /// a way back to the host in between, and then a look at where the states are.
+    ///
+    /// # Errors
+    /// As [`Memory::energy`].
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let memory = DenseMemory::builder().beta(8.0).build(&[[0.0, 1.0], [1.0, 0.0]])?;
+    /// let (states, energy) = memory.step(&[[0.9, 0.2]])?;
+    /// assert!(states[(0, 0)] > 0.99 && energy.len() == 1);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn step(&self, states: &dyn ToRows) -> Result<(Rows<'static>, Vec<f32>)> {
+        let rows = states.to_rows()?;
+        let outcome = self.run(&rows, None, None, &Plan::step())?.0;
+        let energy = outcome.trace.into_iter().flatten().collect();
+        Ok((Rows::new(outcome.states, self.dim())?, energy))
+    }
+
     /// Stores patterns, `shared` being the same rows without a need to copy them.
     fn add(&mut self, rows: &Rows<'_>, shared: Option<SharedRows>) -> Result<()> {
         if rows.rows() == 0 {
@@ -501,6 +522,7 @@ impl Memory for DenseMemory {
             clamp: options.clamp,
             trace: options.trace,
             top_k,
+            evaluate: true,
             values: self.values.as_ref(),
             progress: options.progress,
         };

@@ -1,0 +1,368 @@
+//! Which way is fastest on this adapter, found by timing, and kept for the next time.
+//!
+//! Jobs are put into classes by their sizes, rounded to powers of four (columns: of two). For each class
+//! the candidates run on random data of such sizes; whose result is not that of the CPU is out, the
+//! fastest of the others wins. On hardware a class is timed when it first occurs, or ahead of time by
+//! `attractor tune`; on a software adapter only when asked. The table lies in the user's cache folder, one
+//! file per adapter, driver and set of kernels, so that nothing outlives what it was measured on.
+
+use super::{Context, Strategy, descent, matmul, shader};
+use crate::{
+    Error, Precision, Result, Rows,
+    cpu::{self, matmul::Operand},
+    io::write_bytes,
+    ops::{Layout, Similarity},
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// A softmax step.
+    Step,
+    /// A product of queries and patterns.
+    Matmul,
+}
+
+/// A class of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// What is done.
+    pub op: Op,
+    /// Queries, patterns and columns, rounded.
+    pub sizes: [usize; 3],
+    /// How patterns are kept.
+    pub precision: Precision,
+}
+
+impl Class {
+    /// The class of a job of `b` queries, `n` patterns and `d` columns.
+    pub fn of(op: Op, [b, n, d]: [usize; 3], precision: Precision) -> Self {
+        let to = |size: usize, bits: u32| 1 << ((size.max(1).ilog2() + bits / 2) / bits * bits);
+        Self { op, sizes: [to(b, 2), to(n, 2), to(d.max(4), 1)], precision }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let op = if self.op == Op::Step { "step" } else { "matmul" };
+        let [b, n, d] = self.sizes;
+        write!(f, "{op} {b}x{n}x{d} {}", self.precision)
+    }
+}
+
+/// What timing has found for a class.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// The class.
+    pub class: Class,
+    /// The fastest candidate.
+    pub winner: Strategy,
+    /// Seconds of each candidate; `None` where it was wrong or failed.
+    pub times: Vec<(Strategy, Option<f64>)>,
+}
+
+/// Winners by class.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    winners: BTreeMap<String, Strategy>,
+}
+
+/// Operations that one run may cost on hardware, and on a software adapter.
+const WORK: [f64; 2] = [2e10, 1e9];
+/// Timed runs of a candidate.
+const RUNS: usize = 3;
+/// Seconds after which one run is enough.
+const LONG: f64 = 0.5;
+
+impl Table {
+    /// The table of this adapter, as far as one has been kept.
+    pub(super) fn load(context: &Context) -> Self {
+        let text = path(context).and_then(|p| std::fs::read_to_string(p).ok()).unwrap_or_default();
+        Self { winners: parse(&text) }
+    }
+
+    pub(super) fn get(&self, class: Class) -> Option<Strategy> {
+        self.winners.get(&class.to_string()).copied()
+    }
+
+    pub(super) fn insert(&mut self, class: Class, winner: Strategy) {
+        self.winners.insert(class.to_string(), winner);
+    }
+}
+
+/// Winners in the lines of a kept table; what cannot be read is left out, and timed again.
+fn parse(text: &str) -> BTreeMap<String, Strategy> {
+    let line = |line: &str| {
+        let mut fields = line.split('\t');
+        let (class, winner) = (fields.next()?, fields.next()?);
+        let strategy = Strategy::ALL.into_iter().find(|s| s.name() == winner)?;
+        Some((class.to_owned(), strategy))
+    };
+    text.lines().filter(|l| !l.starts_with('#')).filter_map(line).collect()
+}
+
+/// The folder of kept tables: `ATTRACTOR_CACHE`, else `attractor` in the user's cache folder; `None` where
+/// there is no such place.
+pub fn folder() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(folder) = variable("ATTRACTOR_CACHE") {
+        return Some(folder);
+    }
+    let base = if cfg!(target_os = "windows") {
+        variable("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        variable("HOME").map(|home| home.join("Library").join("Caches"))
+    } else {
+        variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
+    };
+    base.map(|base| base.join("attractor"))
+}
+
+/// What the figures hold for: adapter, driver, version of this library and its kernels.
+fn fingerprint(context: &Context) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut take = |text: &str| {
+        for byte in text.bytes() {
+            // FNV-1a.
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    take(context.name());
+    take(context.driver());
+    take(env!("CARGO_PKG_VERSION"));
+    for variant in shader::variants().into_iter().flat_map(BTreeMap::values) {
+        take(&variant.name);
+        take(&variant.source_for(context.extras()).unwrap_or_default());
+    }
+    format!("{hash:016x}")
+}
+
+fn path(context: &Context) -> Option<PathBuf> {
+    Some(folder()?.join(format!("tuning-{}.tsv", fingerprint(context))))
+}
+
+/// Adds what was found to the kept table. Another process may have added to it meanwhile: its lines stay.
+fn keep(context: &Context, tuning: &Tuning) -> Result<()> {
+    let Some(path) = path(context) else { return Ok(()) };
+    if let Some(folder) = path.parent() {
+        let failed = |source| Error::File { path: folder.to_owned(), action: "create", source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    write_bytes(&path, with_line(&kept(&path), context, tuning).as_bytes())
+}
+
+fn kept(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The text of a table with the line of one class replaced or added.
+fn with_line(text: &str, context: &Context, tuning: &Tuning) -> String {
+    let class = tuning.class.to_string();
+    let times = tuning.times.iter().map(|(strategy, time)| match time {
+        Some(seconds) => format!("{}={seconds:e}", strategy.name()),
+        None => format!("{}=wrong", strategy.name()),
+    });
+    let line = format!("{class}\t{}\t{}", tuning.winner.name(), times.collect::<Vec<_>>().join(" "));
+    let mut lines: Vec<&str> = text
+        .lines()
+        .filter(|l| !l.starts_with('#') && l.split('\t').next() != Some(&class))
+        .chain([line.as_str()])
+        .collect();
+    lines.sort_unstable();
+    let head =
+        format!("# {} ({}), attractor {}", context.name(), context.driver(), env!("CARGO_PKG_VERSION"));
+    format!("{head}\n# class, fastest, seconds of each\n{}\n", lines.join("\n"))
+}
+
+/// Times the candidates of a class, keeps the result, and uses it from now on.
+///
+/// # Errors
+/// Faults of the device; [`Error::File`] where the result cannot be kept.
+///
+/// ```no_run
+/// use attractor::{Precision, gpu::{Context, tune::{Class, Op, tune}}};
+/// let context = Context::open("")?;
+/// let tuning = tune(&context, Class::of(Op::Step, [64, 20_000, 128], Precision::F32))?;
+/// println!("{}: {}", tuning.class, tuning.winner.name());
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn tune(context: &Arc<Context>, class: Class) -> Result<Tuning> {
+    let tuning = time(context, class)?;
+    context.learn(class, tuning.winner);
+    keep(context, &tuning)?;
+    Ok(tuning)
+}
+
+/// Times the candidates of a class.
+pub(super) fn time(context: &Arc<Context>, class: Class) -> Result<Tuning> {
+    let job = Job::new(context, class)?;
+    let expected = job.expected();
+    let mut times = Vec::new();
+    for strategy in job.candidates(context) {
+        times.push((strategy, job.time(context, strategy, &expected)));
+    }
+    let fastest = times.iter().filter_map(|(s, t)| Some((*s, (*t)?))).min_by(|a, b| a.1.total_cmp(&b.1));
+    match fastest {
+        Some((winner, _)) => Ok(Tuning { class, winner, times }),
+        None => Err(Error::Gpu {
+            what: format!("tuning of {class}"),
+            message: "no kernel gives the CPU's result; please report this adapter and driver".into(),
+        }),
+    }
+}
+
+/// Random data of the sizes of a class, or smaller where those would take long.
+struct Job {
+    class: Class,
+    sizes: [usize; 3],
+    queries: Rows<'static>,
+    patterns: Rows<'static>,
+}
+
+impl Job {
+    fn new(context: &Context, class: Class) -> Result<Self> {
+        let [b, n, d] = class.sizes;
+        let work = WORK[usize::from(context.is_software())];
+        let room = context.binding_limit() as usize / 4 / d.next_multiple_of(8).max(b);
+        let n = n.min((work / (4.0 * b as f64 * d as f64)) as usize).min(room).max(64.min(n));
+        let mut state = 1_u32;
+        let mut values = |rows: usize| {
+            let value = |_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let uniform = (state >> 8) as f32 / (1 << 24) as f32;
+                // Exact in f16 too, so that one expectation serves both.
+                (uniform * 64.0).floor() / 32.0 - 1.0
+            };
+            Rows::new((0..rows * d).map(value).collect::<Vec<f32>>(), d)
+        };
+        Ok(Self { class, sizes: [b, n, d], queries: values(b)?, patterns: values(n)? })
+    }
+
+    fn candidates(&self, context: &Arc<Context>) -> Vec<Strategy> {
+        let can = |strategy: &Strategy| match self.class.op {
+            Op::Step => descent::can(context, *strategy, Similarity::Dot, self.sizes, self.class.precision),
+            Op::Matmul => matmul::can(context, *strategy),
+        };
+        Strategy::ALL.into_iter().filter(can).collect()
+    }
+
+    /// Small enough that the weights are many, large enough that they differ.
+    fn beta(&self) -> f32 {
+        1.0 / (self.sizes[2] as f32).sqrt()
+    }
+
+    fn expected(&self) -> Vec<f32> {
+        let [b, n, d] = self.sizes;
+        let queries = Operand::new(self.queries.as_slice(), b, d);
+        let patterns = Operand::new(self.patterns.as_slice(), n, d);
+        match self.class.op {
+            Op::Step => cpu::descent::step(queries, patterns, self.beta(), Similarity::Dot).0,
+            Op::Matmul => {
+                let mut out = vec![0.0; b * n];
+                cpu::matmul::matmul(
+                    &mut out,
+                    queries,
+                    patterns,
+                    Layout::NT,
+                    false,
+                    rayon::current_num_threads(),
+                );
+                out
+            }
+        }
+    }
+
+    /// Seconds of a run; `None` where the result is wrong, or there is none.
+    fn time(&self, context: &Arc<Context>, strategy: Strategy, expected: &[f32]) -> Option<f64> {
+        let prepared = match self.class.op {
+            Op::Step => Prepared::Step(
+                descent::Prepared::new(
+                    context,
+                    &self.queries,
+                    &self.patterns,
+                    self.class.precision,
+                    self.beta(),
+                    strategy,
+                )
+                .ok()?,
+            ),
+            Op::Matmul => Prepared::Matmul(
+                super::Matrix::upload(context, &self.queries, self.sizes[0], self.sizes[2]).ok()?,
+                super::Matrix::upload(context, &self.patterns, self.sizes[1], self.sizes[2]).ok()?,
+            ),
+        };
+        // The first run also compiles. Its result has to be right before its time may count.
+        let got = prepared.run(strategy, true).ok()?;
+        let largest = expected.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        let right = |(got, want): (&f32, &f32)| (got - want).abs() <= 1e-4 * largest;
+        if got.len() != expected.len() || !got.iter().zip(expected).all(right) {
+            tracing::warn!(
+                "{} gives wrong results for {} on {}",
+                strategy.name(),
+                self.class,
+                context.name()
+            );
+            return None;
+        }
+        let mut best = f64::INFINITY;
+        for _ in 0..RUNS {
+            let started = Instant::now();
+            prepared.run(strategy, false).ok()?;
+            best = best.min(started.elapsed().as_secs_f64());
+            if best > LONG {
+                break;
+            }
+        }
+        Some(best)
+    }
+}
+
+/// A job whose data is on the device.
+enum Prepared<'a> {
+    Step(descent::Prepared<'a>),
+    Matmul(super::Matrix, super::Matrix),
+}
+
+impl Prepared<'_> {
+    /// Runs the job to its end; the result itself only where it is wanted, since reading it back takes as
+    /// long for all candidates.
+    fn run(&self, strategy: Strategy, whole: bool) -> Result<Vec<f32>> {
+        match self {
+            Self::Step(step) => step.run(),
+            Self::Matmul(a, b) => {
+                let out = matmul::matmul_by(a, b, Layout::NT, Some(strategy))?;
+                if whole { out.download() } else { out.context().finish().map(|()| Vec::new()) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_round_to_powers() {
+        let class = |sizes| Class::of(Op::Step, sizes, Precision::F32).to_string();
+        assert_eq!(class([1, 1, 1]), "step 1x1x4 f32");
+        assert_eq!(class([64, 20_000, 128]), "step 64x16384x128 f32");
+        assert_eq!(class([33, 100_000, 384]), "step 64x65536x256 f32");
+        assert_eq!(class([1024, 1_000_000, 12_288]), "step 1024x1048576x8192 f32");
+    }
+
+    #[test]
+    fn tables_survive_what_is_wrong_in_them() {
+        let text = "# head\nstep 1x1x4 f32\tfew\tfew=1e-3\nnonsense\nmatmul 4x4x4 f32\tabacus\t\n\n";
+        let winners = parse(text);
+        assert_eq!(winners.len(), 1);
+        assert_eq!(winners.get("step 1x1x4 f32"), Some(&Strategy::Few));
+        assert!(parse("\0\u{fffd}\t\t\t").is_empty());
+    }
+}

@@ -1,0 +1,63 @@
+//! The table of timings. A binary of its own, because it sets an environment variable.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that fails should say where")]
+
+use attractor::{
+    Device, Precision,
+    gpu::{
+        Context, Options,
+        tune::{Class, Op, tune},
+    },
+    machine::variant,
+};
+
+/// The GPU that tests run on, as in the suite.
+fn open(options: Options) -> Option<Device> {
+    let selector = std::env::var("ATTRACTOR_TEST_GPU").unwrap_or_else(|_| "software".to_owned());
+    match Context::open_with(&selector, options) {
+        Ok(context) => Some(Device::Gpu(context)),
+        Err(error) => {
+            let required = std::env::var("ATTRACTOR_REQUIRE_GPU").is_ok_and(|v| v == "1");
+            assert!(!required, "ATTRACTOR_REQUIRE_GPU=1, but: {error}");
+            eprintln!("skipping the GPU: {error}");
+            None
+        }
+    }
+}
+
+/// A table of timings is made, kept, used, and survives nonsense and another process's additions.
+#[test]
+fn timings_are_kept_and_used() {
+    let Some(device) = open(Options::default()) else { return };
+    let context = device.as_gpu().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    #[allow(unsafe_code, reason = "the environment is changed")]
+    // SAFETY: this is the only test of its binary, and nothing runs beside it.
+    unsafe {
+        std::env::set_var("ATTRACTOR_CACHE", folder.path());
+    }
+    let class = Class::of(Op::Step, [8, 300, 12], Precision::F32);
+    let tuning = tune(context, class).unwrap();
+    // Every way there is was tried, and every one was right.
+    assert_eq!(tuning.times.len(), 6, "{:?}", tuning.times);
+    assert!(tuning.times.iter().all(|(_, seconds)| seconds.is_some()), "{:?}", tuning.times);
+    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let first = std::fs::read_to_string(&file).unwrap();
+    assert!(first.contains(&format!("{class}\t{}\t", tuning.winner.name())), "{first}");
+    // Lines of others stay; a line of the same class is replaced.
+    std::fs::write(&file, format!("{first}step 1x1x4 f32\tfew\tfew=1e-3\nnonsense\n")).unwrap();
+    tune(context, class).unwrap();
+    let second = std::fs::read_to_string(&file).unwrap();
+    assert!(second.contains("step 1x1x4 f32\tfew"), "{second}");
+    assert_eq!(second.matches(&class.to_string()).count(), 1, "{second}");
+    // A device that is opened afterwards takes the winner; a deterministic one goes by rule.
+    std::fs::write(&file, format!("{class}\tfew\tfew=1e-3\n")).unwrap();
+    let sizes = [8, 300, 12];
+    let name = |options| {
+        let device = open(options).unwrap();
+        variant(&device, Op::Step, sizes, Precision::F32)
+    };
+    assert_eq!(name(Options::default()), "few");
+    let deterministic = Options { deterministic: true, ..Default::default() };
+    assert_eq!(name(deterministic), "direct");
+}
