@@ -81,6 +81,10 @@ pub struct Options {
     pub kernels: Kernels,
     /// Pretend that a storage binding holds at most so many bytes, to try the borders of shards.
     pub binding_limit: Option<u64>,
+    /// Bytes that the patterns of a memory may take on the device. Those beyond it stay on the host (in a mapped
+    /// file where they come from one) and go through the device at each step. Without a limit that happens
+    /// where the device runs out of memory.
+    pub memory_budget: Option<u64>,
     /// Use this wherever it can be used, whatever the shape.
     pub strategy: Option<Strategy>,
     /// Make no use of features beyond WebGPU's core (immediates, subgroups, native f16).
@@ -294,6 +298,16 @@ impl Context {
     /// Notes what timing has found.
     pub(super) fn learn(self: &Arc<Self>, class: tune::Class, winner: Strategy) {
         lock(&self.tuning).get_or_insert_with(|| tune::Table::load(self)).insert(class, winner);
+    }
+
+    /// Sends what is recorded. Waits only where much is under way already.
+    pub(crate) fn flush(&self) -> Result<()> {
+        self.submit(lock(&self.recorder)).map(drop)
+    }
+
+    /// Bytes that the patterns of a memory may take on the device.
+    pub(crate) fn memory_budget(&self) -> u64 {
+        self.options.memory_budget.unwrap_or(u64::MAX)
     }
 
     /// Sends what is recorded and waits for its end.

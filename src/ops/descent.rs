@@ -6,7 +6,11 @@
 //! 3 (dot); its L2 form is mean-shift on a Gaussian kernel density. Shapes: states `[b, d]`, patterns `[n, d]`, values `[n, v]`.
 
 use super::{Similarity, Term};
-use crate::{Device, Error, Result, Rows, cpu, gpu, tensor::Shards};
+use crate::{
+    Device, Error, Result, Rows, cpu, gpu,
+    tensor::{GpuShard, Shards},
+};
+use std::sync::Arc;
 
 /// Told of work done from time to time: `(done, total)`. On a GPU once per thousand queries or so.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
@@ -33,8 +37,16 @@ pub(crate) struct Landscape<'a> {
 /// One [`Term`] per pattern, where the patterns are.
 pub(crate) enum Terms {
     Cpu(Vec<Term>),
+    Gpu(GpuTerms),
+}
+
+/// The terms of patterns on a GPU, and of those that the GPU has no room for.
+pub(crate) struct GpuTerms {
     /// One buffer per shard.
-    Gpu(Vec<gpu::Buffer>),
+    pub(crate) resident: Vec<gpu::Buffer>,
+    pub(crate) overflow: Vec<Term>,
+    /// Number of the first pattern that is not on the device.
+    pub(crate) first_overflow: usize,
 }
 
 impl Terms {
@@ -42,14 +54,20 @@ impl Terms {
     pub(crate) fn upload(terms: Vec<Term>, patterns: &Shards) -> Result<Self> {
         match patterns.device() {
             Device::Cpu => Ok(Self::Cpu(terms)),
-            Device::Gpu(context) => {
-                let buffers = patterns.gpu_shards().iter().map(|shard| {
-                    context
-                        .upload("terms", bytemuck::cast_slice(&terms[shard.first..shard.first + shard.rows]))
-                });
-                Ok(Self::Gpu(buffers.collect::<Result<_>>()?))
-            }
+            Device::Gpu(context) => Ok(Self::Gpu(GpuTerms::new(context, terms, patterns)?)),
         }
+    }
+}
+
+impl GpuTerms {
+    pub(crate) fn new(context: &Arc<gpu::Context>, mut terms: Vec<Term>, patterns: &Shards) -> Result<Self> {
+        let shards = patterns.gpu_shards();
+        let first_overflow = shards.last().map_or(0, |s| s.first + s.rows);
+        let overflow = terms.split_off(first_overflow);
+        let of_shard =
+            |s: &GpuShard| context.upload("terms", bytemuck::cast_slice(&terms[s.first..s.first + s.rows]));
+        let resident = shards.iter().map(of_shard).collect::<Result<_>>()?;
+        Ok(Self { resident, overflow, first_overflow })
     }
 }
 

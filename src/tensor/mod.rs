@@ -2,7 +2,7 @@
 
 mod shards;
 
-pub(crate) use shards::{CpuShard, GpuShard, Shards};
+pub(crate) use shards::{CpuShard, GpuShard, Shards, packed};
 pub use shards::{Precision, SharedRows};
 
 use crate::{Device, Error, Result, Rows, ToRows, gpu};

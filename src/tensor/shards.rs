@@ -44,8 +44,12 @@ pub(crate) struct Shards {
     columns: usize,
     rows: usize,
     precision: Precision,
+    /// The rows where the device is the CPU; else those that a GPU has no room for, which come after those that
+    /// it has.
     cpu: Vec<CpuBlock>,
     gpu: Vec<GpuShard>,
+    /// Bytes that the rows may take on a GPU.
+    budget: u64,
     /// Most rows of one shard.
     limit: usize,
 }
@@ -53,7 +57,8 @@ pub(crate) struct Shards {
 enum CpuBlock {
     F32(Vec<f32>),
     F16(Vec<f16>),
-    Shared(SharedRows),
+    /// From this value on.
+    Shared(SharedRows, usize),
 }
 
 /// Whole rows on the CPU.
@@ -159,6 +164,7 @@ impl Shards {
             precision,
             cpu: Vec::new(),
             gpu: Vec::new(),
+            budget: u64::MAX,
             limit,
         })
     }
@@ -166,6 +172,22 @@ impl Shards {
     /// Bytes of one row on a GPU, where rows are padded to whole vectors.
     fn row_bytes(columns: usize, precision: Precision) -> usize {
         gpu::row_columns(columns, precision) * if precision == Precision::F16 { 2 } else { 4 }
+    }
+
+    /// Lets rows stay on the host where a GPU has no room for them, or where they would take more than
+    /// `budget` bytes of its memory, of which a half is for rows on their way.
+    pub(crate) fn may_overflow(&mut self, budget: u64) {
+        self.budget = budget.min(1 << 60);
+    }
+
+    /// Bytes of a GPU's memory that rows may take altogether.
+    pub(crate) fn budget(&self) -> usize {
+        self.budget as usize
+    }
+
+    /// Bytes of one row on a GPU.
+    pub(crate) fn row_size(&self) -> usize {
+        Self::row_bytes(self.columns, self.precision)
     }
 
     /// Allows at most so many rows to a shard, to try the borders of shards with little data.
@@ -194,12 +216,15 @@ impl Shards {
     }
 
     pub(crate) fn cpu_shards(&self) -> Vec<CpuShard<'_>> {
-        let mut first = 0;
+        let mut first = self.gpu.last().map_or(0, |s| s.first + s.rows);
         let shards = self.cpu.iter().map(|block| {
             let (data, length) = match block {
                 CpuBlock::F32(v) => (CpuData::F32(v), v.len()),
                 CpuBlock::F16(v) => (CpuData::F16(v), v.len()),
-                CpuBlock::Shared(v) => (CpuData::F32((**v).as_ref()), (**v).as_ref().len()),
+                CpuBlock::Shared(v, from) => {
+                    let values = &(**v).as_ref()[*from..];
+                    (CpuData::F32(values), values.len())
+                }
             };
             let rows = length / self.columns;
             first += rows;
@@ -216,13 +241,23 @@ impl Shards {
     pub(crate) fn append(&mut self, rows: &Rows<'_>, shared: Option<SharedRows>) -> Result<()> {
         match (self.device.clone(), shared) {
             (Device::Cpu, Some(shared)) if self.precision == Precision::F32 && self.limit == usize::MAX => {
-                self.cpu.push(CpuBlock::Shared(shared));
+                self.cpu.push(CpuBlock::Shared(shared, 0));
             }
             (Device::Cpu, _) => self.append_cpu(rows),
-            (Device::Gpu(context), _) => {
-                if let Err(error) = self.append_gpu(&context, rows) {
-                    self.truncate_gpu(self.rows);
-                    return Err(error);
+            (Device::Gpu(context), shared) => {
+                let taken = match self.append_gpu(&context, rows) {
+                    Ok(taken) => taken,
+                    Err(error) => {
+                        self.truncate_gpu(self.rows);
+                        return Err(error);
+                    }
+                };
+                match shared {
+                    _ if taken == rows.rows() => {}
+                    Some(shared) if self.precision == Precision::F32 => {
+                        self.cpu.push(CpuBlock::Shared(shared, taken * self.columns));
+                    }
+                    _ => self.append_cpu(&rows.slice(taken..rows.rows())),
                 }
             }
         }
@@ -233,6 +268,13 @@ impl Shards {
     /// Drops the rows from `rows` on, on a GPU.
     pub(crate) fn truncate_gpu(&mut self, rows: usize) {
         self.rows = self.rows.min(rows);
+        let mut left = rows.saturating_sub(self.gpu.last().map_or(0, |s| s.first + s.rows));
+        for block in &mut self.cpu {
+            let (columns, length) = (self.columns, block.length() / self.columns);
+            block.truncate(left.min(length) * columns);
+            left -= left.min(length);
+        }
+        self.cpu.retain(|block| block.length() > 0);
         self.gpu.retain(|s| s.first < rows);
         if let Some(last) = self.gpu.last_mut() {
             last.rows = last.rows.min(rows - last.first);
@@ -266,7 +308,7 @@ impl Shards {
             let spare = match self.cpu.last() {
                 Some(CpuBlock::F32(v)) => self.limit - v.len() / self.columns,
                 Some(CpuBlock::F16(v)) => self.limit - v.len() / self.columns,
-                Some(CpuBlock::Shared(_)) | None => 0,
+                Some(CpuBlock::Shared(..)) | None => 0,
             };
             if spare == 0 {
                 self.cpu.push(match self.precision {
@@ -280,23 +322,39 @@ impl Shards {
             match self.cpu.last_mut() {
                 Some(CpuBlock::F32(v)) => v.extend_from_slice(part.as_slice()),
                 Some(CpuBlock::F16(v)) => v.extend(part.as_slice().iter().map(|x| f16::from_f32(*x))),
-                Some(CpuBlock::Shared(_)) | None => {}
+                Some(CpuBlock::Shared(..)) | None => {}
             }
             from = to;
         }
     }
 
-    fn append_gpu(&mut self, context: &Arc<gpu::Context>, rows: &Rows<'_>) -> Result<()> {
-        let row_bytes = Self::row_bytes(self.columns, self.precision);
+    /// Takes in rows as far as there is room, and gives how many.
+    fn append_gpu(&mut self, context: &Arc<gpu::Context>, rows: &Rows<'_>) -> Result<usize> {
+        if !self.cpu.is_empty() {
+            return Ok(0);
+        }
+        let row_bytes = self.row_size();
+        let overflows = self.budget < u64::MAX;
         let mut from = 0;
         while from < rows.rows() {
             let left = rows.rows() - from;
             let first = self.gpu.last().map_or(0, |s| s.first + s.rows);
             if self.gpu.last().is_none_or(|s| s.rows == s.capacity) {
+                let taken: usize = self.gpu.iter().map(|s| s.capacity).sum();
+                // Half of the budget is for the rows that are on their way, unless all have room.
+                let all = (taken + left) as u64 * row_bytes as u64 <= self.budget;
+                let budget = if all { self.budget } else { self.budget / 2 };
+                let free = (budget / row_bytes as u64).saturating_sub(taken as u64) as usize;
                 // The first batch gets what it needs; later ones also room to grow.
                 let room = if first == 0 { left } else { left.max(first).max(256) };
-                let capacity = room.min(self.limit);
-                let buffer = context.storage_for_host("patterns", (capacity * row_bytes) as u64)?;
+                let capacity = room.min(self.limit).min(free);
+                if capacity == 0 {
+                    break;
+                }
+                let buffer = match context.storage_for_host("patterns", (capacity * row_bytes) as u64) {
+                    Err(Error::OutOfMemory { .. }) if overflows => break,
+                    made => made?,
+                };
                 self.gpu.push(GpuShard { buffer, rows: 0, capacity, first });
             }
             let Some(shard) = self.gpu.last_mut() else { continue };
@@ -306,12 +364,32 @@ impl Shards {
             shard.rows += step;
             from += step;
         }
-        Ok(())
+        Ok(from)
+    }
+}
+
+impl CpuBlock {
+    /// Values in it.
+    fn length(&self) -> usize {
+        match self {
+            Self::F32(v) => v.len(),
+            Self::F16(v) => v.len(),
+            // Never taken back: it comes with the first rows of a memory.
+            Self::Shared(v, from) => (**v).as_ref().len() - from,
+        }
+    }
+
+    fn truncate(&mut self, length: usize) {
+        match self {
+            Self::F32(v) => v.truncate(length),
+            Self::F16(v) => v.truncate(length),
+            Self::Shared(..) => {}
+        }
     }
 }
 
 /// Rows as the GPU has them: padded with zeros to whole vectors.
-fn packed(rows: &Rows<'_>, precision: Precision) -> Vec<u8> {
+pub(crate) fn packed(rows: &Rows<'_>, precision: Precision) -> Vec<u8> {
     let padded = gpu::row_columns(rows.columns(), precision);
     let mut out = Vec::with_capacity(rows.rows() * padded * 4);
     for row in rows.iter() {

@@ -14,3 +14,4 @@ mod devices;
 mod operations;
 mod oracles;
 mod shaders;
+mod spread;

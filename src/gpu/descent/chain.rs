@@ -44,12 +44,12 @@ impl Batch<'_> {
         (context.breadth() / tiles).clamp(1, (chunk / 256).max(1)).min(room.max(1))
     }
 
-    /// Records a pass over all chunks.
-    pub(super) fn pass(&self, chunks: &[Chunk<'_>], pass: &mut Pass<'_>) -> Result<()> {
+    /// Records a pass over some chunks; `fresh` says that nothing has been summed yet.
+    pub(super) fn pass(&self, chunks: &[Chunk<'_>], pass: &mut Pass<'_>, fresh: bool) -> Result<()> {
         for (i, chunk) in chunks.iter().enumerate() {
             self.score(chunk, pass)?;
             if pass.width > 0 {
-                self.sum(chunk, pass, i == 0)?;
+                self.sum(chunk, pass, fresh && i == 0)?;
             }
         }
         Ok(())

@@ -147,11 +147,16 @@ pub(super) fn strategy(
 }
 
 impl Batch<'_> {
-    /// Records the pass.
-    pub(super) fn one_pass(&self, shape: &Shape, chunks: &[Chunk<'_>], skip: bool) -> Result<()> {
+    /// Records the pass over some chunks; `fresh` says that nothing has been summed yet.
+    pub(super) fn one_pass(
+        &self,
+        shape: &Shape,
+        chunks: &[Chunk<'_>],
+        skip: bool,
+        mut fresh: bool,
+    ) -> Result<()> {
         let (b, width) = (self.queries.count, padded(self.d) / 4);
         let room = self.slices.bytes() as usize / (b * width * 16) / shape.row_groups;
-        let mut fresh = true;
         for chunk in chunks {
             let mut first = chunk.rows.start;
             while first < chunk.rows.end {

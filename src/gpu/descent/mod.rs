@@ -7,6 +7,7 @@
 
 mod chain;
 mod fused;
+mod stream;
 
 pub(in crate::gpu) use chain::scores_family;
 pub(in crate::gpu) use fused::can;
@@ -24,12 +25,13 @@ use crate::{
     Device, Error, Result, Rows,
     ops::{
         MASKED, Similarity, Term,
-        descent::{Carry, Form, Landscape, Outcome, Plan, Terms, clamp_row},
+        descent::{Carry, Form, GpuTerms, Landscape, Outcome, Plan, Terms, clamp_row},
     },
-    tensor::{GpuShard, Precision, Shards},
+    tensor::{Precision, Shards},
 };
 use chain::Pass;
 use std::{ops::Range, sync::Arc};
+use stream::Stream;
 
 /// Most queries of one recording.
 const BATCH: usize = 1024;
@@ -184,13 +186,15 @@ impl<'a> Batch<'a> {
     }
 
     /// Records a pass for an update of the states: weighted sums of the patterns.
-    fn update(&self, patterns: &[Chunk<'_>], skip: bool) -> Result<()> {
+    /// `fresh` says that nothing has been summed yet.
+    fn update(&self, patterns: &[Chunk<'_>], skip: bool, fresh: bool) -> Result<()> {
         if let Some(shape) = fused::Shape::of(self.strategy, self.d, self.queries.count, self.precision) {
-            return self.one_pass(&shape, patterns, skip);
+            return self.one_pass(&shape, patterns, skip, fresh);
         }
         self.pass(
             patterns,
             &mut Pass { width: self.d, precision: self.precision, skip, weigh: true, best: None },
+            fresh,
         )
     }
 
@@ -240,37 +244,11 @@ struct Finish<'a> {
     trace_first: usize,
 }
 
-/// The patterns in chunks of at most `most`, with their terms and values.
-fn chunks<'a>(
-    patterns: &'a [GpuShard],
-    terms: &'a [Buffer],
-    values: Option<&'a Shards>,
-    most: usize,
-) -> Vec<Chunk<'a>> {
-    let mut out = Vec::new();
-    for (shard, terms) in patterns.iter().zip(terms) {
-        let mut start = 0;
-        while start < shard.rows {
-            let first = shard.first + start;
-            let mut end = start.saturating_add(most).min(shard.rows);
-            // Values have other row lengths, so their shards may end elsewhere.
-            let of_values = values.and_then(|v| v.gpu_shards().iter().rfind(|s| s.first <= first));
-            if let Some(v) = of_values {
-                end = end.min(start + (v.first + v.rows - first));
-            }
-            let readout = of_values.map(|v| (&v.buffer, first - v.first));
-            out.push(Chunk { patterns: &shard.buffer, terms, readout, rows: start..end, first });
-            start = end;
-        }
-    }
-    out
-}
-
 /// See [`crate::ops::descent::descend`].
 pub(crate) fn descend(
     context: &Arc<Context>,
     landscape: &Landscape<'_>,
-    terms: &[Buffer],
+    terms: &GpuTerms,
     queries: &Rows<'_>,
     plan: &Plan<'_>,
 ) -> Result<Outcome> {
@@ -281,7 +259,7 @@ pub(crate) fn descend(
 fn descend_by(
     context: &Arc<Context>,
     landscape: &Landscape<'_>,
-    terms: &[Buffer],
+    terms: &GpuTerms,
     queries: &Rows<'_>,
     plan: &Plan<'_>,
     wanted: Option<Strategy>,
@@ -320,7 +298,7 @@ fn descend_by(
 fn descend_batch(
     context: &Arc<Context>,
     landscape: &Landscape<'_>,
-    terms: &[Buffer],
+    terms: &GpuTerms,
     queries: &Rows<'_>,
     range: Range<usize>,
     plan: &Plan<'_>,
@@ -345,11 +323,11 @@ fn descend_batch(
         true => Some(context.storage("energy trace", b as u64 * u64::from(plan.steps) * 16)?),
         false => None,
     };
-    let parts = chunks(patterns.gpu_shards(), terms, None, batch.longest());
+    let store = Stream::new(context, patterns, terms)?;
     let skip = plan.tolerance > 0.0;
     batch.queries.start(context, states.buffer(), d, form.beta, form.similarity, false)?;
     for step in 0..plan.steps {
-        batch.update(&parts, skip)?;
+        store.each(None, batch.longest(), |chunks, fresh| batch.update(chunks, skip, fresh))?;
         batch.finish(&Finish {
             skip,
             step_size: plan.step_size,
@@ -367,11 +345,10 @@ fn descend_batch(
     // Where they ended: energies, weights, values.
     let mut best = Best::new(context, b, if plan.evaluate { plan.top_k } else { 0 })?;
     if plan.evaluate {
-        let parts = chunks(patterns.gpu_shards(), terms, plan.values, batch.chunk);
         let precision = plan.values.map_or(Precision::F32, Shards::precision);
         let width = plan.values.map_or(0, Shards::columns);
-        let best = Some(&mut best);
-        batch.pass(&parts, &mut Pass { width, precision, skip: false, weigh: true, best })?;
+        let mut pass = Pass { width, precision, skip: false, weigh: true, best: Some(&mut best) };
+        store.each(plan.values, batch.chunk, |chunks, fresh| batch.pass(chunks, &mut pass, fresh))?;
     }
     let mut wanted = vec![states.buffer(), &batch.queries.queries, best.buffer()];
     wanted.extend(trace.as_ref());
@@ -472,7 +449,7 @@ pub(crate) fn step(
     let kept = context.storage("energy trace", b as u64 * 16)?;
     batch.queries.start(context, states.buffer(), d, beta, similarity, false)?;
     let parts = chunks_of_matrix(patterns, &terms, batch.longest());
-    batch.update(&parts, false)?;
+    batch.update(&parts, false, true)?;
     batch.finish(&Finish {
         skip: false,
         step_size: 1.0,
@@ -530,7 +507,7 @@ pub(crate) fn nearest(
     let parts = chunks_of_matrix(patterns, &terms, batch.chunk);
     let mut pass =
         Pass { width: 0, precision: Precision::F32, skip: false, weigh: false, best: Some(&mut best) };
-    batch.pass(&parts, &mut pass)?;
+    batch.pass(&parts, &mut pass, true)?;
     let bytes = context.read(&[best.buffer()])?;
     Ok(Best::unpack(&bytes[0]))
 }
@@ -549,7 +526,7 @@ pub(crate) fn variant(
 pub(super) struct Prepared<'a> {
     context: &'a Arc<Context>,
     patterns: Shards,
-    terms: Vec<Buffer>,
+    terms: GpuTerms,
     queries: &'a Rows<'static>,
     form: Form,
     strategy: Strategy,
@@ -567,10 +544,7 @@ impl<'a> Prepared<'a> {
         let similarity = Similarity::Dot;
         let mut patterns = Shards::new(&Device::Gpu(Arc::clone(context)), rows.columns(), precision)?;
         patterns.append(rows, None)?;
-        let term = Term::new(similarity, 0.0);
-        let of_shard =
-            |shard: &GpuShard| context.upload("terms", bytemuck::cast_slice(&vec![term; shard.rows]));
-        let terms = patterns.gpu_shards().iter().map(of_shard).collect::<Result<_>>()?;
+        let terms = GpuTerms::new(context, vec![Term::new(similarity, 0.0); rows.rows()], &patterns)?;
         let form = Form { similarity, beta, offset: 0.0 };
         Ok(Self { context, patterns, terms, queries, form, strategy })
     }

@@ -91,6 +91,9 @@ impl Builder {
             None => Device::best()?,
         };
         let mut patterns = Shards::new(&device, columns, self.precision)?;
+        if let Some(context) = device.as_gpu() {
+            patterns.may_overflow(context.memory_budget());
+        }
         if let Some(rows) = self.shard_rows {
             patterns.limit_rows(rows);
         }
