@@ -27,7 +27,7 @@ struct Parameters {
 @group(0) @binding(4) var<storage, read_write> queries: array<Query>;
 // Per 8 queries: how many have not settled.
 @group(0) @binding(5) var<storage, read_write> active_of_8: array<atomic<u32>>;
-// m, le and |x|^2 before the step: what the energy is made of.
+// m, le, |x|^2 and l before the step: what the energy is made of, and what merges with other patterns.
 @group(0) @binding(6) var<storage, read_write> energies: array<vec4<f32>>;
 
 fn work(row: u32, lane: u32, live: bool) {
@@ -53,7 +53,7 @@ fn work(row: u32, lane: u32, live: bool) {
     let largest = lanes_max(lane, max4(change));
     if lane == 0u && live {
         if p.use_trace != 0u {
-            energies[p.trace_first + row] = vec4<f32>(before.m, before.le, before.squared, 0.0);
+            energies[p.trace_first + row] = vec4<f32>(before.m, before.le, before.squared, before.l);
         }
         var q = before;
         if p.cosine != 0u {

@@ -6,10 +6,12 @@
 mod beta;
 mod dense;
 mod recall;
+mod spread;
 
 pub use beta::{Beta, BetaChoice};
 pub use dense::{Builder, DenseMemory};
 pub use recall::{Recall, RecallOptions, Status};
+pub use spread::SpreadMemory;
 
 use crate::{Device, Result, ToRows};
 

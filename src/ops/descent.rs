@@ -137,6 +137,8 @@ pub(crate) struct Outcome {
     pub(crate) effective: Vec<f32>,
     /// Read-out values `[b * v]`, where values are given.
     pub(crate) values: Vec<f32>,
+    /// What the last pass over the patterns found of each query, `[b]`.
+    pub(crate) carries: Vec<Carry>,
 }
 
 impl Outcome {
@@ -152,6 +154,7 @@ impl Outcome {
         self.scores.extend(next.scores);
         self.effective.extend(next.effective);
         self.values.extend(next.values);
+        self.carries.extend(next.carries);
     }
 }
 
@@ -206,6 +209,20 @@ impl Carry {
         };
         (own - lse + form.offset) as f32
     }
+}
+
+/// Moves a state towards its update; gives the largest change of a coordinate.
+pub(crate) fn advance(x: &mut [f32], update: &[f32], step_size: f32, clamp: Option<&[bool]>) -> f32 {
+    let mut change = 0.0_f32;
+    for (j, (x, y)) in x.iter_mut().zip(update).enumerate() {
+        if clamp.is_some_and(|c| c[j]) {
+            continue;
+        }
+        let next = if step_size == 1.0 { *y } else { *x + step_size * (*y - *x) };
+        change = change.max((next - *x).abs());
+        *x = next;
+    }
+    change
 }
 
 /// The clamp row of query `i`: `[d]`.

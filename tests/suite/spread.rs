@@ -5,6 +5,8 @@ use attractor::{
     Precision, SharedRows,
     gpu::{Kernels, Options, Strategy},
     io::{Array, ArrayData, Source, write},
+    memory::SpreadMemory,
+    ops::Similarity,
     prelude::*,
 };
 use std::sync::Arc;
@@ -62,7 +64,7 @@ fn a_mapped_file_streams_without_a_copy() {
     let (x, q) = (random.rows(n, d, 1.0), random.rows(5, d, 1.0));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("patterns.npy");
-    let array = Array { name: "patterns", shape: vec![n, d], data: ArrayData::F32(x.as_slice().into()) };
+    let array = Array { name: "patterns", shape: vec![n, d], data: ArrayData::F32(x.as_slice()) };
     write(&path, &[array]).unwrap();
     let (rows, columns) = Source::open(&path).unwrap().shared(&["patterns"]).unwrap();
     let kept: SharedRows = Arc::clone(&rows);
@@ -85,4 +87,76 @@ fn a_mapped_file_streams_without_a_copy() {
     let got = memory.recall_with(&q, &exactly(2)).unwrap();
     assert_close("grown", got.states.as_slice(), &states(&want), 2e-6);
     assert_eq!(got.indices, want.indices);
+}
+
+/// The CPU and two GPUs, or what of these there is.
+fn several() -> Vec<Device> {
+    let gpus = gpus().iter().filter(|(name, _)| ["direct", "tiled"].contains(name));
+    gpus.map(|(_, device)| device.clone()).chain([Device::cpu()]).collect()
+}
+
+#[test]
+fn devices_share_the_rows_of_a_memory() {
+    let mut random = Random::new(72);
+    let (n, d, b) = (230, 9, 8);
+    for offset in [0.0_f32, 3.0] {
+        let moved = |rows: Rows<'static>| {
+            Rows::new(rows.as_slice().iter().map(|v| v + offset).collect::<Vec<f32>>(), d).unwrap()
+        };
+        let (x, q) = (moved(random.rows(n, d, 1.0)), moved(random.rows(b, d, 1.0)));
+        // The first part has nothing to say.
+        let mask: Vec<bool> = (0..n).map(|i| i >= 80 && i % 7 != 0).collect();
+        let clamp: Vec<bool> = (0..d).map(|j| j == 3).collect();
+        for kind in Similarity::ALL {
+            let beta = 0.4;
+            let whole = DenseMemory::builder().device(&Device::cpu()).similarity(kind).beta(beta);
+            let whole = whole.build(&x).unwrap();
+            let spread = SpreadMemory::new(&x, &several(), kind, beta).unwrap();
+            assert_eq!(spread.shares().map(|s| s.1).sum::<usize>(), n);
+            for mask in [None, Some(mask.as_slice())] {
+                let options = RecallOptions { mask, clamp: Some(&clamp), top_k: Some(100), ..exactly(3) };
+                let want = whole.recall_with(&q, &options).unwrap();
+                let got = spread.recall_with(&q, &options).unwrap();
+                let what = format!("{kind} {offset} {}", mask.is_some());
+                let bound = 4e-6 * (1.0 + f64::from(offset));
+                assert_close(&what, got.states.as_slice(), &states(&want), bound);
+                let energies =
+                    |r: &Recall| -> Vec<f32> { r.trace.iter().flatten().flatten().copied().collect() };
+                let wanted: Vec<f64> = energies(&want).iter().map(|e| f64::from(*e)).collect();
+                // Scores are of the size of |x|^2, and lie in f32.
+                let size = f64::from(1.0 + offset * offset) * d as f64;
+                assert_close(&what, &energies(&got), &wanted, 8.0 * EPS * size);
+                let wanted: Vec<f64> = want.effective.iter().map(|e| f64::from(*e)).collect();
+                assert_close(&what, &got.effective, &wanted, 2e-5 * size * scale(&wanted));
+                // The largest weights, one by one; far ones may change places by a rounding.
+                for i in 0..b {
+                    let (a, b) = (want.top(i).next().unwrap(), got.top(i).next().unwrap());
+                    assert_eq!(a.0, b.0, "{what}");
+                    assert!((a.1 - b.1).abs() < 1e-4, "{what}");
+                }
+            }
+            let energy = spread.energy(&q).unwrap();
+            let wanted: Vec<f64> = whole.energy(&q).unwrap().iter().map(|e| f64::from(*e)).collect();
+            assert_close("energy", &energy, &wanted, 8.0 * EPS * f64::from(1.0 + offset * offset) * d as f64);
+        }
+    }
+}
+
+#[test]
+fn a_spread_memory_grows_and_refuses_like_any_other() {
+    let devices = [Device::cpu(), Device::cpu(), Device::cpu()];
+    let mut memory = SpreadMemory::new(&[[0.0, 1.0], [1.0, 0.0]], &devices, Similarity::L2, 20.0).unwrap();
+    memory.append(&[[1.0, 1.0]]).unwrap();
+    assert_eq!((memory.len(), memory.dim()), (3, 2));
+    let recall = memory.recall(&[[0.9, 1.1], [0.1, 0.9]]).unwrap();
+    assert_eq!((recall.top(0).next().unwrap().0, recall.top(1).next().unwrap().0), (2, 0));
+    assert!(recall.status.iter().all(|s| *s == Status::Converged));
+    let none: Vec<[f32; 2]> = Vec::new();
+    assert_eq!(memory.recall(&none).unwrap().len(), 0);
+    assert!(memory.recall(&[[1.0]]).unwrap_err().to_string().contains("columns"));
+    let masked = RecallOptions { mask: Some(&[false; 3]), ..RecallOptions::default() };
+    assert!(memory.recall_with(&[[0.0, 0.0]], &masked).is_err());
+    assert!(memory.recall(&[[f32::NAN, 0.0]]).is_err());
+    assert!(SpreadMemory::new(&[[1.0]], &[], Similarity::L2, 1.0).is_err());
+    assert!(SpreadMemory::new(&none, &devices, Similarity::L2, 1.0).is_err());
 }

@@ -19,7 +19,7 @@ use crate::{
     Rows,
     ops::{
         Similarity, Term,
-        descent::{Carry, Form, Landscape, Outcome, Plan, clamp_row},
+        descent::{Carry, Form, Landscape, Outcome, Plan, advance, clamp_row},
     },
     tensor::CpuShard,
 };
@@ -269,6 +269,9 @@ fn descend_batch(
         let states: Vec<f32> =
             active.iter().flat_map(|&i| &out.states[i * d..(i + 1) * d]).copied().collect();
         let (found, means) = source.pass(&states, d, 0);
+        if !plan.evaluate {
+            out.carries = found.iter().map(|f| f.carry).collect();
+        }
         active = active
             .iter()
             .enumerate()
@@ -278,7 +281,7 @@ fn descend_batch(
                     out.trace[i].push(found[at].carry.energy(landscape.form, squared_f64(x)));
                 }
                 let clamp = plan.clamp.map(|c| clamp_row(c, range.start + i, d));
-                let change = update(x, &means[at * d..(at + 1) * d], plan.step_size, clamp);
+                let change = advance(x, &means[at * d..(at + 1) * d], plan.step_size, clamp);
                 out.steps[i] += 1;
                 out.settled[i] = change <= plan.tolerance;
                 (!out.settled[i] || plan.tolerance == 0.0).then_some(i)
@@ -298,6 +301,7 @@ fn descend_batch(
         if plan.trace {
             out.trace[i].push(energy);
         }
+        out.carries.push(f.carry);
         out.effective.push(f.carry.effective());
         let best = f.best.into_sorted();
         out.indices.extend(best.iter().map(|e| e.0));
@@ -310,20 +314,6 @@ fn descend_batch(
 
 fn squared_f64(x: &[f32]) -> f64 {
     x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum()
-}
-
-/// Moves a state towards its update; gives the largest coordinate change.
-fn update(x: &mut [f32], mean: &[f32], step_size: f32, clamp: Option<&[bool]>) -> f32 {
-    let mut change = 0.0_f32;
-    for (j, (x, y)) in x.iter_mut().zip(mean).enumerate() {
-        if clamp.is_some_and(|c| c[j]) {
-            continue;
-        }
-        let next = if step_size == 1.0 { *y } else { *x + step_size * (*y - *x) };
-        change = change.max((next - *x).abs());
-        *x = next;
-    }
-    change
 }
 
 /// The name of the way in which a step of `b` queries is made.

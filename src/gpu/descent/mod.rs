@@ -407,6 +407,13 @@ fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>]) -> Result<O
                 return Err(Error::Gpu { what: "step".into(), message });
             }
             out.trace.push(energies);
+            let last = q.steps.checked_sub(1).and_then(|t| trace.get(t as usize * b + i));
+            out.carries.extend(last.map(|e| Carry {
+                m: e[0].into(),
+                l: e[3].into(),
+                h: 0.0,
+                le: e[1].into(),
+            }));
             continue;
         }
         if !(q.m.is_finite() && q.l > 0.0) || q.m <= MASKED {
@@ -419,6 +426,7 @@ fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>]) -> Result<O
         if plan.trace {
             out.trace.push(earlier.chain([energy]).collect());
         }
+        out.carries.push(carry);
         out.effective.push(carry.effective());
         let best = i * plan.top_k..(i + 1) * plan.top_k;
         out.weights.extend(scores[best].iter().map(|s| carry.weight(*s)));

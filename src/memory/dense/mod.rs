@@ -383,13 +383,7 @@ impl DenseMemory {
 
     /// The energy's form and the checks that need `beta`.
     fn form(&self, beta: f32, mask: Option<&[bool]>, queries: &Measured) -> Result<Form> {
-        let (count, widest) = match mask {
-            None => (self.len(), self.widest),
-            Some(mask) => {
-                let eligible = || mask.iter().zip(&self.squared).filter(|(m, _)| **m).map(|(_, s)| *s);
-                (eligible().count(), eligible().fold(0.0, f32::max))
-            }
-        };
+        let (count, widest) = self.eligible(mask);
         if count == 0 {
             return Err(Error::NoEligiblePattern { patterns: self.len() });
         }
@@ -405,6 +399,44 @@ impl DenseMemory {
             Similarity::L2 | Similarity::Cosine | Similarity::L1 => 0.0,
         };
         Ok(Form { similarity: self.similarity, beta, offset })
+    }
+
+    /// What options are held against.
+    pub(super) fn limits(&self) -> Limits {
+        let Self { similarity, largest, .. } = *self;
+        Limits { patterns: self.len(), dim: self.dim(), similarity, largest }
+    }
+
+    /// Eligible patterns, and the largest squared length among them.
+    pub(super) fn eligible(&self, mask: Option<&[bool]>) -> (usize, f32) {
+        let Some(mask) = mask else { return (self.len(), self.widest) };
+        let eligible = || mask.iter().zip(&self.squared).filter(|(m, _)| **m).map(|(_, s)| *s);
+        (eligible().count(), eligible().fold(0.0, f32::max))
+    }
+
+    /// What these patterns have to say in a larger memory: the plan's outcome, with carries and scores that
+    /// can be compared with those of other patterns.
+    pub(super) fn partial(
+        &self,
+        queries: &Rows<'_>,
+        beta: f32,
+        mask: Option<&[bool]>,
+        plan: &Plan<'_>,
+    ) -> Result<Outcome> {
+        let mut outcome = self.run(queries, Some(beta), mask, plan)?.0;
+        let top_k = outcome.indices.len() / queries.rows().max(1);
+        let inward = self.inward(queries)?;
+        for (i, x) in inward.iter().enumerate() {
+            // What is the same for all patterns here is not so elsewhere: their centres differ.
+            let squared: f64 = x.iter().map(|v| f64::from(*v).powi(2)).sum();
+            let shift =
+                if self.similarity == Similarity::L2 { -0.5 * f64::from(beta) * squared } else { 0.0 };
+            outcome.carries[i].m += shift;
+            for score in &mut outcome.scores[i * top_k..(i + 1) * top_k] {
+                *score += shift as f32;
+            }
+        }
+        Ok(outcome)
     }
 
     /// Checks queries, and runs a plan on them.
@@ -456,6 +488,52 @@ impl DenseMemory {
     }
 }
 
+/// What the options of a recall are held against.
+pub(super) struct Limits {
+    pub(super) patterns: usize,
+    pub(super) dim: usize,
+    pub(super) similarity: Similarity,
+    /// Largest stored coordinate.
+    pub(super) largest: f32,
+}
+
+impl Limits {
+    /// The plan for a recall of `b` queries.
+    pub(super) fn plan<'a>(&self, options: &RecallOptions<'a>, b: usize) -> Result<Plan<'a>> {
+        let d = self.dim;
+        // Of what is kept: a common offset does not count. Never 0, which would mean exactly so many steps.
+        let tolerance = options.tolerance.unwrap_or((1e-6 * self.largest).max(f32::MIN_POSITIVE));
+        if !(tolerance >= 0.0 && tolerance.is_finite()) {
+            return Err(Error::parameter("tolerance", tolerance, "0 or a positive, finite number"));
+        }
+        let most = if self.similarity == Similarity::L2 { 2.0 } else { 1.0 };
+        if !(options.step_size > 0.0 && options.step_size <= most) {
+            let want = format!("above 0 and at most {most} for {}", self.similarity);
+            return Err(Error::parameter("step size", options.step_size, want));
+        }
+        let top_k = options.top_k.unwrap_or(5.min(self.patterns));
+        if top_k > self.patterns {
+            let want = format!("at most the {} stored patterns", self.patterns);
+            return Err(Error::parameter("top_k", top_k, want));
+        }
+        if let Some(clamp) = options.clamp.filter(|c| c.len() != d && c.len() != b * d) {
+            let what = format!("entries of the clamp ({d}, or {d} for each of {b} queries)");
+            return Err(Error::dimension(what, clamp.len(), d));
+        }
+        Ok(Plan {
+            steps: options.steps,
+            tolerance,
+            step_size: options.step_size,
+            clamp: options.clamp,
+            trace: options.trace,
+            top_k,
+            evaluate: true,
+            values: None,
+            progress: options.progress,
+        })
+    }
+}
+
 /// Takes states back to where the queries were; known coordinates exactly.
 fn outward(outcome: &mut Outcome, queries: &Rows<'_>, centre: &[f32], plan: &Plan<'_>) {
     let d = centre.len();
@@ -492,40 +570,8 @@ impl Memory for DenseMemory {
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
         let rows = queries.to_rows()?;
-        let (b, d) = (rows.rows(), self.dim());
-        // Of what is kept: a common offset does not count. Never 0, which would mean exactly so many steps.
-        let tolerance = options.tolerance.unwrap_or((1e-6 * self.largest).max(f32::MIN_POSITIVE));
-        if !(tolerance >= 0.0 && tolerance.is_finite()) {
-            return Err(Error::parameter("tolerance", tolerance, "0 or a positive, finite number"));
-        }
-        let most = if self.similarity == Similarity::L2 { 2.0 } else { 1.0 };
-        if !(options.step_size > 0.0 && options.step_size <= most) {
-            let want = format!("above 0 and at most {most} for {}", self.similarity);
-            return Err(Error::parameter("step size", options.step_size, want));
-        }
-        let top_k = options.top_k.unwrap_or(5.min(self.len()));
-        if top_k > self.len() {
-            return Err(Error::parameter(
-                "top_k",
-                top_k,
-                format!("at most the {} stored patterns", self.len()),
-            ));
-        }
-        if let Some(clamp) = options.clamp.filter(|c| c.len() != d && c.len() != b * d) {
-            let what = format!("entries of the clamp ({d}, or {d} for each of {b} queries)");
-            return Err(Error::dimension(what, clamp.len(), d));
-        }
-        let plan = Plan {
-            steps: options.steps,
-            tolerance,
-            step_size: options.step_size,
-            clamp: options.clamp,
-            trace: options.trace,
-            top_k,
-            evaluate: true,
-            values: self.values.as_ref(),
-            progress: options.progress,
-        };
+        let (b, d, top_k) = (rows.rows(), self.dim(), options.top_k.unwrap_or(5.min(self.len())));
+        let plan = Plan { values: self.values.as_ref(), ..self.limits().plan(options, b)? };
         let (outcome, beta) = self.run(&rows, options.beta, options.mask, &plan)?;
         let status = |settled: &bool| if *settled { Status::Converged } else { Status::MaxSteps };
         Ok(Recall {

@@ -1,0 +1,300 @@
+//! One memory on several devices.
+
+use super::{DenseMemory, Memory, Recall, RecallOptions, Status, dense::Limits};
+use crate::{
+    Device, Error, Result, Rows, ToRows,
+    ops::{
+        Similarity, check_beta,
+        descent::{Carry, Form, Outcome, Plan, advance, clamp_row},
+    },
+};
+use std::{ops::Range, thread};
+
+/// A dense memory whose patterns are spread over several devices: each has an equal share of the rows, and
+/// all work on every step. What they find merges on the host, a few numbers a query, so a step takes
+/// one trip to each device.
+///
+/// ```
+/// use attractor::{memory::SpreadMemory, ops::Similarity, prelude::*};
+/// // As well several GPUs, or a GPU and the CPU.
+/// let devices = [Device::cpu(), Device::cpu()];
+/// let patterns = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
+/// let memory = SpreadMemory::new(&patterns, &devices, Similarity::L2, 20.0)?;
+/// assert_eq!(memory.recall(&[[0.9, 0.2]])?.indices[0], 1);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub struct SpreadMemory {
+    parts: Vec<DenseMemory>,
+    similarity: Similarity,
+    beta: f32,
+}
+
+impl SpreadMemory {
+    /// A memory of patterns `[n, d]` on these devices, which may be of different kinds.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] without devices or for `beta <= 0`; otherwise as [`DenseMemory::new`].
+    pub fn new<P: ToRows + ?Sized>(
+        patterns: &P,
+        devices: &[Device],
+        similarity: Similarity,
+        beta: f32,
+    ) -> Result<Self> {
+        check_beta(beta)?;
+        let rows = patterns.to_rows()?;
+        if rows.rows() == 0 {
+            return Err(Error::EmptyMemory);
+        }
+        if devices.is_empty() {
+            return Err(Error::parameter("number of devices", 0, "at least 1"));
+        }
+        let share = rows.rows().div_ceil(devices.len());
+        let parts = devices.iter().zip((0..rows.rows()).step_by(share)).map(|(device, start)| {
+            let part = rows.slice(start..(start + share).min(rows.rows()));
+            DenseMemory::builder().device(device).similarity(similarity).beta(beta).build(&part)
+        });
+        Ok(Self { parts: parts.collect::<Result<_>>()?, similarity, beta })
+    }
+
+    /// The devices that hold patterns, with how many each has.
+    ///
+    /// ```
+    /// use attractor::{Device, memory::SpreadMemory, ops::Similarity};
+    /// let devices = [Device::cpu(), Device::cpu()];
+    /// let memory = SpreadMemory::new(&[[0.0], [1.0], [2.0]], &devices, Similarity::L2, 1.0)?;
+    /// assert_eq!(memory.shares().map(|(_, n)| n).collect::<Vec<_>>(), [2, 1]);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn shares(&self) -> impl Iterator<Item = (&Device, usize)> {
+        self.parts.iter().map(|part| (part.device(), part.len()))
+    }
+
+    /// The parts with the numbers of their patterns.
+    fn ranges(&self) -> impl Iterator<Item = (&DenseMemory, Range<usize>)> {
+        self.parts.iter().scan(0, |first, part| {
+            let range = *first..*first + part.len();
+            *first = range.end;
+            Some((part, range))
+        })
+    }
+
+    /// What each part that has eligible patterns makes of the plan, all at the same time; with the number of
+    /// its first pattern.
+    fn ask(
+        &self,
+        queries: &Rows<'_>,
+        beta: f32,
+        mask: Option<&[bool]>,
+        plan: &Plan<'_>,
+    ) -> Result<Vec<(u32, Outcome)>> {
+        let asked = self.ranges().map(|(part, range)| (part, range.start, mask.map(|m| &m[range])));
+        let asked: Vec<_> = asked.filter(|(part, _, mask)| part.eligible(*mask).0 > 0).collect();
+        thread::scope(|scope| {
+            let started: Vec<_> = asked
+                .iter()
+                .map(|&(part, first, mask)| {
+                    let plan = Plan { top_k: plan.top_k.min(part.len()), ..*plan };
+                    let run = move || Ok((first as u32, part.partial(queries, beta, mask, &plan)?));
+                    scope.spawn(run)
+                })
+                .collect();
+            let lost =
+                |_| Err(Error::Gpu { what: "recall".into(), message: "a thread of it has failed".into() });
+            started.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
+        })
+    }
+
+    fn check(&self, rows: &Rows<'_>, mask: Option<&[bool]>) -> Result<()> {
+        if rows.rows() > 0 && rows.columns() != self.dim() {
+            return Err(Error::dimension(
+                "columns of queries (as patterns have)",
+                rows.columns(),
+                self.dim(),
+            ));
+        }
+        if let Some(mask) = mask {
+            if mask.len() != self.len() {
+                let what = "entries of the pattern mask (one per pattern)";
+                return Err(Error::dimension(what, mask.len(), self.len()));
+            }
+            if !mask.contains(&true) {
+                return Err(Error::NoEligiblePattern { patterns: self.len() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The energy's form over all eligible patterns.
+    fn form(&self, beta: f32, mask: Option<&[bool]>) -> Form {
+        let eligible = self.ranges().map(|(part, range)| part.eligible(mask.map(|m| &m[range])));
+        let (count, widest) = eligible.fold((0, 0.0_f32), |a, b| (a.0 + b.0, a.1.max(b.1)));
+        let offset = match self.similarity {
+            Similarity::Dot => (count as f64).ln() / f64::from(beta) + 0.5 * f64::from(widest),
+            Similarity::L2 | Similarity::Cosine | Similarity::L1 => 0.0,
+        };
+        Form { similarity: self.similarity, beta, offset }
+    }
+
+    /// The energy of a state from what all patterns together have found.
+    fn energy_of(&self, form: Form, carry: Carry, x: &[f32]) -> f32 {
+        let own: f64 = match self.similarity {
+            // Its carries have the state's own part in them.
+            Similarity::L2 => 0.0,
+            _ => x.iter().map(|v| f64::from(*v).powi(2)).sum(),
+        };
+        carry.energy(form, own)
+    }
+
+    fn recall_rows(
+        &self,
+        rows: &Rows<'_>,
+        beta: f32,
+        mask: Option<&[bool]>,
+        plan: &Plan<'_>,
+    ) -> Result<Outcome> {
+        let (b, d) = (rows.rows(), self.dim());
+        let form = self.form(beta, mask);
+        let mut out = Outcome {
+            states: rows.as_slice().to_vec(),
+            steps: vec![0; b],
+            settled: vec![false; b],
+            trace: vec![Vec::new(); if plan.trace { b } else { 0 }],
+            ..Outcome::default()
+        };
+        let mut active: Vec<usize> = (0..b).collect();
+        for step in 0..plan.steps {
+            if active.is_empty() {
+                break;
+            }
+            let moving: Vec<f32> =
+                active.iter().flat_map(|&i| &out.states[i * d..(i + 1) * d]).copied().collect();
+            let found = self.ask(&Rows::new(moving, d)?, beta, mask, &Plan::step())?;
+            let mut still = Vec::new();
+            for (at, &i) in active.iter().enumerate() {
+                let (carry, mean) = merged(&found, at, d);
+                let x = &mut out.states[i * d..(i + 1) * d];
+                if plan.trace {
+                    out.trace[i].push(self.energy_of(form, carry, x));
+                }
+                let change = advance(x, &mean, plan.step_size, plan.clamp.map(|c| clamp_row(c, i, d)));
+                out.steps[i] += 1;
+                out.settled[i] = change <= plan.tolerance;
+                if !out.settled[i] || plan.tolerance == 0.0 {
+                    still.push(i);
+                }
+            }
+            active = still;
+            if let Some(progress) = plan.progress {
+                progress(u64::from(step) + 1, u64::from(plan.steps) + 1);
+            }
+        }
+        let found =
+            self.ask(&Rows::new(out.states.as_slice(), d)?, beta, mask, &Plan::evaluation(plan.top_k))?;
+        for i in 0..b {
+            let (carry, _) = merged(&found, i, 0);
+            let energy = self.energy_of(form, carry, &out.states[i * d..(i + 1) * d]);
+            out.energy.push(energy);
+            if plan.trace {
+                out.trace[i].push(energy);
+            }
+            out.effective.push(carry.effective());
+            for (index, score) in best(&found, i, b, plan.top_k) {
+                out.indices.push(index);
+                out.weights.push(carry.weight(score));
+            }
+        }
+        if let Some(progress) = plan.progress {
+            progress(u64::from(plan.steps) + 1, u64::from(plan.steps) + 1);
+        }
+        Ok(out)
+    }
+}
+
+/// The carry of query `i` over the patterns of all parts, and its weighted mean `[d]` of them.
+fn merged(found: &[(u32, Outcome)], i: usize, d: usize) -> (Carry, Vec<f32>) {
+    let mut whole = Carry::EMPTY;
+    let mut sum = vec![0.0_f64; d];
+    for (_, part) in found {
+        let carry = part.carries[i];
+        let (together, before, share) = whole.merge(carry);
+        for (sum, mean) in sum.iter_mut().zip(&part.states[i * d..(i + 1) * d]) {
+            *sum = before * *sum + share * carry.l * f64::from(*mean);
+        }
+        whole = together;
+    }
+    (whole, sum.iter().map(|s| (s / whole.l) as f32).collect())
+}
+
+/// The best patterns of query `i` of `b` with their scores, best first, equal ones by lowest number.
+fn best(found: &[(u32, Outcome)], i: usize, b: usize, k: usize) -> Vec<(u32, f32)> {
+    let mut all: Vec<(u32, f32)> = Vec::new();
+    for (first, part) in found {
+        let per_query = part.indices.len() / b;
+        let range = i * per_query..(i + 1) * per_query;
+        all.extend(
+            part.indices[range.clone()].iter().map(|k| first + k).zip(part.scores[range].iter().copied()),
+        );
+    }
+    all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    all.truncate(k);
+    all
+}
+
+impl Memory for SpreadMemory {
+    fn len(&self) -> usize {
+        self.parts.iter().map(DenseMemory::len).sum()
+    }
+
+    fn dim(&self) -> usize {
+        self.parts[0].dim()
+    }
+
+    /// The first of them.
+    fn device(&self) -> &Device {
+        self.parts[0].device()
+    }
+
+    /// The new patterns go to the last device, so that the numbers of the others stay.
+    fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
+        match self.parts.last_mut() {
+            Some(part) => part.append(patterns),
+            None => Err(Error::EmptyMemory),
+        }
+    }
+
+    fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
+        let rows = queries.to_rows()?;
+        let (b, d) = (rows.rows(), self.dim());
+        self.check(&rows, options.mask)?;
+        let beta = options.beta.unwrap_or(self.beta);
+        check_beta(beta)?;
+        let largest = self.parts.iter().map(|part| part.limits().largest).fold(0.0, f32::max);
+        let limits = Limits { patterns: self.len(), dim: d, similarity: self.similarity, largest };
+        let plan = limits.plan(options, b)?;
+        let outcome =
+            if b == 0 { Outcome::default() } else { self.recall_rows(&rows, beta, options.mask, &plan)? };
+        let status = |settled: &bool| if *settled { Status::Converged } else { Status::MaxSteps };
+        Ok(Recall {
+            status: outcome.settled.iter().map(status).collect(),
+            states: Rows::new(outcome.states, d)?,
+            energy: outcome.energy,
+            trace: options.trace.then_some(outcome.trace),
+            steps: outcome.steps,
+            indices: outcome.indices,
+            weights: outcome.weights,
+            top_k: plan.top_k,
+            effective: outcome.effective,
+            values: None,
+            beta,
+        })
+    }
+
+    fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
+        let rows = states.to_rows()?;
+        self.check(&rows, None)?;
+        match rows.rows() {
+            0 => Ok(Vec::new()),
+            _ => Ok(self.recall_rows(&rows, self.beta, None, &Plan::evaluation(0))?.energy),
+        }
+    }
+}
