@@ -64,6 +64,85 @@ fn better(a: Entry, b: Entry) -> bool {
     return a.value > b.value || (a.value == b.value && a.index < b.index);
 }
 
+#if LISTS
+// The lists of all lanes, [64][LISTS].
+var<workgroup> lists: array<Entry, ${64*LISTS}>;
+
+// One workgroup a row, k at most LISTS: each lane goes through its columns once, with a sorted list of its
+// own in registers; then k rounds take the best of what the lists begin with.
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = group_number(group, groups);
+    let row = min(number, p.rows - 1u);
+    let none = Entry(-3.4028234e38, 0xffffffffu);
+#for j in 0..LISTS
+    var value_${j} = none.value;
+    var index_${j} = none.index;
+#endfor
+    // What was found earlier comes first: of equal values the lowest index stays.
+    if lane < p.k {
+        value_0 = earlier[row * p.k + lane].value;
+        index_0 = earlier[row * p.k + lane].index;
+    }
+    for (var i = p.begin / 4u + lane; i < (p.end + 3u) / 4u; i += 64u) {
+        let values = x[row * p.width + i];
+        if max(max(values.x, values.y), max(values.z, values.w)) <= value_${LISTS-1} {
+            continue;
+        }
+#for s in 0..4
+        if 4u * i + ${s}u < p.end && values[${s}] > value_${LISTS-1} {
+            // The better of two stays, the other goes on down the list.
+            var value = values[${s}];
+            var index = p.first + 4u * i + ${s}u;
+#for j in 0..LISTS
+            {
+                let better = value > value_${j};
+                let value_on = select(value, value_${j}, better);
+                let index_on = select(index, index_${j}, better);
+                value_${j} = select(value_${j}, value, better);
+                index_${j} = select(index_${j}, index, better);
+                value = value_on;
+                index = index_on;
+            }
+#endfor
+        }
+#endfor
+    }
+#for j in 0..LISTS
+    lists[lane * ${LISTS}u + ${j}u] = Entry(value_${j}, index_${j});
+#endfor
+    var head = 0u;
+    for (var round = 0u; round < p.k; round += 1u) {
+        var mine = none;
+        if head < ${LISTS}u {
+            mine = lists[lane * ${LISTS}u + head];
+        }
+        workgroupBarrier();
+        shared_best[lane] = mine;
+#for s in 0..6
+        workgroupBarrier();
+        if lane < (32u >> ${s}u) {
+            let other = shared_best[lane + (32u >> ${s}u)];
+            if better(other, shared_best[lane]) {
+                shared_best[lane] = other;
+            }
+        }
+#endfor
+        workgroupBarrier();
+        let best_of_all = shared_best[0];
+        if best_of_all.index == mine.index {
+            head += 1u;
+        }
+        if lane == 0u && number < p.rows {
+            best[row * p.k + round] = best_of_all;
+        }
+    }
+}
+#else
 // One workgroup a row, in k rounds: each round finds the best entry behind the one before.
 @compute @workgroup_size(64)
 fn main(
@@ -108,4 +187,5 @@ fn main(
         }
     }
 }
+#endif
 #endif

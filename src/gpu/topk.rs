@@ -15,6 +15,9 @@ struct Entry {
 /// Most entries of a list: each round of the kernel looks through the whole list.
 pub(super) const MAX_TOP_K: usize = 1024;
 
+/// Longest lists that each invocation keeps for itself; see `shaders/permutations`.
+const LISTS: usize = 16;
+
 /// The best entries of some rows so far.
 pub(super) struct Best {
     lists: Buffer,
@@ -45,10 +48,10 @@ impl Best {
         }
         // At worst every value goes through the whole list (serial), or is looked at in each round.
         let serial = !context.tiled() && k <= 64;
-        let step = if serial {
-            MAX_TRIPS / (k + 1) / 4 * 4
-        } else {
-            (MAX_TRIPS / k).saturating_sub(k / 64 + 2).max(1) * 64
+        let step = match serial {
+            true => MAX_TRIPS / (k + 1) / 4 * 4,
+            false if k <= LISTS => (MAX_TRIPS - k) * 256,
+            false => (MAX_TRIPS / k).saturating_sub(k / 64 + 2).max(1) * 64,
         };
         for from in (0..columns).step_by(step) {
             let to = (from + step).min(columns);
@@ -65,13 +68,17 @@ impl Best {
                 })?;
             } else {
                 let next = context.storage("the best patterns", self.lists.bytes())?;
+                let (kernel, trips, rounds) = match k <= LISTS {
+                    true => ("top_k.lists", (to - from).div_ceil(256) + k, 1),
+                    false => ("top_k.group", k * ((to - from).div_ceil(64) + k.div_ceil(64) + 1), k),
+                };
                 context.dispatch(&Dispatch {
-                    kernel: "top_k.group",
+                    kernel,
                     parameters: &parameters,
                     buffers: &[values, &self.lists, &next],
                     groups: rows,
-                    trips: k * ((to - from).div_ceil(64) + k.div_ceil(64) + 1),
-                    work: work * k as f64,
+                    trips,
+                    work: work * rounds as f64,
                 })?;
                 self.lists = next;
             }

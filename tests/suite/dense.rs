@@ -729,3 +729,22 @@ fn bad_input_is_named() {
     says(with(RecallOptions { mask: Some(&[true]), ..RecallOptions::default() }), &["mask"]);
     says(builder().beta(1e20).build(&[[1e10]]).unwrap().recall(&[0.0]).unwrap_err(), &["beta", "fit f32"]);
 }
+
+/// A step is what a recall of one step makes, with the energy before it.
+#[test]
+fn a_step_is_a_recall_of_one_step() {
+    let mut random = Random::new(61);
+    let (x, q) = (random.rows(500, 11, 1.0), random.rows(6, 11, 1.0));
+    for (name, device) in devices() {
+        for precision in [attractor::Precision::F32, attractor::Precision::F16] {
+            let builder = DenseMemory::builder().device(&device).beta(1.5).precision(precision);
+            let memory = builder.build(&x).unwrap();
+            let (states, energy) = memory.step(&q).unwrap();
+            let options = RecallOptions { trace: true, ..exactly(1) };
+            let recall = memory.recall_with(&q, &options).unwrap();
+            assert_eq!(states.as_slice(), recall.states.as_slice(), "{name} {precision}");
+            let before: Vec<f32> = recall.trace.unwrap().iter().map(|t| t[0]).collect();
+            assert_eq!(energy, before, "{name} {precision}");
+        }
+    }
+}

@@ -362,3 +362,34 @@ fn misuse_is_an_error() {
         assert!(matches!(ops::matmul(&a, &far, Layout::NT), Err(Error::DeviceMismatch { .. })));
     }
 }
+
+/// Small whole numbers: every product is exact, and there are many ties, which go to the lowest index.
+#[test]
+fn the_nearest_patterns_match_with_ties() {
+    let mut random = Random::new(60);
+    for (b, n, d) in [(1, 40, 3), (8, 700, 5), (9, 130, 4), (70, 300, 9), (3, 2500, 2)] {
+        let mut whole = |rows: usize| {
+            let values: Vec<f32> = (0..rows * d).map(|_| random.below(5) as f32 - 2.0).collect();
+            attractor::Rows::new(values, d).unwrap()
+        };
+        let (q, x) = (whole(b), whole(n));
+        for kind in [Similarity::Dot, Similarity::L2, Similarity::L1] {
+            let similarities = reference::similarity(&matrix(&q), &matrix(&x), kind);
+            for k in [1, 4, 10, 12, 13, 17, 40] {
+                let mut want: (Vec<f64>, Vec<u32>) = Default::default();
+                for row in similarities.iter() {
+                    let best = reference::top_k(row, k);
+                    want.0.extend(best.iter().map(|e| e.1));
+                    want.1.extend(best.iter().map(|e| e.0 as u32));
+                }
+                for (name, device) in devices() {
+                    let (q, x) = (tensor(&device, &q), tensor(&device, &x));
+                    let (values, indices) = ops::nearest(&q, &x, k, kind).unwrap();
+                    assert_eq!(indices, want.1, "{name} {b}x{n}x{d} {kind} {k}");
+                    let values: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
+                    assert_eq!(values, want.0, "{name} {b}x{n}x{d} {kind} {k}");
+                }
+            }
+        }
+    }
+}

@@ -510,7 +510,8 @@ pub(crate) fn nearest(
     let form = Form { similarity, beta: 1.0, offset: 0.0 };
     let terms = terms(context, patterns, similarity)?;
     let batch = Batch::new(context, form, queries.buffer(), [b, n, d], Precision::F32, d, None)?;
-    batch.queries.start(context, queries.buffer(), d, 1.0, similarity, true)?;
+    let complete = similarity == Similarity::L2;
+    batch.queries.start(context, queries.buffer(), d, 1.0, similarity, complete)?;
     let mut best = Best::new(context, b, k)?;
     let parts = chunks_of_matrix(patterns, &terms, batch.chunk);
     let mut pass =
