@@ -95,12 +95,13 @@ fn main(
         }
 #for s in 0..4
         if 4u * i + ${s}u < p.end && values[${s}] > value_${LISTS-1} {
-            // The better of two stays, the other goes on down the list.
+            // From the first that it beats on, all move down by one: equal ones keep their order.
             var value = values[${s}];
             var index = p.first + 4u * i + ${s}u;
+            var better = false;
 #for j in 0..LISTS
             {
-                let better = value > value_${j};
+                better = better || value > value_${j};
                 let value_on = select(value, value_${j}, better);
                 let index_on = select(index, index_${j}, better);
                 value_${j} = select(value_${j}, value, better);
