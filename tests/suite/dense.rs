@@ -736,7 +736,7 @@ fn a_step_is_a_recall_of_one_step() {
     let mut random = Random::new(61);
     let (x, q) = (random.rows(500, 11, 1.0), random.rows(6, 11, 1.0));
     for (name, device) in devices() {
-        for precision in [attractor::Precision::F32, attractor::Precision::F16] {
+        for precision in [Precision::F32, Precision::F16] {
             let builder = DenseMemory::builder().device(&device).beta(1.5).precision(precision);
             let memory = builder.build(&x).unwrap();
             let (states, energy) = memory.step(&q).unwrap();
