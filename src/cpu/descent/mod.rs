@@ -48,6 +48,8 @@ struct Source<'a> {
     readout: Readout<'a>,
     terms: &'a [Term],
     form: Form,
+    /// Whether the entropy of the weights is wanted.
+    entropy: bool,
 }
 
 /// What becomes of the scores.
@@ -259,6 +261,7 @@ fn descend_batch(
         readout: Readout::Patterns,
         terms,
         form: landscape.form,
+        entropy: false,
     };
     // Only states that still move take part in a step.
     let mut active: Vec<usize> = (0..b).collect();
@@ -292,6 +295,7 @@ fn descend_batch(
     if !plan.evaluate {
         return out;
     }
+    source.entropy = true;
     source.readout = plan.values.map_or(Readout::Carry, |v| Readout::Values(v.cpu_shards()));
     let (found, values) = source.pass(&out.states, d, plan.top_k);
     out.values = values;
@@ -332,7 +336,8 @@ pub(crate) fn step(
     let terms = terms(patterns, kind);
     let form = Form { similarity: kind, beta, offset: 0.0 };
     let whole = CpuShard::new(patterns.data, d);
-    let source = Source { patterns: vec![whole], readout: Readout::Patterns, terms: &terms, form };
+    let source =
+        Source { patterns: vec![whole], readout: Readout::Patterns, terms: &terms, form, entropy: false };
     let (mut states, mut energies) = (Vec::new(), Vec::new());
     for batch in queries.data.chunks(BATCH * d) {
         let (found, means) = source.pass(batch, d, 0);
@@ -355,7 +360,8 @@ pub(crate) fn nearest(
     let terms = terms(patterns, kind);
     let form = Form { similarity: kind, beta: 1.0, offset: 0.0 };
     let whole = CpuShard::new(patterns.data, d);
-    let source = Source { patterns: vec![whole], readout: Readout::Best, terms: &terms, form };
+    let source =
+        Source { patterns: vec![whole], readout: Readout::Best, terms: &terms, form, entropy: false };
     let (mut values, mut indices) = (Vec::new(), Vec::new());
     for batch in queries.data.chunks(BATCH * d) {
         let (found, _) = source.pass(batch, d, k);

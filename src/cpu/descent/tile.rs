@@ -1,6 +1,6 @@
 //! A task of tiles of queries, with the queries in the lanes.
 
-use super::{Found, Part, Work};
+use super::{Found, Part, Source, Work};
 use crate::{
     cpu::{
         kernel::{LANES, Product},
@@ -110,7 +110,7 @@ impl Tile {
             return;
         }
         let (shrink, any) =
-            exponentials(rows, block.terms, &largest, &mut self.carries, similarity, self.queries);
+            exponentials(rows, block.terms, &largest, &mut self.carries, work.source, self.queries);
         if work.width == 0 {
             return;
         }
@@ -193,9 +193,10 @@ fn exponentials(
     terms: &[Term],
     largest: &Lane,
     carries: &mut Carries,
-    similarity: Similarity,
+    source: &Source<'_>,
     lanes: usize,
 ) -> (Lane, bool) {
+    let (similarity, entropy) = (source.form.similarity, source.entropy);
     simd!({
         let mut shrink = [1.0_f32; LANES];
         for i in 0..LANES {
@@ -215,12 +216,20 @@ fn exponentials(
                     *row = [0.0; LANES];
                     continue;
                 }
-                for i in 0..LANES {
-                    let z = row[i] - largest[i];
-                    let e = exp_nonpositive(z);
-                    row[i] = e;
-                    l[i] += e;
-                    h[i] += if e > 0.0 { e * z } else { 0.0 };
+                if entropy {
+                    for i in 0..LANES {
+                        let z = row[i] - largest[i];
+                        let e = exp_nonpositive(z);
+                        row[i] = e;
+                        l[i] += e;
+                        h[i] += if e > 0.0 { e * z } else { 0.0 };
+                    }
+                } else {
+                    for i in 0..LANES {
+                        let e = exp_nonpositive(row[i] - largest[i]);
+                        row[i] = e;
+                        l[i] += e;
+                    }
                 }
                 if similarity == Similarity::Cosine {
                     let length = t.length();
