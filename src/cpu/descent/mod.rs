@@ -23,8 +23,13 @@ use crate::{
     },
     tensor::CpuShard,
 };
-use rayon::prelude::*;
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 /// Queries whose recall runs together; bounds the scratch memory.
 const BATCH: usize = 512;
@@ -158,13 +163,23 @@ impl Source<'_> {
         let tiles = (queries.len() / d).div_ceil(LANES);
         let groups = TASKS.div_ceil(segments.len().max(1)).min(tiles);
         let group = tiles.div_ceil(groups.max(1)) * LANES * d;
-        let parts: Vec<Part> = queries
-            .par_chunks(group.max(1))
-            .map(|x| self.gather(Operand::new(x, x.len() / d, d), &segments, width, top_k))
-            .collect();
+        let groups: Vec<Operand<'_>> =
+            queries.chunks(group.max(1)).map(|x| Operand::new(x, x.len() / d, d)).collect();
+        let trees: Vec<Tree> = groups.iter().map(|_| Tree::new(segments.len(), width)).collect();
+        // All groups of a segment one after another, while its patterns are in a shared cache.
+        for_each_task(segments.len() * groups.len(), |task| {
+            let (segment, at) = (task / groups.len(), task % groups.len());
+            let (shard, rows) = segments[segment].clone();
+            let work = Work { source: self, shard, rows, width, top_k };
+            let queries = groups[at];
+            let part =
+                if queries.shape.0 < FEW { few::run(&work, queries) } else { tile::run(&work, queries) };
+            trees[at].deliver(segment, part);
+        });
         let mut found = Vec::with_capacity(queries.len() / d);
         let mut means = Vec::with_capacity(queries.len() / d * width);
-        for part in parts {
+        for (tree, queries) in trees.into_iter().zip(&groups) {
+            let part = tree.result().unwrap_or_else(|| Part::empty(queries.shape.0, width, top_k));
             for (i, f) in part.found.iter().enumerate() {
                 let inverse = (1.0 / f.carry.l) as f32;
                 means.extend(part.sums[i * width..(i + 1) * width].iter().map(|v| v * inverse));
@@ -173,26 +188,74 @@ impl Source<'_> {
         }
         (found, means)
     }
+}
 
-    /// What some queries find in some segments. Parts merge as a balanced tree as they are done, so that
-    /// few of them are kept at a time and their order is always the same.
-    fn gather(&self, queries: Operand<'_>, segments: &[Segment], width: usize, top_k: usize) -> Part {
-        match segments {
-            [] => Part::empty(queries.shape.0, width, top_k),
-            [(shard, rows)] => {
-                let work = Work { source: self, shard: *shard, rows: rows.clone(), width, top_k };
-                if queries.shape.0 < FEW { few::run(&work, queries) } else { tile::run(&work, queries) }
+/// Runs tasks on all cores. The calling thread takes its share: that is one thread less to wake, and where there are
+/// few cores waking costs more than a short pass.
+fn for_each_task(tasks: usize, run: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let task = next.fetch_add(1, Ordering::Relaxed);
+            if task >= tasks {
+                break;
             }
-            _ => {
-                let (left, right) = segments.split_at(segments.len() / 2);
-                let (mut whole, rest) = rayon::join(
-                    || self.gather(queries, left, width, top_k),
-                    || self.gather(queries, right, width, top_k),
-                );
-                whole.merge(&rest, width);
-                whole
-            }
+            run(task);
         }
+    };
+    let helpers = rayon::current_num_threads().min(tasks).saturating_sub(1);
+    rayon::in_place_scope(|scope| {
+        (0..helpers).for_each(|_| scope.spawn(|_| work()));
+        work();
+    });
+}
+
+/// Parts of one group of queries on their way to a whole. They merge as a balanced tree, as soon as both
+/// sides of a node are there: few of them are kept at a time, and their order is always the same.
+struct Tree {
+    /// One a node, from the root at 1 on: the side that came first.
+    waiting: Vec<Mutex<Option<Part>>>,
+    parts: usize,
+    width: usize,
+}
+
+impl Tree {
+    fn new(parts: usize, width: usize) -> Self {
+        let nodes = parts.max(1).next_power_of_two();
+        Self { waiting: (0..nodes).map(|_| Mutex::default()).collect(), parts, width }
+    }
+
+    /// Takes the part of a segment in.
+    fn deliver(&self, segment: usize, mut part: Part) {
+        let leaves = self.waiting.len();
+        // The leaf; nodes that are only leaves have no entry of their own.
+        let (mut node, mut span) = (leaves + segment, 1);
+        while node > 1 {
+            // Where the other side has no segments there is nothing to wait for.
+            let other_starts = ((node ^ 1) * span) % leaves;
+            if node % 2 == 1 || other_starts < self.parts {
+                let mut waiting = self.waiting[node / 2].lock().unwrap_or_else(PoisonError::into_inner);
+                match waiting.take() {
+                    None => {
+                        *waiting = Some(part);
+                        return;
+                    }
+                    Some(mut other) if node % 2 == 1 => {
+                        other.merge(&part, self.width);
+                        part = other;
+                    }
+                    Some(other) => part.merge(&other, self.width),
+                }
+            }
+            (node, span) = (node / 2, span * 2);
+        }
+        *self.waiting[0].lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
+    }
+
+    /// The whole; `None` where there was nothing.
+    fn result(self) -> Option<Part> {
+        let root = self.waiting.into_iter().next()?;
+        root.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
