@@ -11,6 +11,36 @@
 var<workgroup> tile_a: array<vec4<f32>, ${BM/4+1*BK}>;
 var<workgroup> tile_b: array<vec4<f32>, ${BN/4+1*BK}>;
 
+// Puts a vec4 into its tile: as it is where it runs along the outputs, else turned, each value into a row
+// of its own.
+fn stage_a(to: u32, part: u32, value: vec4<f32>) {
+#if TN
+    tile_a[to] = value;
+#else
+#for s in 0..4
+    tile_a[to + ${BM/4+1*s}u][part] = value[${s}];
+#endfor
+#endif
+}
+fn stage_b(to: u32, part: u32, value: vec4<f32>) {
+#if NT
+#for s in 0..4
+    tile_b[to + ${BN/4+1*s}u][part] = value[${s}];
+#endfor
+#else
+    tile_b[to] = value;
+#endif
+}
+
+// One row of one step of the inner dimension.
+fn accumulate(x: f32, y: vec4<f32>, sum: vec4<f32>) -> vec4<f32> {
+#if L1
+    return sum + abs(vec4<f32>(x) - y);
+#else
+    return fma(vec4<f32>(x), y, sum);
+#endif
+}
+
 @compute @workgroup_size(${THREADS})
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -57,6 +87,7 @@ fn main(
     let a_at_${i} = local / ${BM/4}u * p.a_width + min(row0 / 4u + a_o_${i}, p.a_width - 1u);
     let a_more_${i} = ${THREADS*4/BM*i}u * p.a_width;
     let a_to_${i} = a_k_${i} * ${BM/4+1}u + a_o_${i};
+    let a_part_${i} = 0u;
 #else
     let a_k_${i} = local * ${BM*BK/4/THREADS}u % ${BK/4}u + ${i}u;
     let a_o_${i} = local * ${BM*BK/4/THREADS}u / ${BK/4}u;
@@ -80,6 +111,7 @@ fn main(
     let b_at_${i} = (p.b_first + local / ${BN/4}u) * p.b_width + min(column0 / 4u + b_o_${i}, p.b_width - 1u);
     let b_more_${i} = ${THREADS*4/BN*i}u * p.b_width;
     let b_to_${i} = b_k_${i} * ${BN/4+1}u + b_o_${i};
+    let b_part_${i} = 0u;
 #endif
 #endfor
 
@@ -110,22 +142,10 @@ fn main(
         let b_${i} = load_b(b_at_${i} + (b_first + b_more_${i}));
 #endfor
 #for r in 1..BN*BK/4/THREADS+1
-#if NT
-#for s in 0..4
-        tile_b[b_to_${BN*BK/4/THREADS-r} + ${BN/4+1*s}u][b_part_${BN*BK/4/THREADS-r}] = b_${BN*BK/4/THREADS-r}[${s}];
-#endfor
-#else
-        tile_b[b_to_${BN*BK/4/THREADS-r}] = b_${BN*BK/4/THREADS-r};
-#endif
+        stage_b(b_to_${BN*BK/4/THREADS-r}, b_part_${BN*BK/4/THREADS-r}, b_${BN*BK/4/THREADS-r});
 #endfor
 #for r in 1..BM*BK/4/THREADS+1
-#if TN
-        tile_a[a_to_${BM*BK/4/THREADS-r}] = a_${BM*BK/4/THREADS-r};
-#else
-#for s in 0..4
-        tile_a[a_to_${BM*BK/4/THREADS-r} + ${BM/4+1*s}u][a_part_${BM*BK/4/THREADS-r}] = a_${BM*BK/4/THREADS-r}[${s}];
-#endfor
-#endif
+        stage_a(a_to_${BM*BK/4/THREADS-r}, a_part_${BM*BK/4/THREADS-r}, a_${BM*BK/4/THREADS-r});
 #endfor
     }
     workgroupBarrier();
@@ -162,33 +182,17 @@ fn main(
 #for s in 0..2
 #for r in 1..RM+1
 #for j in 0..RN/4
-#if L1
-        acc_${RM-r}_${j} += abs(vec4<f32>(x_${t*2+1-s}_${RM-r/4}[${RM-r%4}]) - y_${t*2+1-s}_${j});
-#else
-        acc_${RM-r}_${j} = fma(vec4<f32>(x_${t*2+1-s}_${RM-r/4}[${RM-r%4}]), y_${t*2+1-s}_${j}, acc_${RM-r}_${j});
-#endif
+        acc_${RM-r}_${j} = accumulate(x_${t*2+1-s}_${RM-r/4}[${RM-r%4}], y_${t*2+1-s}_${j}, acc_${RM-r}_${j});
 #endfor
 #endfor
 #endfor
 #endfor
         workgroupBarrier();
 #for r in 1..BN*BK/4/THREADS+1
-#if NT
-#for s in 0..4
-        tile_b[b_to_${BN*BK/4/THREADS-r} + ${BN/4+1*s}u][b_part_${BN*BK/4/THREADS-r}] = b_${BN*BK/4/THREADS-r}[${s}];
-#endfor
-#else
-        tile_b[b_to_${BN*BK/4/THREADS-r}] = b_${BN*BK/4/THREADS-r};
-#endif
+        stage_b(b_to_${BN*BK/4/THREADS-r}, b_part_${BN*BK/4/THREADS-r}, b_${BN*BK/4/THREADS-r});
 #endfor
 #for r in 1..BM*BK/4/THREADS+1
-#if TN
-        tile_a[a_to_${BM*BK/4/THREADS-r}] = a_${BM*BK/4/THREADS-r};
-#else
-#for s in 0..4
-        tile_a[a_to_${BM*BK/4/THREADS-r} + ${BM/4+1*s}u][a_part_${BM*BK/4/THREADS-r}] = a_${BM*BK/4/THREADS-r}[${s}];
-#endfor
-#endif
+        stage_a(a_to_${BM*BK/4/THREADS-r}, a_part_${BM*BK/4/THREADS-r}, a_${BM*BK/4/THREADS-r});
 #endfor
         workgroupBarrier();
     }
@@ -215,22 +219,10 @@ fn main(
 #endif
 #endfor
 #for r in 1..BN*BK/4/THREADS+1
-#if NT
-#for s in 0..4
-        tile_b[b_to_${BN*BK/4/THREADS-r} + ${BN/4+1*s}u][b_part_${BN*BK/4/THREADS-r}] = b_${BN*BK/4/THREADS-r}[${s}];
-#endfor
-#else
-        tile_b[b_to_${BN*BK/4/THREADS-r}] = b_${BN*BK/4/THREADS-r};
-#endif
+        stage_b(b_to_${BN*BK/4/THREADS-r}, b_part_${BN*BK/4/THREADS-r}, b_${BN*BK/4/THREADS-r});
 #endfor
 #for r in 1..BM*BK/4/THREADS+1
-#if TN
-        tile_a[a_to_${BM*BK/4/THREADS-r}] = a_${BM*BK/4/THREADS-r};
-#else
-#for s in 0..4
-        tile_a[a_to_${BM*BK/4/THREADS-r} + ${BM/4+1*s}u][a_part_${BM*BK/4/THREADS-r}] = a_${BM*BK/4/THREADS-r}[${s}];
-#endfor
-#endif
+        stage_a(a_to_${BM*BK/4/THREADS-r}, a_part_${BM*BK/4/THREADS-r}, a_${BM*BK/4/THREADS-r});
 #endfor
     }
     workgroupBarrier();
@@ -243,11 +235,7 @@ fn main(
 #endfor
 #for i in 0..RM
 #for j in 0..RN/4
-#if L1
-        acc_${i}_${j} += abs(vec4<f32>(x_${i/4}[${i%4}]) - y_${j});
-#else
-        acc_${i}_${j} = fma(vec4<f32>(x_${i/4}[${i%4}]), y_${j}, acc_${i}_${j});
-#endif
+        acc_${i}_${j} = accumulate(x_${i/4}[${i%4}], y_${j}, acc_${i}_${j});
 #endfor
 #endfor
     }

@@ -64,6 +64,23 @@ fn better(a: Entry, b: Entry) -> bool {
     return a.value > b.value || (a.value == b.value && a.index < b.index);
 }
 
+// The best of one entry per lane; every lane gets it. Called by all lanes together.
+fn best_of_lanes(lane: u32, mine: Entry) -> Entry {
+    workgroupBarrier();
+    shared_best[lane] = mine;
+#for s in 0..6
+    workgroupBarrier();
+    if lane < (32u >> ${s}u) {
+        let other = shared_best[lane + (32u >> ${s}u)];
+        if better(other, shared_best[lane]) {
+            shared_best[lane] = other;
+        }
+    }
+#endfor
+    workgroupBarrier();
+    return shared_best[0];
+}
+
 #if LISTS
 // The lists of all lanes, [64][LISTS].
 var<workgroup> lists: array<Entry, ${64*LISTS}>;
@@ -122,19 +139,7 @@ fn main(
         if head < ${LISTS}u {
             mine = lists[lane * ${LISTS}u + head];
         }
-        workgroupBarrier();
-        shared_best[lane] = mine;
-#for s in 0..6
-        workgroupBarrier();
-        if lane < (32u >> ${s}u) {
-            let other = shared_best[lane + (32u >> ${s}u)];
-            if better(other, shared_best[lane]) {
-                shared_best[lane] = other;
-            }
-        }
-#endfor
-        workgroupBarrier();
-        let best_of_all = shared_best[0];
+        let best_of_all = best_of_lanes(lane, mine);
         if best_of_all.index == mine.index {
             head += 1u;
         }
@@ -170,19 +175,7 @@ fn main(
                 mine = entry;
             }
         }
-        workgroupBarrier();
-        shared_best[lane] = mine;
-#for s in 0..6
-        workgroupBarrier();
-        if lane < (32u >> ${s}u) {
-            let other = shared_best[lane + (32u >> ${s}u)];
-            if better(other, shared_best[lane]) {
-                shared_best[lane] = other;
-            }
-        }
-#endfor
-        workgroupBarrier();
-        last = shared_best[0];
+        last = best_of_lanes(lane, mine);
         if lane == 0u && number < p.rows {
             best[list + round] = last;
         }
