@@ -8,12 +8,11 @@
 
 struct Parameters {
     rows: u32,
-    // Patterns from `first` to before `last`; 16-byte units per pattern.
+    // Patterns from `first` to before `last`; vec4s per query, 16-byte units per pattern.
     first: u32,
     last: u32,
-    units: u32,
-    // vec4s per query.
     width: u32,
+    units: u32,
     splits: u32,
     // Patterns per split.
     slice: u32,

@@ -3,27 +3,18 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that fails should say where")]
 
 use attractor::{
-    Device, Precision,
+    Precision,
     gpu::{
-        Context, Options,
+        Options,
         tune::{Class, Op, tune},
     },
     machine::variant,
 };
+use common::open;
 
-/// The GPU that tests run on, as in the suite.
-fn open(options: Options) -> Option<Device> {
-    let selector = std::env::var("ATTRACTOR_TEST_GPU").unwrap_or_else(|_| "software".to_owned());
-    match Context::open_with(&selector, options) {
-        Ok(context) => Some(Device::Gpu(context)),
-        Err(error) => {
-            let required = std::env::var("ATTRACTOR_REQUIRE_GPU").is_ok_and(|v| v == "1");
-            assert!(!required, "ATTRACTOR_REQUIRE_GPU=1, but: {error}");
-            eprintln!("skipping the GPU: {error}");
-            None
-        }
-    }
-}
+#[path = "suite/common.rs"]
+#[allow(dead_code, reason = "the suite uses all of it")]
+mod common;
 
 /// A table of timings is made, kept, used, and survives nonsense and another process's additions.
 #[test]

@@ -78,16 +78,15 @@ pub(crate) struct Ladder {
 impl Ladder {
     /// Longest lists that are worth it: they are kept in registers, and a value that is taken in is
     /// compared with all of a list.
-    pub(crate) const MOST: usize = 12;
+    const MOST: usize = 12;
 
-    pub(crate) fn new(k: usize) -> Self {
+    fn new(k: usize) -> Self {
         let rungs = k.next_multiple_of(4);
         Self { k, values: vec![f32::NEG_INFINITY; rungs * LANES], indices: vec![u32::MAX; rungs * LANES] }
     }
 
-    /// Takes in rows of one value per query; their indices start at `first` and come after all that came
-    /// before. Only the first `lanes` queries count.
-    pub(crate) fn scan(&mut self, rows: &[[f32; LANES]], first: usize, lanes: usize) {
+    /// See [`Lists::scan`].
+    fn scan(&mut self, rows: &[[f32; LANES]], first: usize, lanes: usize) {
         let rows = rows.as_flattened();
         match self.values.len() / LANES {
             4 => math::arch().dispatch(Climb::<4> { ladder: self, rows, first, lanes }),
@@ -98,7 +97,7 @@ impl Ladder {
     }
 
     /// The list of one query.
-    pub(crate) fn best(&self, query: usize) -> Best {
+    fn best(&self, query: usize) -> Best {
         let mut best = Best::new(self.k);
         let indices = self.indices.iter().skip(query).step_by(LANES);
         let entries = indices.zip(self.values.iter().skip(query).step_by(LANES));
@@ -160,6 +159,45 @@ impl<const K: usize> WithSimd for Climb<'_, K> {
                 values[j * per_row + v] = list[j];
                 indices[j * per_row + v] = of[j];
             }
+        }
+    }
+}
+
+/// The best entries so far of up to [`LANES`] queries side by side.
+pub(crate) enum Lists {
+    Short(Ladder),
+    Long(Vec<Best>),
+}
+
+impl Lists {
+    /// Empty lists of `k` entries.
+    pub(crate) fn new(k: usize, queries: usize) -> Self {
+        match k <= Ladder::MOST {
+            true => Self::Short(Ladder::new(k)),
+            false => Self::Long((0..queries).map(|_| Best::new(k)).collect()),
+        }
+    }
+
+    /// Takes in rows of one value per query; their indices start at `first` and come after all that came
+    /// before. Only the first `lanes` queries count.
+    pub(crate) fn scan(&mut self, rows: &[[f32; LANES]], first: usize, lanes: usize) {
+        match self {
+            Self::Short(ladder) => ladder.scan(rows, first, lanes),
+            Self::Long(lists) => {
+                for (k, row) in rows.iter().enumerate() {
+                    for (best, value) in lists.iter_mut().zip(row) {
+                        best.scan(std::slice::from_ref(value), (first + k) as u32);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The list of each of the first `queries`.
+    pub(crate) fn into_best(self, queries: usize) -> Vec<Best> {
+        match self {
+            Self::Short(ladder) => (0..queries).map(|i| ladder.best(i)).collect(),
+            Self::Long(lists) => lists,
         }
     }
 }

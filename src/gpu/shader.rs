@@ -100,6 +100,11 @@ impl Variant {
         self.source_for(Extras::default())
     }
 
+    /// A constant that the variant is made with.
+    pub(super) fn constant(&self, name: &str) -> Option<usize> {
+        self.constants.get(name).and_then(|value| usize::try_from(*value).ok())
+    }
+
     /// The WGSL of this variant for an adapter that offers these extras.
     ///
     /// # Errors

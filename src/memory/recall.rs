@@ -1,6 +1,12 @@
 //! What a recall is asked for, and what it gives.
 
-use crate::{Rows, ops::Progress};
+use crate::{
+    Result, Rows,
+    ops::{
+        Progress,
+        descent::{Outcome, Plan},
+    },
+};
 use std::fmt;
 
 /// How to recall.
@@ -126,6 +132,27 @@ pub struct Recall {
 }
 
 impl Recall {
+    /// What the outcome of a plan says to its user; states have `d` columns.
+    pub(super) fn of(outcome: Outcome, plan: &Plan<'_>, d: usize, beta: f32) -> Result<Self> {
+        let status = |settled: &bool| if *settled { Status::Converged } else { Status::MaxSteps };
+        Ok(Self {
+            status: outcome.settled.iter().map(status).collect(),
+            states: Rows::new(outcome.states, d)?,
+            energy: outcome.energy,
+            trace: plan.trace.then_some(outcome.trace),
+            steps: outcome.steps,
+            indices: outcome.indices,
+            weights: outcome.weights,
+            top_k: plan.top_k,
+            effective: outcome.effective,
+            values: match plan.values {
+                Some(values) => Some(Rows::new(outcome.values, values.columns())?),
+                None => None,
+            },
+            beta,
+        })
+    }
+
     /// How many queries were recalled.
     pub fn len(&self) -> usize {
         self.energy.len()

@@ -1,11 +1,11 @@
 //! One memory on several devices.
 
-use super::{DenseMemory, Memory, Recall, RecallOptions, Status, dense::Limits};
+use super::{DenseMemory, Memory, Recall, RecallOptions, dense::Limits};
 use crate::{
     Device, Error, Result, Rows, ToRows,
     ops::{
         Similarity, check_beta,
-        descent::{Carry, Form, Outcome, Plan, advance, clamp_row},
+        descent::{Carry, Form, Outcome, Plan, settle},
     },
 };
 use std::{ops::Range, thread};
@@ -104,35 +104,20 @@ impl SpreadMemory {
         })
     }
 
-    fn check(&self, rows: &Rows<'_>, mask: Option<&[bool]>) -> Result<()> {
-        if rows.rows() > 0 && rows.columns() != self.dim() {
-            return Err(Error::dimension(
-                "columns of queries (as patterns have)",
-                rows.columns(),
-                self.dim(),
-            ));
-        }
-        if let Some(mask) = mask {
-            if mask.len() != self.len() {
-                let what = "entries of the pattern mask (one per pattern)";
-                return Err(Error::dimension(what, mask.len(), self.len()));
-            }
-            if !mask.contains(&true) {
-                return Err(Error::NoEligiblePattern { patterns: self.len() });
-            }
-        }
-        Ok(())
+    /// What queries and options are held against.
+    fn limits(&self) -> Limits {
+        let largest = self.parts.iter().map(|part| part.limits().largest).fold(0.0, f32::max);
+        Limits { patterns: self.len(), dim: self.dim(), similarity: self.similarity, largest }
     }
 
     /// The energy's form over all eligible patterns.
-    fn form(&self, beta: f32, mask: Option<&[bool]>) -> Form {
+    fn form(&self, beta: f32, mask: Option<&[bool]>) -> Result<Form> {
         let eligible = self.ranges().map(|(part, range)| part.eligible(mask.map(|m| &m[range])));
         let (count, widest) = eligible.fold((0, 0.0_f32), |a, b| (a.0 + b.0, a.1.max(b.1)));
-        let offset = match self.similarity {
-            Similarity::Dot => (count as f64).ln() / f64::from(beta) + 0.5 * f64::from(widest),
-            Similarity::L2 | Similarity::Cosine | Similarity::L1 => 0.0,
-        };
-        Form { similarity: self.similarity, beta, offset }
+        match count {
+            0 => Err(Error::NoEligiblePattern { patterns: self.len() }),
+            _ => Ok(Form::new(self.similarity, beta, count, widest)),
+        }
     }
 
     /// The energy of a state from what all patterns together have found.
@@ -145,67 +130,39 @@ impl SpreadMemory {
         carry.energy(form, own)
     }
 
-    fn recall_rows(
-        &self,
-        rows: &Rows<'_>,
-        beta: f32,
-        mask: Option<&[bool]>,
-        plan: &Plan<'_>,
-    ) -> Result<Outcome> {
+    fn run(&self, rows: &Rows<'_>, beta: f32, mask: Option<&[bool]>, plan: &Plan<'_>) -> Result<Outcome> {
+        self.limits().check(rows, mask)?;
+        check_beta(beta)?;
+        let form = self.form(beta, mask)?;
         let (b, d) = (rows.rows(), self.dim());
-        let form = self.form(beta, mask);
-        let mut out = Outcome {
-            states: rows.as_slice().to_vec(),
-            steps: vec![0; b],
-            settled: vec![false; b],
-            trace: vec![Vec::new(); if plan.trace { b } else { 0 }],
-            ..Outcome::default()
-        };
-        let mut active: Vec<usize> = (0..b).collect();
-        for step in 0..plan.steps {
-            if active.is_empty() {
-                break;
-            }
-            let moving: Vec<f32> =
-                active.iter().flat_map(|&i| &out.states[i * d..(i + 1) * d]).copied().collect();
-            let found = self.ask(&Rows::new(moving, d)?, beta, mask, &Plan::step())?;
-            let mut still = Vec::new();
-            for (at, &i) in active.iter().enumerate() {
-                let (carry, mean) = merged(&found, at, d);
-                let x = &mut out.states[i * d..(i + 1) * d];
-                if plan.trace {
-                    out.trace[i].push(self.energy_of(form, carry, x));
-                }
-                let change = advance(x, &mean, plan.step_size, plan.clamp.map(|c| clamp_row(c, i, d)));
-                out.steps[i] += 1;
-                out.settled[i] = change <= plan.tolerance;
-                if !out.settled[i] || plan.tolerance == 0.0 {
-                    still.push(i);
-                }
-            }
-            active = still;
-            if let Some(progress) = plan.progress {
-                progress(u64::from(step) + 1, u64::from(plan.steps) + 1);
-            }
+        if b == 0 {
+            return Ok(Outcome::default());
         }
-        let found =
-            self.ask(&Rows::new(out.states.as_slice(), d)?, beta, mask, &Plan::evaluation(plan.top_k))?;
-        for i in 0..b {
-            let (carry, _) = merged(&found, i, 0);
-            let energy = self.energy_of(form, carry, &out.states[i * d..(i + 1) * d]);
-            out.energy.push(energy);
-            if plan.trace {
-                out.trace[i].push(energy);
+        let tell = |pass: u64| {
+            if let Some(progress) = plan.progress {
+                progress(pass, u64::from(plan.steps) + 1);
             }
-            out.effective.push(carry.effective());
+        };
+        let mut out = Outcome::start(rows, plan);
+        let energy = |carry: Carry, x: &[f32]| self.energy_of(form, carry, x);
+        let pass = |states: Vec<f32>| {
+            let found = self.ask(&Rows::new(states.as_slice(), d)?, beta, mask, &Plan::step())?;
+            let merged = (0..states.len() / d).map(|i| merged(&found, i, d));
+            let (carries, means): (Vec<Carry>, Vec<Vec<f32>>) = merged.unzip();
+            Ok((carries, means.concat()))
+        };
+        settle(&mut out, d, 0, plan, energy, pass, tell)?;
+        let states = Rows::new(out.states.clone(), d)?;
+        let found = self.ask(&states, beta, mask, &Plan::evaluation(plan.top_k))?;
+        for (i, x) in states.iter().enumerate() {
+            let (carry, _) = merged(&found, i, 0);
+            out.conclude(carry, energy(carry, x));
             for (index, score) in best(&found, i, b, plan.top_k) {
                 out.indices.push(index);
                 out.weights.push(carry.weight(score));
             }
         }
-        if let Some(progress) = plan.progress {
-            progress(u64::from(plan.steps) + 1, u64::from(plan.steps) + 1);
-        }
+        tell(u64::from(plan.steps) + 1);
         Ok(out)
     }
 }
@@ -264,37 +221,12 @@ impl Memory for SpreadMemory {
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
         let rows = queries.to_rows()?;
-        let (b, d) = (rows.rows(), self.dim());
-        self.check(&rows, options.mask)?;
+        let plan = self.limits().plan(options, rows.rows())?;
         let beta = options.beta.unwrap_or(self.beta);
-        check_beta(beta)?;
-        let largest = self.parts.iter().map(|part| part.limits().largest).fold(0.0, f32::max);
-        let limits = Limits { patterns: self.len(), dim: d, similarity: self.similarity, largest };
-        let plan = limits.plan(options, b)?;
-        let outcome =
-            if b == 0 { Outcome::default() } else { self.recall_rows(&rows, beta, options.mask, &plan)? };
-        let status = |settled: &bool| if *settled { Status::Converged } else { Status::MaxSteps };
-        Ok(Recall {
-            status: outcome.settled.iter().map(status).collect(),
-            states: Rows::new(outcome.states, d)?,
-            energy: outcome.energy,
-            trace: options.trace.then_some(outcome.trace),
-            steps: outcome.steps,
-            indices: outcome.indices,
-            weights: outcome.weights,
-            top_k: plan.top_k,
-            effective: outcome.effective,
-            values: None,
-            beta,
-        })
+        Recall::of(self.run(&rows, beta, options.mask, &plan)?, &plan, self.dim(), beta)
     }
 
     fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
-        let rows = states.to_rows()?;
-        self.check(&rows, None)?;
-        match rows.rows() {
-            0 => Ok(Vec::new()),
-            _ => Ok(self.recall_rows(&rows, self.beta, None, &Plan::evaluation(0))?.energy),
-        }
+        Ok(self.run(&states.to_rows()?, self.beta, None, &Plan::evaluation(0))?.energy)
     }
 }

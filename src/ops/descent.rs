@@ -25,12 +25,23 @@ pub(crate) struct Form {
     pub(crate) offset: f64,
 }
 
+impl Form {
+    /// Of a memory of `count` eligible patterns whose largest squared length is `widest`.
+    pub(crate) fn new(similarity: Similarity, beta: f32, count: usize, widest: f32) -> Self {
+        let offset = match similarity {
+            Similarity::Dot => (count as f64).ln() / f64::from(beta) + 0.5 * f64::from(widest),
+            Similarity::L2 | Similarity::Cosine | Similarity::L1 => 0.0,
+        };
+        Self { similarity, beta, offset }
+    }
+}
+
 /// What the states descend on.
-pub(crate) struct Landscape<'a> {
+pub(crate) struct Landscape<'a, T: ?Sized = Terms> {
     /// Patterns `[n, d]`.
     pub(crate) patterns: &'a Shards,
     /// One [`Term`] per pattern, with the mask in it.
-    pub(crate) terms: &'a Terms,
+    pub(crate) terms: &'a T,
     pub(crate) form: Form,
 }
 
@@ -142,6 +153,29 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Queries `[b, d]` before their first update.
+    pub(crate) fn start(queries: &Rows<'_>, plan: &Plan<'_>) -> Self {
+        let b = queries.rows();
+        Self {
+            states: queries.as_slice().to_vec(),
+            steps: vec![0; b],
+            settled: vec![false; b],
+            trace: vec![Vec::new(); if plan.trace { b } else { 0 }],
+            ..Self::default()
+        }
+    }
+
+    /// Notes what an evaluation has found of the next query.
+    pub(crate) fn conclude(&mut self, carry: Carry, energy: f32) {
+        // Traces are there for all queries, or for none.
+        if let Some(trace) = self.trace.get_mut(self.energy.len()) {
+            trace.push(energy);
+        }
+        self.energy.push(energy);
+        self.carries.push(carry);
+        self.effective.push(carry.effective());
+    }
+
     /// Takes in the outcome of the queries that follow.
     pub(crate) fn append(&mut self, next: Self) {
         self.states.extend(next.states);
@@ -212,7 +246,7 @@ impl Carry {
 }
 
 /// Moves a state towards its update; gives the largest change of a coordinate.
-pub(crate) fn advance(x: &mut [f32], update: &[f32], step_size: f32, clamp: Option<&[bool]>) -> f32 {
+fn advance(x: &mut [f32], update: &[f32], step_size: f32, clamp: Option<&[bool]>) -> f32 {
     let mut change = 0.0_f32;
     for (j, (x, y)) in x.iter_mut().zip(update).enumerate() {
         if clamp.is_some_and(|c| c[j]) {
@@ -232,14 +266,59 @@ pub(crate) fn clamp_row(clamp: &[bool], i: usize, d: usize) -> &[bool] {
 
 /// Runs the plan on the device where the patterns are. Shapes and values have been checked.
 pub(crate) fn descend(landscape: &Landscape<'_>, queries: &Rows<'_>, plan: &Plan<'_>) -> Result<Outcome> {
-    match (landscape.patterns.device(), landscape.terms) {
+    let Landscape { patterns, terms, form } = *landscape;
+    match (patterns.device(), terms) {
         (Device::Gpu(context), Terms::Gpu(terms)) => {
-            gpu::descent::descend(context, landscape, terms, queries, plan)
+            gpu::descent::descend(context, &Landscape { patterns, terms, form }, queries, plan)
         }
-        (_, Terms::Cpu(terms)) => Ok(cpu::descent::descend(landscape, terms, queries, plan)),
+        (_, Terms::Cpu(terms)) => {
+            cpu::descent::descend(&Landscape { patterns, terms: &terms[..], form }, queries, plan)
+        }
         (Device::Cpu, Terms::Gpu(_)) => Err(Error::Gpu {
             what: "recall".into(),
             message: "terms and patterns in different places".into(),
         }),
     }
+}
+
+/// Updates states from the host until none moves or all steps are made. `pass` gives the carry of each of the
+/// states `[b, d]` that it is handed and their updates `[b, d]`; `first` is the number of the first query, for the clamp.
+pub(crate) fn settle(
+    out: &mut Outcome,
+    d: usize,
+    first: usize,
+    plan: &Plan<'_>,
+    energy: impl Fn(Carry, &[f32]) -> f32,
+    mut pass: impl FnMut(Vec<f32>) -> Result<(Vec<Carry>, Vec<f32>)>,
+    tell: impl Fn(u64),
+) -> Result<()> {
+    // Only states that still move take part in a step.
+    let mut active: Vec<usize> = (0..out.steps.len()).collect();
+    for step in 0..plan.steps {
+        if active.is_empty() {
+            break;
+        }
+        let moving = active.iter().flat_map(|&i| &out.states[i * d..(i + 1) * d]).copied().collect();
+        let (carries, updates) = pass(moving)?;
+        let mut still = Vec::with_capacity(active.len());
+        for (at, &i) in active.iter().enumerate() {
+            let x = &mut out.states[i * d..(i + 1) * d];
+            if plan.trace {
+                out.trace[i].push(energy(carries[at], x));
+            }
+            let clamp = plan.clamp.map(|c| clamp_row(c, first + i, d));
+            let change = advance(x, &updates[at * d..(at + 1) * d], plan.step_size, clamp);
+            out.steps[i] += 1;
+            out.settled[i] = change <= plan.tolerance;
+            if !out.settled[i] || plan.tolerance == 0.0 {
+                still.push(i);
+            }
+        }
+        if !plan.evaluate {
+            out.carries = carries;
+        }
+        active = still;
+        tell(u64::from(step) + 1);
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //! Such a task is bound by memory, so memory must never rest: while the weights of one block are applied
 //! to its rows, which are in the cache, the rows of the next block are read and scored.
 
-use super::{Found, Part, Work};
+use super::{Found, Part, Source, Work};
 use crate::{
     cpu::dots::Dots,
     cpu::math::{self, exp_nonpositive, simd},
@@ -156,7 +156,7 @@ fn weigh(
     if !work.weighs() {
         return;
     }
-    let (carry, shrink) = exponentials(row, terms, found.carry, work.source.form.similarity);
+    let (carry, shrink) = exponentials(row, terms, found.carry, work.source);
     found.carry = carry;
     if shrink != 1.0 {
         sums.iter_mut().for_each(|v| *v *= shrink);
@@ -176,24 +176,33 @@ fn scale_scores(row: &mut [f32], terms: &[Term], scale: f32) {
 
 /// Scores to `exp(score - m)`, with the carry that includes them; also the factor by which what was
 /// summed before must shrink.
-fn exponentials(row: &mut [f32], terms: &[Term], before: Carry, similarity: Similarity) -> (Carry, f32) {
+fn exponentials(row: &mut [f32], terms: &[Term], before: Carry, source: &Source<'_>) -> (Carry, f32) {
     simd!({
         let m = math::maximum(row).max(before.m as f32);
         let mut carry = Carry { m: f64::from(m), l: 0.0, h: 0.0, le: 0.0 };
-        let mut entropies = [0.0_f32; super::LONGEST_BLOCK];
-        for (v, h) in row.iter_mut().zip(&mut entropies) {
-            let z = *v - m;
-            let e = if *v > 0.5 * MASKED { exp_nonpositive(z) } else { 0.0 };
-            *v = e;
-            *h = if e > 0.0 { e * z } else { 0.0 };
+        if source.entropy {
+            let mut entropies = [0.0_f32; super::LONGEST_BLOCK];
+            for (v, h) in row.iter_mut().zip(&mut entropies) {
+                let (z, e) = (*v - m, weight(*v, m));
+                *v = e;
+                *h = if e > 0.0 { e * z } else { 0.0 };
+            }
+            carry.h = f64::from(math::sum(&entropies[..row.len()]));
+        } else {
+            row.iter_mut().for_each(|v| *v = weight(*v, m));
         }
         carry.l = f64::from(math::sum(row));
-        carry.h = f64::from(math::sum(&entropies[..row.len()]));
-        carry.le = match similarity {
+        carry.le = match source.form.similarity {
             Similarity::Cosine => row.iter().zip(terms).map(|(e, t)| f64::from(e * t.length())).sum(),
             _ => carry.l,
         };
         let (merged, shrink, _) = before.merge(carry);
         (merged, if before.l > 0.0 { shrink as f32 } else { 1.0 })
     })
+}
+
+/// Weight of a score below or at the largest.
+#[inline(always)]
+fn weight(score: f32, largest: f32) -> f32 {
+    if score > 0.5 * MASKED { exp_nonpositive(score - largest) } else { 0.0 }
 }

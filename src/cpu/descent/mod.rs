@@ -16,10 +16,10 @@ use super::{
     topk::Best,
 };
 use crate::{
-    Rows,
+    Result, Rows,
     ops::{
         Similarity, Term,
-        descent::{Carry, Form, Landscape, Outcome, Plan, advance, clamp_row},
+        descent::{Carry, Form, Landscape, Outcome, Plan, settle},
     },
     tensor::CpuShard,
 };
@@ -282,11 +282,10 @@ impl Part {
 
 /// See [`crate::ops::descent::descend`].
 pub(crate) fn descend(
-    landscape: &Landscape<'_>,
-    terms: &[Term],
+    landscape: &Landscape<'_, [Term]>,
     queries: &Rows<'_>,
     plan: &Plan<'_>,
-) -> Outcome {
+) -> Result<Outcome> {
     let b = queries.rows();
     let mut outcome = Outcome::default();
     let passes = u64::from(plan.steps) + 1;
@@ -297,86 +296,46 @@ pub(crate) fn descend(
                 progress(batch as u64 * passes + pass, total);
             }
         };
-        outcome.append(descend_batch(landscape, terms, queries, start..(start + BATCH).min(b), plan, &tell));
+        outcome.append(descend_batch(landscape, queries, start..(start + BATCH).min(b), plan, &tell)?);
     }
-    outcome
+    Ok(outcome)
 }
 
 fn descend_batch(
-    landscape: &Landscape<'_>,
-    terms: &[Term],
+    landscape: &Landscape<'_, [Term]>,
     queries: &Rows<'_>,
     range: Range<usize>,
     plan: &Plan<'_>,
     tell: &dyn Fn(u64),
-) -> Outcome {
-    let (b, d) = (range.len(), queries.columns());
-    let origin = queries.slice(range.clone());
-    let mut out = Outcome {
-        states: origin.as_slice().to_vec(),
-        steps: vec![0; b],
-        settled: vec![false; b],
-        trace: vec![Vec::new(); if plan.trace { b } else { 0 }],
-        ..Outcome::default()
-    };
-    let mut source = Source {
-        patterns: landscape.patterns.cpu_shards(),
-        readout: Readout::Patterns,
-        terms,
-        form: landscape.form,
-        entropy: false,
-    };
-    // Only states that still move take part in a step.
-    let mut active: Vec<usize> = (0..b).collect();
-    for step in 0..plan.steps {
-        if active.is_empty() {
-            break;
-        }
-        let states: Vec<f32> =
-            active.iter().flat_map(|&i| &out.states[i * d..(i + 1) * d]).copied().collect();
+) -> Result<Outcome> {
+    let d = queries.columns();
+    let mut out = Outcome::start(&queries.slice(range.clone()), plan);
+    let Landscape { patterns, terms, form } = *landscape;
+    let patterns = patterns.cpu_shards();
+    let mut source = Source { patterns, readout: Readout::Patterns, terms, form, entropy: false };
+    let energy = |carry: Carry, x: &[f32]| carry.energy(form, squared_f64(x));
+    let pass = |states: Vec<f32>| {
         let (found, means) = source.pass(&states, d, 0);
-        if !plan.evaluate {
-            out.carries = found.iter().map(|f| f.carry).collect();
-        }
-        active = active
-            .iter()
-            .enumerate()
-            .filter_map(|(at, &i)| {
-                let x = &mut out.states[i * d..(i + 1) * d];
-                if plan.trace {
-                    out.trace[i].push(found[at].carry.energy(landscape.form, squared_f64(x)));
-                }
-                let clamp = plan.clamp.map(|c| clamp_row(c, range.start + i, d));
-                let change = advance(x, &means[at * d..(at + 1) * d], plan.step_size, clamp);
-                out.steps[i] += 1;
-                out.settled[i] = change <= plan.tolerance;
-                (!out.settled[i] || plan.tolerance == 0.0).then_some(i)
-            })
-            .collect();
-        tell(u64::from(step) + 1);
-    }
+        Ok((found.iter().map(|f| f.carry).collect(), means))
+    };
+    settle(&mut out, d, range.start, plan, energy, pass, tell)?;
     if !plan.evaluate {
-        return out;
+        return Ok(out);
     }
     source.entropy = true;
     source.readout = plan.values.map_or(Readout::Carry, |v| Readout::Values(v.cpu_shards()));
     let (found, values) = source.pass(&out.states, d, plan.top_k);
     out.values = values;
     for (i, f) in found.into_iter().enumerate() {
-        let energy = f.carry.energy(landscape.form, squared_f64(&out.states[i * d..(i + 1) * d]));
-        out.energy.push(energy);
-        if plan.trace {
-            out.trace[i].push(energy);
-        }
-        out.carries.push(f.carry);
-        out.effective.push(f.carry.effective());
+        let energy = energy(f.carry, &out.states[i * d..(i + 1) * d]);
+        out.conclude(f.carry, energy);
         let best = f.best.into_sorted();
         out.indices.extend(best.iter().map(|e| e.0));
         out.scores.extend(best.iter().map(|e| e.1));
         out.weights.extend(best.iter().map(|e| f.carry.weight(e.1)));
     }
     tell(u64::from(plan.steps) + 1);
-    out
+    Ok(out)
 }
 
 fn squared_f64(x: &[f32]) -> f64 {

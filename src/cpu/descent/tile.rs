@@ -6,7 +6,7 @@ use crate::{
         kernel::{LANES, Product},
         math::{exp_nonpositive, simd},
         matmul::Operand,
-        topk::{Best, Ladder},
+        topk::Lists,
     },
     ops::{MASKED, Similarity, Term, descent::Carry},
 };
@@ -32,9 +32,7 @@ struct Tile {
     across: Vec<f32>,
     scale: Lane,
     carries: Carries,
-    /// Short lists of the best, or (long ones) one for each query.
-    ladder: Ladder,
-    best: Vec<Best>,
+    best: Lists,
     /// `[width][LANES]`
     sums: Vec<f32>,
 }
@@ -64,7 +62,7 @@ pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
         }
     }
     let mut part = Part { found: Vec::new(), sums: Vec::with_capacity(queries.shape.0 * work.width) };
-    tiles.into_iter().for_each(|tile| tile.finish(&mut part, work.top_k));
+    tiles.into_iter().for_each(|tile| tile.finish(&mut part));
     part
 }
 
@@ -78,8 +76,7 @@ impl Tile {
             across: side_by_side(queries, d),
             scale,
             carries: Carries { m: [MASKED; LANES], l: [0.0; LANES], h: [0.0; LANES], le: [0.0; LANES] },
-            ladder: Ladder::new(if work.top_k <= Ladder::MOST { work.top_k } else { 0 }),
-            best: (0..count).map(|_| Best::new(work.top_k)).collect(),
+            best: Lists::new(work.top_k, count),
             sums: vec![0.0; work.width * LANES],
         }
     }
@@ -101,11 +98,7 @@ impl Tile {
         .run();
         let rows = scores.as_chunks_mut::<LANES>().0;
         let largest = scale_scores(rows, block.terms, &self.scale, &self.carries.m);
-        if work.top_k > Ladder::MOST {
-            scan(rows, block.first, &mut self.best);
-        } else {
-            self.ladder.scan(rows, block.first, self.queries);
-        }
+        self.best.scan(rows, block.first, self.queries);
         if !work.weighs() {
             return;
         }
@@ -136,12 +129,11 @@ impl Tile {
     }
 
     /// Adds what the tile has found to the task's part.
-    fn finish(self, part: &mut Part, top_k: usize) {
+    fn finish(self, part: &mut Part) {
         let Carries { m, l, h, le } = &self.carries;
-        let long = top_k > Ladder::MOST;
-        part.found.extend(self.best.into_iter().enumerate().map(|(i, best)| {
+        part.found.extend(self.best.into_best(self.queries).into_iter().enumerate().map(|(i, best)| {
             let carry = Carry { m: m[i].into(), l: l[i], h: h[i], le: le[i] };
-            Found { carry, best: if long { best } else { self.ladder.best(i) } }
+            Found { carry, best }
         }));
         let rows = self.sums.as_chunks::<LANES>().0;
         (0..self.queries).for_each(|i| part.sums.extend(rows.iter().map(|row| row[i])));
@@ -175,15 +167,6 @@ fn scale_scores(rows: &mut [Lane], terms: &[Term], scale: &Lane, before: &Lane) 
         }
         largest
     })
-}
-
-/// Offers the scores to the lists of the best.
-fn scan(rows: &[Lane], first: usize, best: &mut [Best]) {
-    for (k, row) in rows.iter().enumerate() {
-        for (best, score) in best.iter_mut().zip(row) {
-            best.scan(std::slice::from_ref(score), (first + k) as u32);
-        }
-    }
 }
 
 /// Scores to `exp(score - m)`, taken into the carries; gives the factors by which what was summed

@@ -4,14 +4,14 @@
 
 use super::{
     super::{
-        Context, Dispatch, MAX_TRIPS, Strategy, matmul, padded, row_columns,
+        Context, Dispatch, MAX_TRIPS, Strategy, matmul, padded, row_columns, shader,
         softmax::SERIAL_ROWS,
         tune::{Class, Op},
     },
     Batch, Chunk,
 };
 use crate::{Result, ops::Similarity, tensor::Precision};
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// Workgroups that keep a GPU busy.
 const BUSY: usize = 256;
@@ -25,6 +25,8 @@ const MANY: usize = 32;
 /// How a kernel lays its work out.
 pub(super) struct Shape {
     kernel: String,
+    /// Whether the kernel is for a handful of queries.
+    few: bool,
     /// Queries of a workgroup.
     queries: usize,
     /// Patterns that a workgroup takes at a time.
@@ -35,43 +37,39 @@ pub(super) struct Shape {
     row_groups: usize,
 }
 
-/// The kernels for few queries: longest rows, invocations that share a row, rows on their way, and whether
-/// there is one for four queries at once. See `shaders/permutations`.
-const FEW_F32: [(usize, usize, usize, bool); 6] = [
-    (64, 16, 4, true),
-    (128, 16, 4, true),
-    (256, 64, 4, true),
-    (512, 64, 4, true),
-    (1024, 64, 4, false),
-    (2048, 64, 2, false),
-];
-const FEW_F16: [(usize, usize, usize, bool); 5] =
-    [(128, 16, 4, true), (256, 16, 4, false), (512, 64, 4, true), (1024, 64, 4, false), (2048, 64, 2, false)];
-
 impl Shape {
-    /// The layout for rows of `d` columns, or `None` where the strategy is none of one pass.
+    /// The layout for rows of `d` columns, or `None` where the strategy is none of one pass or has no kernel for
+    /// such rows. What the kernels are made with stands in `shaders/permutations`.
     pub(super) fn of(strategy: Strategy, d: usize, b: usize, precision: Precision) -> Option<Self> {
+        let all = shader::variants().ok()?;
+        // The kernel for the shortest rows that these fit.
+        let shortest = |name: &dyn Fn(usize) -> String| {
+            let widths = [64, 128, 256, 512, 1024, 2048].into_iter().filter(|widest| d <= *widest);
+            widths.map(name).find_map(|name| all.get(&name))
+        };
         match strategy {
             Strategy::Fused => {
-                let (widest, queries, block) =
-                    [(64, 128, 32), (128, 128, 64), (256, 64, 128)].into_iter().find(|s| d <= s.0)?;
+                let variant = shortest(&|widest| format!("step.{precision}.d{widest}"))?;
+                let block = variant.constant("BP")?;
                 Some(Self {
-                    kernel: format!("step.{precision}.d{widest}"),
-                    queries,
+                    kernel: variant.name.clone(),
+                    few: false,
+                    queries: variant.constant("BQ")?,
                     block,
                     trips: padded(d).div_ceil(16) + block / 16 + 1,
                     row_groups: 1,
                 })
             }
             Strategy::Few => {
-                let all: &[_] = if precision == Precision::F16 { &FEW_F16 } else { &FEW_F32 };
-                let (widest, lanes, rows, four) = *all.iter().find(|s| d <= s.0)?;
-                let queries = if four && b > 1 { 4 } else { 1 };
-                let row_groups = 64 / lanes;
+                let one = shortest(&|widest| format!("few.{precision}.d{widest}.q1"))?;
+                let four = all.get(&one.name.replace(".q1", ".q4")).filter(|_| b > 1);
+                let variant = four.unwrap_or(one);
+                let row_groups = 64 / variant.constant("LANES_OF_ROW")?;
                 Some(Self {
-                    kernel: format!("few.{precision}.d{widest}.q{queries}"),
-                    queries,
-                    block: row_groups * rows,
+                    kernel: variant.name.clone(),
+                    few: true,
+                    queries: variant.constant("NQ")?,
+                    block: row_groups * variant.constant("ROWS")?,
                     // The subgroups of a workgroup are gone through one by one; none is known that has
                     // fewer than four invocations.
                     trips: 1 + 16,
@@ -82,19 +80,28 @@ impl Shape {
         }
     }
 
-    /// Patterns of one workgroup, and how many workgroups share `n` of them.
-    fn splits(&self, b: usize, n: usize) -> (usize, usize) {
+    /// Workgroups that are to share `n` patterns, and the most patterns that one may take.
+    fn wanted(&self, b: usize, n: usize) -> (usize, usize) {
         let tiles = b.div_ceil(self.queries);
-        let most = (MOST_PARTS / self.row_groups).max(1);
-        let wanted = (BUSY / tiles).clamp(1, n.div_ceil(8 * self.block).max(1)).min(most);
-        let longest = MAX_TRIPS / self.trips * self.block;
-        let slice = n.div_ceil(wanted).next_multiple_of(self.block).min(longest);
-        (slice, n.div_ceil(slice).min(most))
+        let wanted = (BUSY / tiles).clamp(1, n.div_ceil(8 * self.block).max(1)).min(self.most());
+        (wanted, MAX_TRIPS / self.trips * self.block)
     }
 
-    /// Parts that a pass over `n` patterns writes at most.
+    fn most(&self) -> usize {
+        (MOST_PARTS / self.row_groups).max(1)
+    }
+
+    /// Patterns of one workgroup, and how many workgroups share `n` of them.
+    fn splits(&self, b: usize, n: usize) -> (usize, usize) {
+        let (wanted, longest) = self.wanted(b, n);
+        let slice = n.div_ceil(wanted).next_multiple_of(self.block).min(longest);
+        (slice, n.div_ceil(slice).min(self.most()))
+    }
+
+    /// Parts that a pass over `n` patterns or fewer writes at most.
     pub(super) fn parts(&self, b: usize, n: usize) -> usize {
-        self.splits(b, n).1 * self.row_groups
+        let (wanted, longest) = self.wanted(b, n);
+        wanted.max(n.div_ceil(longest)).min(self.most()) * self.row_groups
     }
 }
 
@@ -176,7 +183,7 @@ impl Batch<'_> {
         &self,
         shape: &Shape,
         chunk: &Chunk<'_>,
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
         (slice, splits): (usize, usize),
         skip: bool,
     ) -> Result<()> {
@@ -184,38 +191,30 @@ impl Batch<'_> {
         let groups = b.div_ceil(shape.queries) * splits;
         let trips = slice / shape.block * shape.trips;
         let work = 4.0 * b as f64 * rows.len() as f64 * self.d as f64;
-        let range = [b as u32, rows.start as u32, rows.end as u32];
-        let queries = &self.queries;
-        let carries = &self.scores;
-        if self.strategy == Strategy::Fused {
-            let per_row = row_columns(self.d, self.precision) / 4;
-            let rest = [width as u32, per_row as u32, splits as u32, slice as u32, u32::from(skip)];
-            return self.context.dispatch(&Dispatch {
-                kernel: &shape.kernel,
-                parameters: &[&range[..], &rest].concat(),
-                buffers: &[
-                    self.states,
-                    chunk.patterns,
-                    &self.slices,
-                    &queries.active,
-                    &queries.queries,
-                    chunk.terms,
-                    carries,
-                ],
-                groups,
-                trips,
-                work,
-            });
-        }
-        let per_unit = if self.precision == Precision::F16 { 8 } else { 4 };
-        let units = row_columns(self.d, self.precision) / per_unit;
+        let per_row = row_columns(self.d, self.precision);
+        // Few queries read 16 bytes at a time, others four values.
+        let per_row = if shape.few && self.precision == Precision::F16 { per_row / 8 } else { per_row / 4 };
         let cosine = self.form.similarity == Similarity::Cosine;
-        let rest =
-            [units as u32, width as u32, splits as u32, slice as u32, u32::from(skip), u32::from(cosine)];
+        let mut buffers = vec![self.states, chunk.patterns, &self.slices];
+        if !shape.few {
+            buffers.push(&self.queries.active);
+        }
+        // The scores' buffer takes what the parts carry: there are no scores.
+        buffers.extend([&self.queries.queries, chunk.terms, &self.scores]);
         self.context.dispatch(&Dispatch {
             kernel: &shape.kernel,
-            parameters: &[&range[..], &rest].concat(),
-            buffers: &[self.states, chunk.patterns, &self.slices, &queries.queries, chunk.terms, carries],
+            parameters: &[
+                b as u32,
+                rows.start as u32,
+                rows.end as u32,
+                width as u32,
+                per_row as u32,
+                splits as u32,
+                slice as u32,
+                u32::from(skip),
+                u32::from(cosine),
+            ],
+            buffers: &buffers,
             groups,
             trips,
             work,

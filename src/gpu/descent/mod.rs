@@ -25,11 +25,12 @@ use crate::{
     Device, Error, Result, Rows,
     ops::{
         MASKED, Similarity, Term,
-        descent::{Carry, Form, GpuTerms, Landscape, Outcome, Plan, Terms, clamp_row},
+        descent::{Carry, Form, GpuTerms, Landscape, Outcome, Plan, clamp_row},
     },
     tensor::{Precision, Shards},
 };
 use chain::Pass;
+use fused::Shape;
 use std::{ops::Range, sync::Arc};
 use stream::Stream;
 
@@ -137,8 +138,8 @@ struct Batch<'a> {
     slices: Buffer,
     /// Patterns of a chunk of a chain.
     chunk: usize,
-    /// How updates are made, and the tile of products where that is by a chain.
-    strategy: Strategy,
+    /// How updates are made: in one pass of this shape, or by a chain of products of this tile.
+    shape: Option<Shape>,
     tile: Option<Strategy>,
 }
 
@@ -156,13 +157,10 @@ impl<'a> Batch<'a> {
         let chunk = (scratch / 4 / b).clamp(64, CHUNK).min(n.next_multiple_of(64)) / 64 * 64;
         let by_rule = || fused::strategy(context, form.similarity, [b, n, d], precision);
         let strategy = wanted.unwrap_or_else(by_rule);
-        let splits = match fused::Shape::of(strategy, d, b, precision) {
-            Some(shape) => shape.parts(b, n),
-            None => 1,
-        };
-        let splits = splits.max(Self::most_splits(context, b, widest, chunk, scratch));
+        let shape = Shape::of(strategy, d, b, precision);
+        let parts = shape.as_ref().map_or(1, |shape| shape.parts(b, n));
+        let splits = parts.max(Self::most_splits(context, b, widest, chunk, scratch));
         let slices = (splits * b * padded(widest) * 4).min(scratch.max(b * padded(widest) * 4));
-        let one_pass = matches!(strategy, Strategy::Fused | Strategy::Few);
         Ok(Self {
             context,
             form,
@@ -175,21 +173,21 @@ impl<'a> Batch<'a> {
             scores: context.storage("scores", (b * chunk * 4).max(splits * b * 16) as u64)?,
             slices: context.storage("slices", slices as u64)?,
             chunk,
-            strategy,
-            tile: Some(strategy).filter(|_| !one_pass),
+            tile: Some(strategy).filter(|_| shape.is_none()),
+            shape,
         })
     }
 
     /// Most patterns of one chunk of an update.
     fn longest(&self) -> usize {
-        if self.tile.is_some() { self.chunk } else { usize::MAX }
+        if self.shape.is_none() { self.chunk } else { usize::MAX }
     }
 
     /// Records a pass for an update of the states: weighted sums of the patterns.
     /// `fresh` says that nothing has been summed yet.
     fn update(&self, patterns: &[Chunk<'_>], skip: bool, fresh: bool) -> Result<()> {
-        if let Some(shape) = fused::Shape::of(self.strategy, self.d, self.queries.count, self.precision) {
-            return self.one_pass(&shape, patterns, skip, fresh);
+        if let Some(shape) = &self.shape {
+            return self.one_pass(shape, patterns, skip, fresh);
         }
         self.pass(
             patterns,
@@ -247,19 +245,17 @@ struct Finish<'a> {
 /// See [`crate::ops::descent::descend`].
 pub(crate) fn descend(
     context: &Arc<Context>,
-    landscape: &Landscape<'_>,
-    terms: &GpuTerms,
+    landscape: &Landscape<'_, GpuTerms>,
     queries: &Rows<'_>,
     plan: &Plan<'_>,
 ) -> Result<Outcome> {
-    descend_by(context, landscape, terms, queries, plan, None)
+    descend_by(context, landscape, queries, plan, None)
 }
 
 /// The same, with the way of updating that is wanted.
 fn descend_by(
     context: &Arc<Context>,
-    landscape: &Landscape<'_>,
-    terms: &GpuTerms,
+    landscape: &Landscape<'_, GpuTerms>,
     queries: &Rows<'_>,
     plan: &Plan<'_>,
     wanted: Option<Strategy>,
@@ -282,7 +278,6 @@ fn descend_by(
         outcome.append(descend_batch(
             context,
             landscape,
-            terms,
             queries,
             start..(start + batch).min(b),
             plan,
@@ -297,16 +292,14 @@ fn descend_by(
 
 fn descend_batch(
     context: &Arc<Context>,
-    landscape: &Landscape<'_>,
-    terms: &GpuTerms,
+    landscape: &Landscape<'_, GpuTerms>,
     queries: &Rows<'_>,
     range: Range<usize>,
     plan: &Plan<'_>,
     wanted: Option<Strategy>,
 ) -> Result<Outcome> {
     let (b, d) = (range.len(), queries.columns());
-    let form = landscape.form;
-    let patterns = landscape.patterns;
+    let Landscape { patterns, terms, form } = *landscape;
     let widest = d.max(plan.values.map_or(0, Shards::columns));
     let states = Matrix::upload(context, &queries.slice(range.clone()), b, d)?;
     let batch = Batch::new(
@@ -560,10 +553,8 @@ impl<'a> Prepared<'a> {
 
     /// The states after the step.
     pub(super) fn run(&self) -> Result<Vec<f32>> {
-        // Only the kind of terms matters to the dispatch; the buffers go in beside it.
-        let none = Terms::Cpu(Vec::new());
-        let landscape = Landscape { patterns: &self.patterns, terms: &none, form: self.form };
+        let landscape = Landscape { patterns: &self.patterns, terms: &self.terms, form: self.form };
         let strategy = Some(self.strategy);
-        Ok(descend_by(self.context, &landscape, &self.terms, self.queries, &Plan::step(), strategy)?.states)
+        Ok(descend_by(self.context, &landscape, self.queries, &Plan::step(), strategy)?.states)
     }
 }

@@ -7,7 +7,7 @@ mod sample;
 pub use builder::Builder;
 
 use super::{
-    Beta, BetaChoice, Memory, Recall, RecallOptions, Status,
+    Beta, BetaChoice, Memory, Recall, RecallOptions,
     beta::{Separations, choose},
 };
 use crate::{
@@ -155,7 +155,7 @@ impl DenseMemory {
         let top_k = (NEAREST + 1).min(n);
         let form = Form { similarity: self.similarity, beta: 1.0, offset: 0.0 };
         let terms = self.terms(None)?;
-        let landscape = Landscape { patterns: &self.patterns, terms: &terms, form };
+        let landscape = Landscape { patterns: &self.patterns, terms: &*terms, form };
         let plan = Plan::evaluation(top_k);
         let found = descend(&landscape, &Rows::new(rows, d)?, &plan)?;
         let lists = found.indices.chunks_exact(top_k).zip(found.scores.chunks_exact(top_k));
@@ -394,14 +394,10 @@ impl DenseMemory {
                 format!("at most {:e} for rows of this length, so that scores fit f32", LARGEST / reach);
             return Err(Error::parameter("beta", beta, want));
         }
-        let offset = match self.similarity {
-            Similarity::Dot => (count as f64).ln() / f64::from(beta) + 0.5 * f64::from(widest),
-            Similarity::L2 | Similarity::Cosine | Similarity::L1 => 0.0,
-        };
-        Ok(Form { similarity: self.similarity, beta, offset })
+        Ok(Form::new(self.similarity, beta, count, widest))
     }
 
-    /// What options are held against.
+    /// What queries and options are held against.
     pub(super) fn limits(&self) -> Limits {
         let Self { similarity, largest, .. } = *self;
         Limits { patterns: self.len(), dim: self.dim(), similarity, largest }
@@ -450,20 +446,7 @@ impl DenseMemory {
         if self.is_empty() {
             return Err(Error::EmptyMemory);
         }
-        if queries.rows() > 0 && queries.columns() != self.dim() {
-            return Err(Error::dimension(
-                "columns of queries (as patterns have)",
-                queries.columns(),
-                self.dim(),
-            ));
-        }
-        if let Some(mask) = mask.filter(|m| m.len() != self.len()) {
-            return Err(Error::dimension(
-                "entries of the pattern mask (one per pattern)",
-                mask.len(),
-                self.len(),
-            ));
-        }
+        self.limits().check(queries, mask)?;
         let beta = match beta {
             Some(beta) => beta,
             None => self.beta()?,
@@ -479,7 +462,7 @@ impl DenseMemory {
         }
         let form = self.form(beta, mask, &measured)?;
         let terms = self.terms(mask)?;
-        let landscape = Landscape { patterns: &self.patterns, terms: &terms, form };
+        let landscape = Landscape { patterns: &self.patterns, terms: &*terms, form };
         let mut outcome = descend(&landscape, &inward, plan)?;
         if let Some(centre) = &self.centre {
             outward(&mut outcome, queries, centre, plan);
@@ -488,7 +471,7 @@ impl DenseMemory {
     }
 }
 
-/// What the options of a recall are held against.
+/// What queries and the options of a recall are held against.
 pub(super) struct Limits {
     pub(super) patterns: usize,
     pub(super) dim: usize,
@@ -498,6 +481,19 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// Checks the shapes of queries and of a mask.
+    pub(super) fn check(&self, queries: &Rows<'_>, mask: Option<&[bool]>) -> Result<()> {
+        if queries.rows() > 0 && queries.columns() != self.dim {
+            let what = "columns of queries (as patterns have)";
+            return Err(Error::dimension(what, queries.columns(), self.dim));
+        }
+        if let Some(mask) = mask.filter(|m| m.len() != self.patterns) {
+            let what = "entries of the pattern mask (one per pattern)";
+            return Err(Error::dimension(what, mask.len(), self.patterns));
+        }
+        Ok(())
+    }
+
     /// The plan for a recall of `b` queries.
     pub(super) fn plan<'a>(&self, options: &RecallOptions<'a>, b: usize) -> Result<Plan<'a>> {
         let d = self.dim;
@@ -570,26 +566,9 @@ impl Memory for DenseMemory {
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
         let rows = queries.to_rows()?;
-        let (b, d, top_k) = (rows.rows(), self.dim(), options.top_k.unwrap_or(5.min(self.len())));
-        let plan = Plan { values: self.values.as_ref(), ..self.limits().plan(options, b)? };
+        let plan = Plan { values: self.values.as_ref(), ..self.limits().plan(options, rows.rows())? };
         let (outcome, beta) = self.run(&rows, options.beta, options.mask, &plan)?;
-        let status = |settled: &bool| if *settled { Status::Converged } else { Status::MaxSteps };
-        Ok(Recall {
-            status: outcome.settled.iter().map(status).collect(),
-            states: Rows::new(outcome.states, d)?,
-            energy: outcome.energy,
-            trace: options.trace.then_some(outcome.trace),
-            steps: outcome.steps,
-            indices: outcome.indices,
-            weights: outcome.weights,
-            top_k,
-            effective: outcome.effective,
-            values: match &self.values {
-                Some(values) => Some(Rows::new(outcome.values, values.columns())?),
-                None => None,
-            },
-            beta,
-        })
+        Recall::of(outcome, &plan, self.dim(), beta)
     }
 
     fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
