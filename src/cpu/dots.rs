@@ -1,14 +1,15 @@
 //! Inner products and city-block distances of a few queries with rows, with the coordinates in the lanes.
 //! Rows are read one after another, as they lie in memory: that is what processors fetch ahead best.
 
-use pulp::{Simd, WithSimd};
+use super::stored::{OverRows, Stored, Value};
+use pulp::Simd;
 
 /// `out[q][r] = sum_j queries[q][j] rows[r][j]`, or `sum_j |queries[q][j] - rows[r][j]|` with `distance`.
 pub(crate) struct Dots<'a> {
     /// `[b][d]`
     pub(crate) queries: &'a [f32],
     /// `[n][d]`
-    pub(crate) rows: &'a [f32],
+    pub(crate) rows: Stored<'a>,
     pub(crate) d: usize,
     /// `[b][stride]`, of which the first `n` of each row are written.
     pub(crate) out: &'a mut [f32],
@@ -18,33 +19,31 @@ pub(crate) struct Dots<'a> {
 
 impl Dots<'_> {
     pub(crate) fn run(self) {
-        super::math::arch().dispatch(self);
+        self.rows.run(self);
     }
 }
 
-impl WithSimd for Dots<'_> {
-    type Output = ();
-
+impl OverRows for Dots<'_> {
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn run<S: Simd, V: Value<S>>(mut self, simd: S, rows: &[V]) {
         match self.distance {
-            false => all::<S, false>(simd, &mut self),
-            true => all::<S, true>(simd, &mut self),
+            false => all::<S, V, false>(simd, &mut self, rows),
+            true => all::<S, V, true>(simd, &mut self, rows),
         }
     }
 }
 
 #[inline(always)]
-fn all<S: Simd, const DISTANCE: bool>(simd: S, dots: &mut Dots<'_>) {
+fn all<S: Simd, V: Value<S>, const DISTANCE: bool>(simd: S, dots: &mut Dots<'_>, rows: &[V]) {
     let b = dots.queries.len() / dots.d;
-    for (r, row) in dots.rows.chunks_exact(dots.d).enumerate() {
+    for (r, row) in rows.chunks_exact(dots.d).enumerate() {
         let mut q = 0;
         while q < b {
             // Enough independent sums to hide the latency of an addition: eight, of one query or of four.
             q += match b - q {
-                4.. => some::<S, 4, 2, DISTANCE>(simd, dots, q, r, row),
-                2.. => some::<S, 2, 4, DISTANCE>(simd, dots, q, r, row),
-                _ => some::<S, 1, 8, DISTANCE>(simd, dots, q, r, row),
+                4.. => some::<S, V, 4, 2, DISTANCE>(simd, dots, q, r, row),
+                2.. => some::<S, V, 2, 4, DISTANCE>(simd, dots, q, r, row),
+                _ => some::<S, V, 1, 8, DISTANCE>(simd, dots, q, r, row),
             };
         }
     }
@@ -62,15 +61,15 @@ fn step<S: Simd, const DISTANCE: bool>(simd: S, sum: S::f32s, x: S::f32s, y: S::
 
 /// The products of `Q` queries from `first` on with row `r`, in `W` sums each; gives `Q`.
 #[inline(always)]
-fn some<S: Simd, const Q: usize, const W: usize, const DISTANCE: bool>(
+fn some<S: Simd, V: Value<S>, const Q: usize, const W: usize, const DISTANCE: bool>(
     simd: S,
     dots: &mut Dots<'_>,
     first: usize,
     r: usize,
-    row: &[f32],
+    row: &[V],
 ) -> usize {
     let d = dots.d;
-    let (head, tail) = S::as_simd_f32s(row);
+    let (head, tail) = V::vectors(row);
     let mut x: [&[S::f32s]; Q] = [&[]; Q];
     for (q, x) in x.iter_mut().enumerate() {
         let query = &dots.queries[(first + q) * d..(first + q + 1) * d];
@@ -80,20 +79,22 @@ fn some<S: Simd, const Q: usize, const W: usize, const DISTANCE: bool>(
     let mut i = 0;
     while i + W <= head.len() {
         for w in 0..W {
+            let y = V::load(simd, head[i + w]);
             for q in 0..Q {
-                sums[q][w] = step::<S, DISTANCE>(simd, sums[q][w], x[q][i + w], head[i + w]);
+                sums[q][w] = step::<S, DISTANCE>(simd, sums[q][w], x[q][i + w], y);
             }
         }
         i += W;
     }
     while i < head.len() {
+        let y = V::load(simd, head[i]);
         for q in 0..Q {
-            sums[q][0] = step::<S, DISTANCE>(simd, sums[q][0], x[q][i], head[i]);
+            sums[q][0] = step::<S, DISTANCE>(simd, sums[q][0], x[q][i], y);
         }
         i += 1;
     }
     if !tail.is_empty() {
-        let y = simd.partial_load_f32s(tail);
+        let y = V::load_some(simd, tail);
         for (q, sums) in sums.iter_mut().enumerate() {
             let query = &dots.queries[(first + q + 1) * d - tail.len()..(first + q + 1) * d];
             sums[W - 1] = step::<S, DISTANCE>(simd, sums[W - 1], simd.partial_load_f32s(query), y);
@@ -128,7 +129,16 @@ mod tests {
                         let rows: Vec<f32> = (0..n * d).map(|i| value(i, 7)).collect();
                         let mut out = vec![0.0; b * (n + 1)];
                         let stride = n + 1;
-                        Dots { queries: &queries, rows: &rows, d, out: &mut out, stride, distance }.run();
+                        Dots {
+                            queries: &queries,
+                            rows: Stored::Single(&rows),
+                            d,
+                            out: &mut out,
+                            stride,
+                            distance,
+                        }
+                        .run();
+                        all_again(&queries, &rows, &out, (b, n, d), distance);
                         for (q, x) in queries.chunks_exact(d).enumerate() {
                             for (r, y) in rows.chunks_exact(d).enumerate() {
                                 let term =
@@ -141,5 +151,19 @@ mod tests {
                 }
             }
         }
+    }
+    /// Small whole numbers are exact as f16 too.
+    fn all_again(
+        queries: &[f32],
+        rows: &[f32],
+        want: &[f32],
+        (b, n, d): (usize, usize, usize),
+        distance: bool,
+    ) {
+        let half: Vec<half::f16> = rows.iter().map(|v| half::f16::from_f32(*v)).collect();
+        let Some(rows) = Stored::half(&half) else { return };
+        let mut out = vec![0.0; b * (n + 1)];
+        Dots { queries, rows, d, out: &mut out, stride: n + 1, distance }.run();
+        assert_eq!(out, want, "f16: {b} {n} {d} {distance}");
     }
 }

@@ -72,14 +72,6 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     fold2(a, b, |s, a, b| a.mul_add(b, s))
 }
 
-/// `y <- y + a x`.
-#[inline(always)]
-pub(crate) fn axpy(y: &mut [f32], a: f32, x: &[f32]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y = a.mul_add(*x, *y);
-    }
-}
-
 /// Largest value; the least finite f32 for an empty slice.
 #[inline(always)]
 pub(crate) fn maximum(v: &[f32]) -> f32 {

@@ -11,6 +11,7 @@ pub(crate) mod matmul;
 pub(crate) mod reduce;
 pub(crate) mod similarity;
 pub(crate) mod softmax;
+pub(crate) mod stored;
 pub(crate) mod topk;
 pub(crate) mod widen;
 

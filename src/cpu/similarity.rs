@@ -4,6 +4,7 @@ use super::{
     dots::Dots,
     math::{self, simd},
     matmul::{Operand, matmul},
+    stored::Stored,
 };
 use crate::ops::{Layout, Similarity, Term};
 use rayon::prelude::*;
@@ -38,7 +39,7 @@ pub(crate) fn products(
     // than it gives.
     if similarity == Similarity::L1 || (b < 3 && threads == 1) {
         let distance = similarity == Similarity::L1;
-        let rows = &patterns.data[..n * d];
+        let rows = Stored::Single(&patterns.data[..n * d]);
         Dots { queries: &queries.data[..b * d], rows, d, out, stride: n, distance }.run();
     } else {
         matmul(out, queries, patterns, Layout::NT, false, threads);

@@ -1,6 +1,10 @@
 //! Rows that outgrow one buffer, and that grow: the store of a memory's patterns.
 
-use crate::{Device, Error, Result, Rows, cpu, gpu};
+use crate::{
+    Device, Error, Result, Rows,
+    cpu::{self, stored::Stored},
+    gpu,
+};
 use half::f16;
 use std::{fmt, ops::Range, str::FromStr, sync::Arc};
 
@@ -101,6 +105,15 @@ impl<'a> CpuShard<'a> {
         match self.data {
             CpuData::F32(v) => &v[rows.start * self.columns..rows.end * self.columns],
             CpuData::F16(_) => widened,
+        }
+    }
+
+    /// Rows of the shard as they are kept, where vectors can be filled from that.
+    pub(crate) fn stored(&self, rows: Range<usize>) -> Option<Stored<'a>> {
+        let range = rows.start * self.columns..rows.end * self.columns;
+        match self.data {
+            CpuData::F32(v) => Some(Stored::Single(&v[range])),
+            CpuData::F16(v) => Stored::half(&v[range]),
         }
     }
 

@@ -8,8 +8,10 @@ use crate::{
     cpu::dots::Dots,
     cpu::math::{self, exp_nonpositive, simd},
     cpu::matmul::Operand,
+    cpu::stored::{OverRows, Stored, Value},
     ops::{MASKED, Similarity, Term, descent::Carry},
 };
+use pulp::Simd;
 use std::ops::Range;
 
 /// Rows that are summed together: one load and store of the sums for all of them.
@@ -17,7 +19,8 @@ const TOGETHER: usize = 4;
 /// Values that are read before those of the block before have their turn.
 const TURN: usize = 16_384;
 
-/// A block on its way: its rows, widened where they are kept as f16, and their scores `[b, n]`.
+/// A block on its way: its rows, widened where vectors cannot be filled from them as they are kept, and their
+/// scores `[b, n]`.
 #[derive(Default)]
 struct Block {
     rows: Range<usize>,
@@ -48,8 +51,8 @@ pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
             weigh(work, row, terms, first, scale[i], found, &mut part.sums[i * width..(i + 1) * width]);
         }
         let readout = match work.values(now.rows.clone(), &mut values) {
-            Some(values) => values,
-            None => work.patterns().borrowed(now.rows.clone(), &now.widened),
+            Some(values) => Stored::Single(values),
+            None => work.patterns().stored(now.rows.clone()).unwrap_or(Stored::Single(&now.widened)),
         };
         let sum = (width > 0).then_some(Sum { weights: &now.scores, readout, width, sums: &mut block_sums });
         read(work, queries, &mut next, sum);
@@ -71,7 +74,7 @@ impl Block {
 /// `sums [b, width] += weights [b, n] readout [n, width]`.
 struct Sum<'a> {
     weights: &'a [f32],
-    readout: &'a [f32],
+    readout: Stored<'a>,
     width: usize,
     sums: &'a mut [f32],
 }
@@ -80,9 +83,9 @@ struct Sum<'a> {
 fn read(work: &Work<'_>, queries: Operand<'_>, block: &mut Block, mut sum: Option<Sum<'_>>) {
     let d = queries.shape.1;
     let patterns = work.patterns();
-    let half = patterns.is_half();
+    let widen = patterns.stored(0..0).is_none();
     let n = block.rows.len();
-    block.widened.resize(if half { n * d } else { 0 }, 0.0);
+    block.widened.resize(if widen { n * d } else { 0 }, 0.0);
     let summed = sum.as_ref().map_or(0, |s| s.readout.len() / s.width);
     let distance = work.source.form.similarity == Similarity::L1;
     let turn = (TURN / d).clamp(TOGETHER, 64).next_multiple_of(TOGETHER);
@@ -97,13 +100,11 @@ fn read(work: &Work<'_>, queries: Operand<'_>, block: &mut Block, mut sum: Optio
         }
         let rows = start..(start + turn).min(n);
         let of_shard = block.rows.start + rows.start..block.rows.start + rows.end;
-        let values = if half {
-            let widened = &mut block.widened[rows.start * d..rows.end * d];
-            patterns.widen(of_shard, widened);
-            widened
-        } else {
-            patterns.borrowed(of_shard, &[])
-        };
+        if widen {
+            patterns.widen(of_shard.clone(), &mut block.widened[rows.start * d..rows.end * d]);
+        }
+        let values = patterns.stored(of_shard);
+        let values = values.unwrap_or_else(|| Stored::Single(&block.widened[rows.start * d..rows.end * d]));
         let out = &mut block.scores[rows.start..];
         Dots { queries: queries.data, rows: values, d, out, stride: n, distance }.run();
     }
@@ -113,30 +114,58 @@ impl Sum<'_> {
     /// Adds some of the `n` rows.
     fn add(&mut self, rows: Range<usize>, n: usize) {
         let width = self.width;
-        simd!({
-            for (weights, sums) in self.weights.chunks_exact(n).zip(self.sums.chunks_exact_mut(width)) {
-                let readout = &self.readout[rows.start * width..rows.end * width];
-                let parts = weights[rows.clone()].chunks(TOGETHER).zip(readout.chunks(TOGETHER * width));
-                for (weights, readout) in parts {
-                    // At large beta most weights have underflowed.
-                    if weights.iter().all(|w| *w == 0.0) {
-                        continue;
-                    }
-                    if let [a, b, c, d] = *weights {
-                        let (xa, rest) = readout.split_at(width);
-                        let (xb, rest) = rest.split_at(width);
-                        let (xc, xd) = rest.split_at(width);
-                        for ((((s, xa), xb), xc), xd) in sums.iter_mut().zip(xa).zip(xb).zip(xc).zip(xd) {
-                            *s = d.mul_add(*xd, c.mul_add(*xc, b.mul_add(*xb, a.mul_add(*xa, *s))));
-                        }
-                    } else {
-                        for (w, xi) in weights.iter().zip(readout.chunks_exact(width)) {
-                            math::axpy(sums, *w, xi);
-                        }
-                    }
+        let readout = self.readout.part(rows.start * width..rows.end * width);
+        readout.run(Weighted { weights: self.weights, rows, n, width, sums: self.sums });
+    }
+}
+
+/// Rows summed with the weights that they have: `weights [b, n]`, of which those of `rows` count.
+struct Weighted<'a> {
+    weights: &'a [f32],
+    rows: Range<usize>,
+    n: usize,
+    width: usize,
+    sums: &'a mut [f32],
+}
+
+impl OverRows for Weighted<'_> {
+    #[inline(always)]
+    fn run<S: Simd, V: Value<S>>(self, simd: S, readout: &[V]) {
+        let width = self.width;
+        for (weights, sums) in self.weights.chunks_exact(self.n).zip(self.sums.chunks_exact_mut(width)) {
+            let parts = weights[self.rows.clone()].chunks(TOGETHER).zip(readout.chunks(TOGETHER * width));
+            for (weights, readout) in parts {
+                // At large beta most weights have underflowed.
+                if weights.iter().all(|w| *w == 0.0) {
+                    continue;
                 }
+                add_rows(simd, weights, readout, sums);
             }
-        });
+        }
+    }
+}
+
+/// `sums += weights readout` for [`TOGETHER`] rows; where there are fewer, the last weighs nothing more.
+#[inline(always)]
+fn add_rows<S: Simd, V: Value<S>>(simd: S, weights: &[f32], readout: &[V], sums: &mut [f32]) {
+    let width = sums.len();
+    let row = |r: usize| &readout[r.min(weights.len() - 1) * width..][..width];
+    let [a, b, c, d] = [0, 1, 2, 3].map(|r| simd.splat_f32s(weights.get(r).copied().unwrap_or(0.0)));
+    let [(xa, ta), (xb, tb), (xc, tc), (xd, td)] = [0, 1, 2, 3].map(|r| V::vectors(row(r)));
+    let (head, tail) = S::as_mut_simd_f32s(sums);
+    let add = |sum, xa, xb, xc, xd| {
+        let sum = simd.mul_add_e_f32s(b, xb, simd.mul_add_e_f32s(a, xa, sum));
+        simd.mul_add_e_f32s(d, xd, simd.mul_add_e_f32s(c, xc, sum))
+    };
+    for ((((sum, xa), xb), xc), xd) in head.iter_mut().zip(xa).zip(xb).zip(xc).zip(xd) {
+        let (xa, xb, xc, xd) =
+            (V::load(simd, *xa), V::load(simd, *xb), V::load(simd, *xc), V::load(simd, *xd));
+        *sum = add(*sum, xa, xb, xc, xd);
+    }
+    if !tail.is_empty() {
+        let [xa, xb, xc, xd] = [ta, tb, tc, td].map(|t| V::load_some(simd, t));
+        let sum = simd.partial_load_f32s(tail);
+        simd.partial_store_f32s(tail, add(sum, xa, xb, xc, xd));
     }
 }
 
