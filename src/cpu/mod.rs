@@ -9,6 +9,7 @@ pub(crate) mod machine;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod reduce;
+pub(crate) mod separation;
 pub(crate) mod similarity;
 pub(crate) mod softmax;
 pub(crate) mod stored;

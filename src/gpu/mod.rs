@@ -12,6 +12,7 @@ mod matrix;
 mod pipeline;
 mod record;
 pub(crate) mod reduce;
+pub(crate) mod separation;
 pub mod shader;
 pub(crate) mod similarity;
 pub(crate) mod softmax;

@@ -33,6 +33,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "reduce_columns",
     "row_reduce",
     "rows_main",
+    "separate",
     "softmax",
     "start",
     "step_few",

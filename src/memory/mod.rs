@@ -6,11 +6,14 @@
 mod beta;
 mod dense;
 mod recall;
+mod relax;
+mod sparse;
 mod spread;
 
 pub use beta::{Beta, BetaChoice};
 pub use dense::{Builder, DenseMemory};
 pub use recall::{Recall, RecallOptions, Status};
+pub use sparse::{Post, Settings as SparseSettings, SparseMemory};
 pub use spread::SpreadMemory;
 
 use crate::{Device, Result, ToRows};

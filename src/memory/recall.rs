@@ -82,14 +82,23 @@ pub enum Status {
     Converged,
     /// All allowed updates were made, and the last one still moved the state.
     MaxSteps,
+    /// Synchronous updates of bits have come back to the state of two steps ago, and will for ever.
+    Cycle2,
+    /// No pattern is in reach of the state, which stays as it is (Epanechnikov energy).
+    OutOfSupport,
+    /// An update left the finite numbers.
+    NonFinite,
 }
 
 impl Status {
-    /// The code in files: 0 converged, 1 all steps made.
+    /// The code in files: 0 converged, 1 all steps made, 2 a cycle of two states, 3 out of support, 4 not finite.
     pub fn code(self) -> u8 {
         match self {
             Self::Converged => 0,
             Self::MaxSteps => 1,
+            Self::Cycle2 => 2,
+            Self::OutOfSupport => 3,
+            Self::NonFinite => 4,
         }
     }
 }
@@ -99,6 +108,9 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Self::Converged => "converged",
             Self::MaxSteps => "max-steps",
+            Self::Cycle2 => "cycle-2",
+            Self::OutOfSupport => "out-of-support",
+            Self::NonFinite => "non-finite",
         })
     }
 }
@@ -125,6 +137,8 @@ pub struct Recall {
     pub top_k: usize,
     /// `exp(H(p))`, how many patterns the final state effectively mixes, `[b]`; 2 and more mark a blend.
     pub effective: Vec<f32>,
+    /// How many patterns have weight, `[b]`; `None` where all have (softmax).
+    pub support: Option<Vec<u32>>,
     /// Associated values `[b, v]`, where the memory has them.
     pub values: Option<Rows<'static>>,
     /// The inverse temperature that was used.
@@ -145,12 +159,59 @@ impl Recall {
             weights: outcome.weights,
             top_k: plan.top_k,
             effective: outcome.effective,
+            support: None,
             values: match plan.values {
                 Some(values) => Some(Rows::new(outcome.values, values.columns())?),
                 None => None,
             },
             beta,
         })
+    }
+
+    /// The recall of no queries, to be extended.
+    pub(super) fn none(d: usize, plan: &Plan<'_>, beta: f32) -> Self {
+        Self {
+            states: Rows::empty(d),
+            energy: Vec::new(),
+            trace: plan.trace.then(Vec::new),
+            steps: Vec::new(),
+            status: Vec::new(),
+            indices: Vec::new(),
+            weights: Vec::new(),
+            top_k: plan.top_k,
+            effective: Vec::new(),
+            support: None,
+            values: None,
+            beta,
+        }
+    }
+
+    /// Takes in the recall of further queries.
+    pub(super) fn extend(&mut self, more: Self) -> Result<()> {
+        let joined = |a: Rows<'static>, b: Rows<'static>| {
+            let columns = b.columns();
+            let mut values = a.into_vec();
+            values.extend(b.into_vec());
+            Rows::new(values, columns)
+        };
+        self.states = joined(std::mem::take(&mut self.states), more.states)?;
+        self.energy.extend(more.energy);
+        if let (Some(trace), Some(more)) = (&mut self.trace, more.trace) {
+            trace.extend(more);
+        }
+        self.steps.extend(more.steps);
+        self.status.extend(more.status);
+        self.indices.extend(more.indices);
+        self.weights.extend(more.weights);
+        self.effective.extend(more.effective);
+        if let Some(more) = more.support {
+            self.support.get_or_insert_default().extend(more);
+        }
+        self.values = match (self.values.take(), more.values) {
+            (Some(a), Some(b)) => Some(joined(a, b)?),
+            (a, b) => a.or(b),
+        };
+        Ok(())
     }
 
     /// How many queries were recalled.

@@ -120,6 +120,18 @@ impl Plan<'_> {
         }
     }
 
+    /// Takes states `[b * d]` back to where the queries were before a centre was taken off them; known coordinates exactly.
+    pub(crate) fn outward(&self, states: &mut [f32], queries: &Rows<'_>, centre: &[f32]) {
+        let d = centre.len();
+        for (i, state) in states.chunks_exact_mut(d).enumerate() {
+            let clamp = self.clamp.map(|c| clamp_row(c, i, d));
+            for (j, (x, c)) in state.iter_mut().zip(centre).enumerate() {
+                let moved = self.steps > 0 && clamp.is_none_or(|k| !k[j]);
+                *x = if moved { *x + c } else { queries[(i, j)] };
+            }
+        }
+    }
+
     /// One update and nothing else; the energy before it is in the trace.
     pub(crate) fn step() -> Self {
         Self { steps: 1, trace: true, evaluate: false, ..Self::evaluation(0) }
@@ -246,7 +258,7 @@ impl Carry {
 }
 
 /// Moves a state towards its update; gives the largest change of a coordinate.
-fn advance(x: &mut [f32], update: &[f32], step_size: f32, clamp: Option<&[bool]>) -> f32 {
+pub(crate) fn advance(x: &mut [f32], update: &[f32], step_size: f32, clamp: Option<&[bool]>) -> f32 {
     let mut change = 0.0_f32;
     for (j, (x, y)) in x.iter_mut().zip(update).enumerate() {
         if clamp.is_some_and(|c| c[j]) {

@@ -13,5 +13,7 @@ mod dense;
 mod devices;
 mod operations;
 mod oracles;
+mod separations;
 mod shaders;
+mod sparse;
 mod spread;

@@ -9,14 +9,18 @@ use rayon::prelude::*;
 pub(super) const LARGEST: f64 = 1e28;
 
 /// What is measured of a batch of rows on the way in.
-pub(super) struct Measured {
-    pub(super) squared: Vec<f32>,
+pub(in crate::memory) struct Measured {
+    pub(in crate::memory) squared: Vec<f32>,
     /// Largest coordinate.
-    pub(super) largest: f32,
+    pub(in crate::memory) largest: f32,
 }
 
 /// Squared lengths and the largest coordinate; refuses what no score could be made of.
-pub(super) fn measure(rows: &Rows<'_>, what: &'static str, similarity: Similarity) -> Result<Measured> {
+pub(in crate::memory) fn measure(
+    rows: &Rows<'_>,
+    what: &'static str,
+    similarity: Similarity,
+) -> Result<Measured> {
     let d = rows.columns();
     let squared: Vec<f32> =
         rows.as_slice().par_chunks_exact(d).map(crate::cpu::similarity::squared).collect();
@@ -40,7 +44,7 @@ pub(super) fn measure(rows: &Rows<'_>, what: &'static str, similarity: Similarit
 }
 
 /// Refuses values that were not given as they must be.
-pub(super) fn check_values(rows: &Rows<'_>) -> Result<()> {
+pub(in crate::memory) fn check_values(rows: &Rows<'_>) -> Result<()> {
     if rows.columns() == 0 {
         return Err(Error::parameter("columns of values", 0, "at least 1"));
     }
@@ -59,7 +63,7 @@ pub(super) fn rounded_to_f16(rows: &Rows<'_>, largest: f32) -> Result<Rows<'stat
 
 /// The mean row, where the rows lie farther from the origin than is good for the accuracy of their
 /// distances.
-pub(super) fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<Vec<f32>> {
+pub(in crate::memory) fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<Vec<f32>> {
     let (n, d) = (rows.rows(), rows.columns());
     let mut sum = vec![0.0_f64; d];
     for row in rows.iter() {
@@ -72,7 +76,7 @@ pub(super) fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<Vec<f32>> {
 }
 
 /// The rows with the same vector taken off each.
-pub(super) fn shifted(rows: &Rows<'_>, by: &[f32]) -> Result<Rows<'static>> {
+pub(in crate::memory) fn shifted(rows: &Rows<'_>, by: &[f32]) -> Result<Rows<'static>> {
     let moved: Vec<f32> = rows
         .as_slice()
         .par_chunks_exact(by.len())

@@ -14,12 +14,14 @@ use crate::{
     Device, Error, Precision, Result, Rows, ToRows,
     ops::{
         Similarity, Term, check_beta,
-        descent::{Form, Landscape, Outcome, Plan, Terms, clamp_row, descend},
+        descent::{Form, Landscape, Outcome, Plan, Terms, descend},
     },
     tensor::{Shards, SharedRows},
 };
-use intake::{LARGEST, Measured, check_values, far_centre, measure, rounded_to_f16, shifted};
+use intake::{LARGEST, Measured, rounded_to_f16};
+pub(super) use intake::{check_values, far_centre, measure, shifted};
 use sample::Sample;
+pub(super) use sample::even_sample;
 use std::{
     borrow::Cow,
     sync::{Arc, Mutex, PoisonError},
@@ -465,7 +467,7 @@ impl DenseMemory {
         let landscape = Landscape { patterns: &self.patterns, terms: &*terms, form };
         let mut outcome = descend(&landscape, &inward, plan)?;
         if let Some(centre) = &self.centre {
-            outward(&mut outcome, queries, centre, plan);
+            plan.outward(&mut outcome.states, queries, centre);
         }
         Ok((outcome, beta))
     }
@@ -527,18 +529,6 @@ impl Limits {
             values: None,
             progress: options.progress,
         })
-    }
-}
-
-/// Takes states back to where the queries were; known coordinates exactly.
-fn outward(outcome: &mut Outcome, queries: &Rows<'_>, centre: &[f32], plan: &Plan<'_>) {
-    let d = centre.len();
-    for (i, state) in outcome.states.chunks_exact_mut(d).enumerate() {
-        let clamp = plan.clamp.map(|c| clamp_row(c, i, d));
-        for (j, (x, c)) in state.iter_mut().zip(centre).enumerate() {
-            let moved = plan.steps > 0 && clamp.is_none_or(|k| !k[j]);
-            *x = if moved { *x + c } else { queries[(i, j)] };
-        }
     }
 }
 

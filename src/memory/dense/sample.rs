@@ -5,6 +5,11 @@ use crate::Rows;
 /// Most rows of a sample.
 const SAMPLE: usize = 2048;
 
+/// Numbers of an even sample of `n` rows.
+pub(in crate::memory) fn even_sample(n: usize) -> Vec<usize> {
+    (0..n).step_by(n.div_ceil(SAMPLE).max(1)).collect()
+}
+
 /// An even sample of the stored rows.
 #[derive(Default)]
 pub(super) struct Sample {

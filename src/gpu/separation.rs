@@ -1,0 +1,55 @@
+//! Separations on the GPU.
+
+use super::{Dispatch, Matrix, softmax::by_rows};
+use crate::{Result, ops::Separation};
+
+/// Halvings that bring a threshold between -1 and 0 to the last bit of f32.
+const HALVINGS: u32 = 24;
+
+/// See [`crate::ops::separate`]: weights and summary.
+pub(crate) fn separate(z: &Matrix, beta: f32, kind: Separation) -> Result<(Matrix, Matrix)> {
+    let (rows, columns, width) = (z.rows(), z.columns(), z.width4());
+    let n = columns as f32;
+    // Code, scale, exponents of mass and weight, upper end, target, halvings, order.
+    let (code, scale, mass, weight, high, target, halvings, order) = match kind {
+        Separation::Softmax => (0, beta, 1.0, 1.0, 0.0, 1.0, 0, 1.0),
+        Separation::Entmax(alpha) => {
+            let e = (alpha - 1.0).recip();
+            (1, beta * (alpha - 1.0), e, e, -n.powf(1.0 - alpha), 1.0, HALVINGS, alpha)
+        }
+        Separation::Normmax(gamma) => {
+            let (mass, weight) = (gamma / (gamma - 1.0), (gamma - 1.0).recip());
+            (2, beta, mass, weight, -n.powf((1.0 - gamma) / gamma), 1.0, HALVINGS, gamma)
+        }
+        // Between the smallest score and the largest, which may lie far apart.
+        Separation::KSubsets(k) => (3, beta, 1.0, 1.0, 0.0, k as f32, 2 * HALVINGS, 2.0),
+        Separation::Epanechnikov => (4, beta, 1.0, 1.0, 0.0, 1.0, 0, 1.0),
+    };
+    let weights = Matrix::new(z.context(), "weights", rows, columns)?;
+    let summary = Matrix::new(z.context(), "a summary of weights", rows, 4)?;
+    let passes = halvings as usize + 3;
+    let kernels = ("separate.serial", "separate.group");
+    let (kernel, groups, trips) = by_rows(z.context(), kernels, rows, width, passes);
+    z.context().dispatch(&Dispatch {
+        kernel,
+        parameters: &[
+            rows as u32,
+            columns as u32,
+            width as u32,
+            code,
+            beta.to_bits(),
+            scale.to_bits(),
+            mass.to_bits(),
+            weight.to_bits(),
+            high.to_bits(),
+            target.to_bits(),
+            halvings,
+            order.to_bits(),
+        ],
+        buffers: &[z.buffer(), weights.buffer(), summary.buffer()],
+        groups,
+        trips,
+        work: 8.0 * passes as f64 * rows as f64 * columns as f64,
+    })?;
+    Ok((weights, summary))
+}

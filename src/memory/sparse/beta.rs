@@ -1,0 +1,61 @@
+//! The automatic `beta` of sparse separations.
+
+use super::Settings;
+use crate::{
+    Result, Tensor,
+    memory::{BetaChoice, dense::even_sample},
+    ops::{Similarity, nearest},
+};
+
+/// Share of the patterns that must be fixed points.
+const SHARE: f64 = 0.99;
+/// A little more than needed, for the rounding of scores.
+const ROOM: f64 = 1.001;
+
+/// The smallest `beta` at which most patterns lead all others by the margin.
+pub(super) fn choose(patterns: &Tensor, squared: &[f32], settings: &Settings) -> Result<BetaChoice> {
+    let (n, d) = patterns.matrix_shape();
+    let stored = patterns.to_vec()?;
+    let sample = even_sample(n);
+    let rows: Vec<f32> = sample.iter().flat_map(|k| &stored[k * d..(k + 1) * d]).copied().collect();
+    let rows = Tensor::from_flat(&patterns.device(), &rows, &[sample.len(), d])?;
+    let k = 2.min(n);
+    let (scores, indices) = nearest(&rows, patterns, k, settings.similarity)?;
+    let mut separations = Vec::new();
+    let (mut copied, mut outdone) = (0, 0);
+    for ((own, of), scores) in sample.iter().zip(indices.chunks_exact(k)).zip(scores.chunks_exact(k)) {
+        let Some(at) = of.iter().position(|i| *i as usize != *own) else { continue };
+        let squared = f64::from(squared[*own]);
+        let to_itself = if settings.similarity == Similarity::Dot { squared } else { 0.0 };
+        let separation = to_itself - f64::from(scores[at]);
+        // What f32 can tell apart.
+        match separation / squared.max(f64::from(f32::MIN_POSITIVE)) {
+            s if s > 4e-6 => separations.push(separation),
+            s if s < -4e-6 => outdone += 1,
+            _ => copied += 1,
+        }
+    }
+    separations.sort_by(f64::total_cmp);
+    let margin = match settings.separation.margin() {
+        m if m.is_finite() => f64::from(m),
+        // Softmax: 99 % of the weight, were all others as near as the nearest.
+        _ => (99.0 * (n as f64 - 1.0).max(1.0)).ln(),
+    };
+    // Small separations need a large beta.
+    let at = ((1.0 - SHARE) * separations.len() as f64).floor() as usize;
+    let widest = f64::from(squared.iter().copied().fold(0.0, f32::max));
+    let fallback = if widest > 0.0 { 1.0 / widest } else { 1.0 };
+    let beta = separations.get(at).map_or(fallback, |s| ROOM * margin / s);
+    let beta = (beta as f32).clamp(f32::MIN_POSITIVE, 1e28);
+    let kept = separations.iter().filter(|s| **s * f64::from(beta) >= margin).count();
+    let unique = sample.len() - copied;
+    Ok(BetaChoice {
+        beta,
+        sampled: sample.len(),
+        separated: match separations.len() + outdone {
+            0 => 1.0,
+            _ => kept as f64 / unique.max(1) as f64,
+        },
+        separation: separations.get(separations.len() / 2).map(|s| *s as f32),
+    })
+}
