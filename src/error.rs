@@ -43,6 +43,29 @@ pub enum Error {
         row: usize,
     },
 
+    /// A memory of bits was given something other than -1 and 1.
+    #[error(
+        "{what}: row {row}, column {column} is {value}; this memory holds bits, written as -1 and 1 (take the sign of centred data first)"
+    )]
+    NotBipolar {
+        /// Which input, for example `patterns`.
+        what: &'static str,
+        /// The first such row, from 0.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// What is there.
+        value: f32,
+    },
+    /// Patterns that depend on each other linearly have no pseudo-inverse.
+    #[error(
+        "pattern {row} is a linear combination of those before it, so there is no pseudo-inverse; leave it out, or use the Hebb or Storkey rule"
+    )]
+    Singular {
+        /// The first such pattern, from 0.
+        row: usize,
+    },
+
     // ---- shapes ---------------------------------------------------------------------------
     /// Two shapes that must agree do not.
     #[error("{what}: got {got}, want {want}")]

@@ -36,7 +36,7 @@ mod tensor;
 pub use device::Device;
 pub use error::{Error, Result};
 pub use rows::{Element, Rows, ToRows};
-pub use tensor::{Precision, SharedRows, Tensor};
+pub use tensor::{Bits, Precision, SharedRows, Tensor};
 
 /// What most programs need: `use attractor::prelude::*;`
 pub mod prelude {

@@ -1,6 +1,7 @@
 //! The fast CPU back end: all cores, SIMD chosen at run time, patterns read in blocks that fit the
 //! cache. Same names as [`crate::reference`] and the shaders.
 
+pub(crate) mod bits;
 pub(crate) mod descent;
 pub(crate) mod dots;
 pub(crate) mod elementwise;

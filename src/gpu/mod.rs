@@ -2,6 +2,7 @@
 //! [`crate::reference`] and the CPU back end; the kernels are in `shaders/`.
 
 mod adapter;
+pub(crate) mod bits;
 mod buffer;
 mod context;
 pub(crate) mod descent;

@@ -4,14 +4,18 @@
 //! none knows on which device it runs.
 
 mod beta;
+mod binary;
 mod dense;
+mod hopfield;
 mod recall;
 mod relax;
 mod sparse;
 mod spread;
 
 pub use beta::{Beta, BetaChoice};
+pub use binary::{BinaryMemory, BinarySettings, Order};
 pub use dense::{Builder, DenseMemory};
+pub use hopfield::{HopfieldMemory, HopfieldSettings, Learning};
 pub use recall::{Recall, RecallOptions, Status};
 pub use sparse::{Post, Settings as SparseSettings, SparseMemory};
 pub use spread::SpreadMemory;

@@ -5,31 +5,46 @@
 use super::{Recall, Status, dense::Limits};
 use crate::{
     Result, Rows,
-    ops::{
-        Separated,
-        descent::{Plan, advance, clamp_row},
-        top_k,
-    },
+    ops::descent::{Plan, advance, clamp_row},
 };
 
-/// What a memory says of some states.
+/// States that a memory is asked about.
+pub(super) struct Ask<'a> {
+    /// `[b * d]`
+    pub(super) states: &'a [f32],
+    /// The numbers of their queries.
+    pub(super) queries: &'a [usize],
+    /// The number of the update.
+    pub(super) step: u32,
+    /// How many of the best patterns are wanted; `None` where only an update is.
+    pub(super) top_k: Option<usize>,
+}
+
+/// What a memory says of them.
 pub(super) struct Look {
     /// Energy of each.
     pub(super) energy: Vec<f32>,
     /// Where each would go, `[b * d]`.
     pub(super) updates: Vec<f32>,
-    /// Whether a state has no pattern in reach; it stays where it is.
+    /// Whether a state has no pattern in reach; it stays where it is. Empty where that cannot be.
     pub(super) lost: Vec<bool>,
-    /// The weights and their summary.
-    pub(super) separated: Separated,
-    /// Weighted values, where asked for and there are some.
+    /// The patterns behind it, where asked for.
+    pub(super) best: Option<Best>,
+}
+
+/// The patterns behind some states: see [`Recall`].
+pub(super) struct Best {
+    pub(super) indices: Vec<u32>,
+    pub(super) weights: Vec<f32>,
+    pub(super) effective: Vec<f32>,
+    pub(super) support: Option<Vec<u32>>,
     pub(super) values: Option<Rows<'static>>,
 }
 
 /// A memory as the loop sees it.
 pub(super) trait Landscape {
-    /// Looks at states `[b * d]`; `values` asks for the weighted values too.
-    fn look(&self, states: &[f32], values: bool) -> Result<Look>;
+    /// Looks at states.
+    fn look(&self, ask: &Ask<'_>) -> Result<Look>;
 
     /// Whether a state can come back to where it was two steps ago, for ever (synchronous updates of bits).
     fn cycles(&self) -> bool {
@@ -90,17 +105,17 @@ fn relax_batch(
             break;
         }
         let moving: Vec<f32> = active.iter().flat_map(|&i| &states[i * d..(i + 1) * d]).copied().collect();
-        let look = landscape.look(&moving, false)?;
+        let queries: Vec<usize> = active.iter().map(|i| first + i).collect();
+        let look = landscape.look(&Ask { states: &moving, queries: &queries, step, top_k: None })?;
         let mut still = Vec::with_capacity(active.len());
         let mut kept = Vec::new();
         for (at, &i) in active.iter().enumerate() {
             let x = &mut states[i * d..(i + 1) * d];
-            let old = &moving[at * d..(at + 1) * d];
             if plan.trace {
                 trace[i].push(look.energy[at]);
             }
             steps[i] += 1;
-            if look.lost[at] {
+            if look.lost.get(at) == Some(&true) {
                 status[i] = Status::OutOfSupport;
                 continue;
             }
@@ -118,35 +133,31 @@ fn relax_batch(
             if goes_on {
                 still.push(i);
                 if landscape.cycles() {
-                    kept.extend_from_slice(old);
+                    kept.extend_from_slice(&moving[at * d..(at + 1) * d]);
                 }
             }
         }
         (active, before) = (still, kept);
         tell(u64::from(step) + 1);
     }
-    let look = landscape.look(&states, true)?;
-    let (weights, indices) = top_k(&look.separated.weights, plan.top_k)?;
-    let summary = look.separated.summary.to_vec()?;
-    for (i, trace) in trace.iter_mut().enumerate().filter(|_| plan.trace) {
-        trace.push(look.energy[i]);
+    let queries: Vec<usize> = (first..first + b).collect();
+    let ask = Ask { states: &states, queries: &queries, step: plan.steps, top_k: Some(plan.top_k) };
+    let look = landscape.look(&ask)?;
+    if plan.trace {
+        trace.iter_mut().zip(&look.energy).for_each(|(trace, energy)| trace.push(*energy));
     }
     for (status, _) in status.iter_mut().zip(&look.lost).filter(|(_, lost)| **lost) {
         *status = Status::OutOfSupport;
     }
     tell(u64::from(plan.steps) + 1);
-    Ok(Recall {
-        states: Rows::new(states, d)?,
-        energy: look.energy,
-        trace: plan.trace.then_some(trace),
-        steps,
-        status,
-        indices,
-        weights,
-        top_k: plan.top_k,
-        effective: summary.chunks_exact(4).map(|s| s[1].exp()).collect(),
-        support: Some(summary.chunks_exact(4).map(|s| s[2] as u32).collect()),
-        values: look.values,
-        beta,
-    })
+    let mut recall = Recall::none(d, plan, beta);
+    recall.states = Rows::new(states, d)?;
+    recall.energy = look.energy;
+    recall.trace = plan.trace.then_some(trace);
+    (recall.steps, recall.status) = (steps, status);
+    if let Some(best) = look.best {
+        (recall.indices, recall.weights) = (best.indices, best.weights);
+        (recall.effective, recall.support, recall.values) = (best.effective, best.support, best.values);
+    }
+    Ok(recall)
 }

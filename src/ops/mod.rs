@@ -4,6 +4,7 @@
 
 pub(crate) mod descent;
 mod elementwise;
+mod flips;
 mod matmul;
 mod reduce;
 mod separation;
@@ -14,6 +15,8 @@ mod topk;
 
 pub use descent::Progress;
 pub use elementwise::{Binary, Unary, binary, unary};
+pub(crate) use flips::{FlipTable, Flips, flips, matrix_sweep, sweep};
+pub use flips::{Interaction, Rule, overlaps};
 pub use matmul::{Layout, matmul};
 pub use reduce::{Axis, Reduction, reduce};
 pub use separation::{Separated, Separation, separate, weighted_sum};

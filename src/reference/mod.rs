@@ -3,6 +3,7 @@
 //! Nothing here is blocked, fused or fast; each function is short enough to check by eye. The CPU
 //! and GPU back ends are tested against it.
 
+mod binary;
 mod dense;
 mod elementwise;
 mod matmul;
@@ -14,6 +15,8 @@ mod softmax;
 mod sparse;
 mod topk;
 
+pub use binary::{BinaryModel, quadratic_energy};
+pub(crate) use binary::{interaction, slope};
 pub use dense::{DenseModel, Step};
 pub use elementwise::{binary, unary};
 pub use matmul::matmul;

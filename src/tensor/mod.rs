@@ -1,7 +1,10 @@
 //! Numbers on a device: [`Tensor`], and [`Shards`] for patterns that outgrow one buffer.
 
+mod bits;
 mod shards;
 
+pub use bits::Bits;
+pub(crate) use bits::{Packed, TOGETHER, check as check_bipolar};
 pub(crate) use shards::{CpuShard, GpuShard, Shards, packed};
 pub use shards::{Precision, SharedRows};
 

@@ -8,13 +8,13 @@ pub use post::Post;
 use super::{
     Beta, BetaChoice, Memory, Recall, RecallOptions, Status,
     dense::{Limits, check_values, far_centre, measure, shifted},
-    relax::{Landscape, Look, relax},
+    relax::{Ask, Best, Landscape, Look, relax},
 };
 use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
     ops::{
         Binary, Layout, MASKED, Separation, Similarity, binary, check_beta, matmul, separate, similarity,
-        weighted_sum,
+        top_k, weighted_sum,
     },
 };
 use std::{
@@ -303,7 +303,8 @@ struct View<'a> {
 }
 
 impl Landscape for View<'_> {
-    fn look(&self, states: &[f32], values: bool) -> Result<Look> {
+    fn look(&self, ask: &Ask<'_>) -> Result<Look> {
+        let states = ask.states;
         let Settings { similarity: kind, separation, post, .. } = self.memory.settings;
         let patterns = &self.memory.patterns;
         let d = self.memory.dim();
@@ -324,13 +325,6 @@ impl Landscape for View<'_> {
             updates.iter_mut().for_each(|v| *v /= total);
         }
         updates.chunks_exact_mut(d).for_each(|y| post.apply(y));
-        let of_values = match &self.memory.values {
-            Some(rows) if values => {
-                let columns = rows.matrix_shape().1;
-                Some(Rows::new(weighted_sum(&separated.weights, rows)?.to_vec()?, columns)?)
-            }
-            _ => None,
-        };
         let summary = separated.summary.to_vec()?;
         let energy = |(x, s): (&[f32], &[f32])| {
             let own = match kind {
@@ -344,8 +338,27 @@ impl Landscape for View<'_> {
             energy: states.chunks_exact(d).zip(summary.chunks_exact(4)).map(energy).collect(),
             updates,
             lost: summary.chunks_exact(4).map(|s| s[2] == 0.0).collect(),
-            separated,
-            values: of_values,
+            best: match ask.top_k {
+                Some(k) => Some(self.best(&separated.weights, &summary, k)?),
+                None => None,
+            },
+        })
+    }
+}
+
+impl View<'_> {
+    fn best(&self, weights: &Tensor, summary: &[f32], k: usize) -> Result<Best> {
+        let values = match &self.memory.values {
+            Some(rows) => Some(Rows::new(weighted_sum(weights, rows)?.to_vec()?, rows.matrix_shape().1)?),
+            None => None,
+        };
+        let (weights, indices) = top_k(weights, k)?;
+        Ok(Best {
+            indices,
+            weights,
+            effective: summary.chunks_exact(4).map(|s| s[1].exp()).collect(),
+            support: Some(summary.chunks_exact(4).map(|s| s[2] as u32).collect()),
+            values,
         })
     }
 }

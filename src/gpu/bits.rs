@@ -1,0 +1,184 @@
+//! Updates of states of -1 and 1 on the GPU.
+
+use super::{Buffer, Context, Dispatch, MAX_TRIPS, Matrix, matrix::unpadded, softmax::by_rows, topk};
+use crate::{
+    Bits, Error, Result, Rows,
+    ops::{FlipTable, Flips},
+};
+use std::sync::Arc;
+
+fn buffer(bits: &Bits) -> Result<&Buffer> {
+    bits.buffer()
+        .ok_or_else(|| Error::Gpu { what: "bits".into(), message: "they are not on this device".into() })
+}
+
+/// Overlaps `[b, n]`, exactly.
+pub(crate) fn overlaps(context: &Arc<Context>, states: &Bits, patterns: &Bits) -> Result<Matrix> {
+    let (b, n, d) = (states.rows(), patterns.rows(), patterns.columns());
+    let out = Matrix::new(context, "overlaps", b, n)?;
+    context.dispatch(&Dispatch {
+        kernel: "overlaps",
+        parameters: &[b as u32, n as u32, d as u32, patterns.width4() as u32, out.width4() as u32, 0],
+        buffers: &[buffer(states)?, buffer(patterns)?, out.buffer()],
+        groups: (4 * out.width4()).div_ceil(64) * b.div_ceil(4),
+        trips: patterns.width4(),
+        work: b as f64 * n as f64 * d as f64 / 8.0,
+    })?;
+    Ok(out)
+}
+
+/// See [`crate::ops::flips`].
+pub(crate) fn flips(
+    context: &Arc<Context>,
+    states: &Bits,
+    patterns: &Bits,
+    table: &FlipTable,
+    top_k: usize,
+) -> Result<Flips> {
+    let (b, n, d) = (states.rows(), patterns.rows(), patterns.columns());
+    let weights = overlaps(context, states, patterns)?;
+    let entries = context.upload("a table of weights", bytemuck::cast_slice(&table.entries))?;
+    let exponential = table.energies.is_empty();
+    let energies = if exponential { &[0.0][..] } else { &table.energies };
+    let energies = context.upload("a table of energies", bytemuck::cast_slice(energies))?;
+    let summary = Matrix::new(context, "a summary of weights", b, 4)?;
+    let kernels = ("flip_weights.serial", "flip_weights.group");
+    let (kernel, groups, trips) = by_rows(context, kernels, b, n, 3);
+    context.dispatch(&Dispatch {
+        kernel,
+        parameters: &[b as u32, n as u32, 4 * weights.width4() as u32, d as u32, u32::from(exponential)],
+        buffers: &[weights.buffer(), &entries, &energies, summary.buffer()],
+        groups,
+        trips,
+        work: 20.0 * b as f64 * n as f64,
+    })?;
+    let sums = Matrix::new(context, "sums of patterns", b, d)?;
+    for first in (0..n).step_by(MAX_TRIPS / 2) {
+        let end = (first + MAX_TRIPS / 2).min(n);
+        let widths = [sums.width4() as u32, weights.width4() as u32, patterns.width4() as u32];
+        context.dispatch(&Dispatch {
+            kernel: "signed_sum",
+            parameters: &[b as u32, widths[0], widths[1], widths[2], d as u32, first as u32, end as u32],
+            buffers: &[weights.buffer(), buffer(patterns)?, sums.buffer()],
+            groups: (b * sums.width4()).div_ceil(64),
+            trips: (end - first) + (end - first).div_ceil(64),
+            work: 4.0 * b as f64 * (end - first) as f64 * d as f64,
+        })?;
+    }
+    let (mut fields, summary) = (sums.download()?, summary.download()?);
+    for (i, (fields, s)) in fields.chunks_exact_mut(d).zip(summary.chunks_exact(4)).enumerate() {
+        fields.iter_mut().zip(states.row(i)).for_each(|(f, x)| *f += x * s[0]);
+    }
+    let mut best = (Vec::new(), Vec::new());
+    if top_k > 0 {
+        let (signed, sizes) = (weights.download()?, absolute(context, &weights)?);
+        best = topk::top_k(&sizes, top_k)?;
+        for (at, (value, index)) in best.0.iter_mut().zip(&best.1).enumerate() {
+            let row = at / top_k;
+            *value = signed[row * n + *index as usize] / summary[4 * row + 1].max(f32::MIN_POSITIVE);
+        }
+    }
+    Ok(Flips {
+        fields,
+        energy: summary.chunks_exact(4).map(|s| s[2]).collect(),
+        indices: best.1,
+        weights: best.0,
+        effective: summary.chunks_exact(4).map(|s| if s[1] > 0.0 { s[3].exp() } else { 0.0 }).collect(),
+    })
+}
+
+fn absolute(context: &Arc<Context>, weights: &Matrix) -> Result<Matrix> {
+    debug_assert!(Arc::ptr_eq(context, weights.context()));
+    super::elementwise::unary(crate::ops::Unary::Abs, weights)
+}
+
+/// A sweep in portions that no invocation spends too many loop trips on.
+struct Sweep<'a> {
+    context: &'a Arc<Context>,
+    kernel: &'static str,
+    /// Words of the parameters before the places in the order.
+    parameters: [u32; 6],
+    buffers: Vec<&'a Buffer>,
+    /// Loop trips and operations of one bit.
+    trips: usize,
+    work: f64,
+}
+
+impl Sweep<'_> {
+    fn run(&self, order: usize) -> Result<()> {
+        let portion = (MAX_TRIPS / (self.trips + 2)).max(1);
+        for first in (0..order).step_by(portion) {
+            let end = (first + portion).min(order);
+            let mut parameters = self.parameters.to_vec();
+            parameters.extend([first as u32, end as u32]);
+            self.context.dispatch(&Dispatch {
+                kernel: self.kernel,
+                parameters: &parameters,
+                buffers: &self.buffers,
+                groups: self.parameters[0] as usize,
+                trips: (end - first) * (self.trips + 2),
+                work: (end - first) as f64 * self.work,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn flags(context: &Arc<Context>, clamp: &[bool]) -> Result<Buffer> {
+    let flags: Vec<u32> = clamp.iter().map(|c| u32::from(*c)).collect();
+    context.upload("clamped bits", bytemuck::cast_slice(&flags))
+}
+
+/// See [`crate::ops::sweep`].
+pub(crate) fn sweep(
+    context: &Arc<Context>,
+    states: &Bits,
+    patterns: &Bits,
+    table: &FlipTable,
+    order: &[u32],
+    clamp: &[bool],
+) -> Result<Vec<f32>> {
+    let (b, n, d) = (states.rows(), patterns.rows(), patterns.columns());
+    let kept = overlaps(context, states, patterns)?;
+    let values: Vec<f32> = (0..b).flat_map(|i| states.row(i)).collect();
+    let values = Matrix::upload(context, &Rows::new(values, d)?, b, d)?;
+    let entries = context.upload("a table of weights", bytemuck::cast_slice(&table.entries))?;
+    let order_buffer = context.upload("an order of bits", bytemuck::cast_slice(order))?;
+    let clamped = flags(context, clamp)?;
+    let widths = [4 * kept.width4(), 4 * values.width4(), patterns.width4()].map(|w| w as u32);
+    Sweep {
+        context,
+        kernel: "sweep.bits",
+        parameters: [b as u32, n as u32, widths[0], widths[1], widths[2], d as u32],
+        buffers: vec![buffer(patterns)?, &order_buffer, &clamped, kept.buffer(), values.buffer(), &entries],
+        trips: 3 * n.div_ceil(64),
+        work: 12.0 * b as f64 * n as f64,
+    }
+    .run(order.len())?;
+    values.download()
+}
+
+/// States `[b, d]` after a sweep under a symmetric matrix `[d, d]`; `fields [b, d]` are those of the states, and change with them.
+pub(crate) fn sweep_matrix(
+    states: &Matrix,
+    fields: &Matrix,
+    matrix: &Matrix,
+    order: &[u32],
+    clamp: &[bool],
+) -> Result<Vec<f32>> {
+    let (context, b, d) = (states.context(), states.rows(), states.columns());
+    let order_buffer = context.upload("an order of bits", bytemuck::cast_slice(order))?;
+    let clamped = flags(context, clamp)?;
+    let widths = [fields, states, matrix].map(|m| 4 * m.width4() as u32);
+    Sweep {
+        context,
+        kernel: "sweep.matrix",
+        parameters: [b as u32, d as u32, widths[0], widths[1], widths[2], d as u32],
+        buffers: vec![matrix.buffer(), &order_buffer, &clamped, fields.buffer(), states.buffer()],
+        trips: d.div_ceil(64),
+        work: 2.0 * b as f64 * d as f64,
+    }
+    .run(order.len())?;
+    let bytes = context.read(&[states.buffer()])?;
+    Ok(unpadded(&bytes[0], b, d))
+}

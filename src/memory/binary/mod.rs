@@ -1,0 +1,267 @@
+//! Dense memories of -1 and 1.
+
+mod order;
+
+pub use order::Order;
+pub(super) use order::permutation;
+
+use super::{
+    Memory, Recall, RecallOptions,
+    dense::Limits,
+    relax::{Ask, Best, Landscape, Look, relax},
+};
+use crate::{
+    Bits, Device, Error, Result, Rows, ToRows,
+    ops::{
+        FlipTable, Interaction, Rule, Similarity,
+        descent::{Plan, clamp_row},
+        flips, sweep,
+    },
+    tensor::check_bipolar,
+};
+
+/// A dense associative memory of -1 and 1, a bit to a coordinate: energy `-sum_k F(xi_k.x)`, updates that set each bit to where the energy is
+/// lower (Krotov & Hopfield, "Dense Associative Memory for Pattern Recognition", NIPS 2016, eq. 2-3; Demircigil et al. 2017).
+///
+/// | [`Interaction`] | reported energy |
+/// | --- | --- |
+/// | `Polynomial(n)`, `Rectified(n)` | `-sum_k F(xi_k.x / d)` |
+/// | `Exponential` | `-log sum_k exp(xi_k.x)` |
+///
+/// [`Order::Asynchronous`] updates bit after bit: the energy never rises, and a recall always ends. [`Order::Synchronous`] updates all bits at
+/// once: faster, but the energy may rise and the state may come back every second step ([`Status::Cycle2`](super::Status::Cycle2)). A bit whose field is exactly
+/// 0 stays. Overlaps are exact; a `step` of a recall is a sweep over all bits.
+///
+/// Of [`RecallOptions`], `beta`, `tolerance` and `step_size` have no meaning here. Reported weights are the patterns' shares in the fields, with their signs.
+///
+/// ```
+/// use attractor::{memory::{BinaryMemory, Order}, ops::Interaction, prelude::*};
+/// let patterns = [[1.0, 1.0, 1.0, -1.0, -1.0], [-1.0, 1.0, -1.0, 1.0, -1.0]];
+/// let memory = BinaryMemory::new(&patterns, Interaction::Rectified(3), Order::default())?;
+/// let recalled = memory.recall(&[[1.0, 1.0, 1.0, -1.0, 1.0]])?;
+/// assert_eq!(recalled.states.row(0), patterns[0]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct BinaryMemory {
+    patterns: Bits,
+    settings: BinarySettings,
+    table: FlipTable,
+}
+
+/// Settings of a [`BinaryMemory`].
+#[derive(Clone, Debug)]
+pub struct BinarySettings {
+    /// Where the memory lives; [`Device::best`] where `None`.
+    pub device: Option<Device>,
+    /// How the overlap with a pattern counts.
+    pub interaction: Interaction,
+    /// What decides over a bit.
+    pub rule: Rule,
+    /// Whether bits change together or one after another.
+    pub order: Order,
+    /// Of the random orders of asynchronous sweeps.
+    pub seed: u64,
+}
+
+impl BinarySettings {
+    /// The exact rule, asynchronous, seed 0, on [`Device::best`].
+    pub fn new(interaction: Interaction) -> Self {
+        Self { device: None, interaction, rule: Rule::default(), order: Order::default(), seed: 0 }
+    }
+}
+
+impl BinaryMemory {
+    /// A memory of patterns `[n, d]` of -1 and 1 on [`Device::best`].
+    ///
+    /// # Errors
+    /// As [`BinaryMemory::with`].
+    pub fn new<P: ToRows + ?Sized>(patterns: &P, interaction: Interaction, order: Order) -> Result<Self> {
+        Self::with(patterns, BinarySettings { order, ..BinarySettings::new(interaction) })
+    }
+
+    /// A memory of patterns `[n, d]` of -1 and 1 with settings.
+    ///
+    /// # Errors
+    /// [`Error::EmptyMemory`] without patterns, [`Error::NotBipolar`], [`Error::InvalidParameter`] for a power outside 2 to
+    /// 1000 or more than 65,535 columns, and faults of the device.
+    pub fn with<P: ToRows + ?Sized>(patterns: &P, settings: BinarySettings) -> Result<Self> {
+        let rows = patterns.to_rows()?;
+        if rows.rows() == 0 || rows.columns() == 0 {
+            return Err(Error::EmptyMemory);
+        }
+        let device = match &settings.device {
+            Some(device) => device.clone(),
+            None => Device::best()?,
+        };
+        let table = FlipTable::new(settings.interaction, settings.rule, rows.columns())?;
+        Ok(Self { patterns: Bits::new(&device, &rows)?, settings, table })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &BinarySettings {
+        &self.settings
+    }
+
+    fn recall_rows(&self, rows: &Rows<'_>, options: &RecallOptions<'_>) -> Result<Recall> {
+        let limits = bit_limits(self.len(), self.dim());
+        limits.check(rows, options.mask)?;
+        let plan = bit_plan(&limits, options, rows.rows())?;
+        check_bipolar(rows, "queries")?;
+        if rows.rows() == 0 {
+            return Ok(Recall::none(self.dim(), &plan, 1.0));
+        }
+        // Bits without the hidden patterns: a copy of a 32nd of the data.
+        let eligible = match options.mask {
+            Some(mask) => {
+                let kept: Vec<u32> = (0..self.len() as u32).filter(|k| mask[*k as usize]).collect();
+                if kept.is_empty() {
+                    return Err(Error::NoEligiblePattern { patterns: self.len() });
+                }
+                Some((self.patterns.select(&kept)?, kept))
+            }
+            None => None,
+        };
+        let patterns = eligible.as_ref().map_or(&self.patterns, |(bits, _)| bits);
+        let eligible = eligible.as_ref().map(|(_, kept)| &kept[..]);
+        let view = View { memory: self, patterns, eligible, clamp: plan.clamp };
+        relax(&view, rows, &limits, &plan, 1.0)
+    }
+}
+
+/// What queries of bits are held against.
+pub(super) fn bit_limits(patterns: usize, dim: usize) -> Limits {
+    Limits { patterns, dim, similarity: Similarity::Dot, largest: 1.0 }
+}
+
+/// The plan for a recall of bits: they move by 2 or not at all.
+pub(super) fn bit_plan<'a>(limits: &Limits, options: &RecallOptions<'a>, b: usize) -> Result<Plan<'a>> {
+    let exactly = options.tolerance == Some(0.0);
+    let options = RecallOptions { step_size: 1.0, ..options.clone() };
+    Ok(Plan { tolerance: if exactly { 0.0 } else { 0.5 }, ..limits.plan(&options, b)? })
+}
+
+/// Known bits of some queries, `[b * d]`.
+pub(super) fn known(clamp: Option<&[bool]>, queries: &[usize], d: usize) -> Vec<bool> {
+    match clamp {
+        Some(clamp) => queries.iter().flat_map(|i| clamp_row(clamp, *i, d)).copied().collect(),
+        None => vec![false; queries.len() * d],
+    }
+}
+
+/// States moved by the signs of their fields; where a field is 0 the bit stays.
+pub(super) fn decided(states: &[f32], fields: &[f32]) -> Vec<f32> {
+    let bit = |(x, f): (&f32, &f32)| if *f == 0.0 { *x } else { f.signum() };
+    states.iter().zip(fields).map(bit).collect()
+}
+
+struct View<'a> {
+    memory: &'a BinaryMemory,
+    patterns: &'a Bits,
+    /// The numbers of the patterns, where some are hidden.
+    eligible: Option<&'a [u32]>,
+    clamp: Option<&'a [bool]>,
+}
+
+impl Landscape for View<'_> {
+    fn look(&self, ask: &Ask<'_>) -> Result<Look> {
+        let BinarySettings { order, seed, .. } = self.memory.settings;
+        let table = &self.memory.table;
+        let d = self.memory.dim();
+        let states = Bits::new(self.memory.device(), &Rows::new(ask.states, d)?)?;
+        let top_k = ask.top_k.map(|k| k.min(self.patterns.rows()));
+        let found = flips(&states, self.patterns, table, top_k.unwrap_or(0))?;
+        let updates = match order {
+            _ if ask.top_k.is_some() => Vec::new(),
+            Order::Synchronous => decided(ask.states, &found.fields),
+            Order::Asynchronous => {
+                let order = permutation(d, seed, ask.step);
+                sweep(&states, self.patterns, table, &order, &known(self.clamp, ask.queries, d))?
+            }
+        };
+        let best = ask.top_k.zip(top_k).map(|(wanted, got)| {
+            let (mut indices, mut weights) = (Vec::new(), Vec::new());
+            for row in 0..states.rows() {
+                let at = row * got..(row + 1) * got;
+                let number = |k: &u32| self.eligible.map_or(*k, |e| e[*k as usize]);
+                indices.extend(found.indices[at.clone()].iter().map(number));
+                weights.extend_from_slice(&found.weights[at]);
+                // Hidden patterns fill the list.
+                let hidden = (0..self.memory.len() as u32)
+                    .filter(|k| self.eligible.is_some_and(|e| e.binary_search(k).is_err()));
+                indices.extend(hidden.take(wanted - got));
+                weights.resize(indices.len(), 0.0);
+            }
+            Best { indices, weights, effective: found.effective, support: None, values: None }
+        });
+        Ok(Look { energy: found.energy, updates, lost: Vec::new(), best })
+    }
+
+    fn cycles(&self) -> bool {
+        self.memory.settings.order == Order::Synchronous
+    }
+}
+
+impl Memory for BinaryMemory {
+    fn len(&self) -> usize {
+        self.patterns.rows()
+    }
+
+    fn dim(&self) -> usize {
+        self.patterns.columns()
+    }
+
+    fn device(&self) -> &Device {
+        self.patterns.device()
+    }
+
+    fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
+        let rows = patterns.to_rows()?;
+        if rows.rows() > 0 && rows.columns() != self.dim() {
+            let what = "columns of patterns (as those stored have)";
+            return Err(Error::dimension(what, rows.columns(), self.dim()));
+        }
+        self.patterns.append(&rows, "patterns")
+    }
+
+    fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
+        self.recall_rows(&queries.to_rows()?, options)
+    }
+
+    fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
+        let options = RecallOptions { steps: 0, top_k: Some(0), ..RecallOptions::default() };
+        Ok(self.recall_rows(&states.to_rows()?, &options)?.energy)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+    use crate::reference::{BinaryModel, Matrix};
+
+    /// An asynchronous sweep is its definition, bit after bit in the same order.
+    #[test]
+    fn asynchronous_sweeps_follow_the_definition() {
+        let d = 23;
+        // Bits of a square pattern's digits: no order to them that matters here.
+        let value =
+            |k: usize, i: usize| if (k * k * 37 + i * i * 11 + k * i) % 7 < 3 { 1.0_f32 } else { -1.0 };
+        let patterns: Vec<Vec<f32>> = (0..9).map(|k| (0..d).map(|i| value(k, i)).collect()).collect();
+        let query: Vec<f32> =
+            (0..d).map(|i| if i % 5 == 0 { -patterns[4][i] } else { patterns[4][i] }).collect();
+        for interaction in [Interaction::Polynomial(3), Interaction::Rectified(5), Interaction::Exponential] {
+            let settings =
+                BinarySettings { device: Some(Device::Cpu), seed: 7, ..BinarySettings::new(interaction) };
+            let memory = BinaryMemory::with(&patterns, settings).unwrap();
+            let options = RecallOptions { steps: 1, ..RecallOptions::default() };
+            let got = memory.recall_with(&query, &options).unwrap();
+            let rule = Rule::Exact;
+            let of = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+            let rows = Matrix { data: patterns.iter().flat_map(|p| of(p)).collect(), rows: 9, columns: d };
+            let model = BinaryModel { patterns: rows, interaction, rule };
+            let order: Vec<usize> = permutation(d, 7, 0).into_iter().map(|i| i as usize).collect();
+            assert_eq!(of(got.states.row(0)), model.sweep_in_order(&of(&query), &order), "{interaction}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Updates of states of -1 and 1 under stored patterns of bits.
+//!
+//! For any `F`, the change of `sum_k F(xi_k.x)` when bit `i` goes from -1 to 1 is
+//! `sum_k xi_ki w(h_k) + x_i sum_k c(h_k)` with the overlaps `h_k = xi_k.x`: one product and a correction, not a loop over bits and
+//! patterns. `w` and `c` depend on an overlap alone, which is one of `d + 1` whole numbers, so they are a table.
+
+use crate::{Bits, Error, Result, Rows, Tensor, cpu, gpu, reference, tensor::Place};
+use std::fmt;
+
+/// `F(z)`: how the overlap of a state with a pattern counts in the energy `-sum_k F(xi_k.x)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interaction {
+    /// `z^n`, `n >= 2` (Krotov & Hopfield 2016). `n = 2` is the classical network with Hebb's rule.
+    Polynomial(u32),
+    /// `max(z, 0)^n`: no inverted attractors.
+    Rectified(u32),
+    /// `exp(z)` (Demircigil et al. 2017).
+    Exponential,
+}
+
+impl fmt::Display for Interaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Polynomial(n) => write!(f, "polynomial:{n}"),
+            Self::Rectified(n) => write!(f, "rectified:{n}"),
+            Self::Exponential => f.write_str("exponential"),
+        }
+    }
+}
+
+/// What decides over a bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rule {
+    /// The difference of the energies with the bit at 1 and at -1.
+    #[default]
+    Exact,
+    /// `sum_k xi_ki F'(h_k)`.
+    Gradient,
+    /// `sum_k xi_ki F'(h_k - xi_ki x_i)`: the bit's own share left out.
+    LeaveOneOut,
+}
+
+/// Largest table value that is used as it is; beyond, the table holds logarithms.
+const LARGEST: f64 = 1e24;
+
+/// `w` and `c` of every overlap, and what an overlap counts in the energy.
+#[derive(Clone, Debug)]
+pub(crate) struct FlipTable {
+    /// By `(h + d) / 2`: logarithm of the size in two parts, then `w` and `c` over that size. The logarithms are 0 where the values
+    /// themselves fit; sums of whole numbers are then exact.
+    pub(crate) entries: Vec<[f32; 4]>,
+    /// `F(h / d)`; empty for the exponential, whose energy is `-log sum_k exp(h_k)`.
+    pub(crate) energies: Vec<f32>,
+}
+
+impl FlipTable {
+    pub(crate) fn new(f: Interaction, rule: Rule, d: usize) -> Result<Self> {
+        match f {
+            Interaction::Polynomial(n) | Interaction::Rectified(n) if !(2..=1000).contains(&n) => {
+                return Err(Error::parameter("power of the energy", n, "2 to 1000"));
+            }
+            _ => {}
+        }
+        let size = d as f64;
+        // Powers of z / d and exponentials of z - d stay within f64.
+        let exponential = f == Interaction::Exponential;
+        let (value, slope) = (
+            |z: f64| reference::interaction(f, if exponential { z - size } else { z / size }),
+            |z: f64| reference::slope(f, if exponential { z - size } else { z / size }),
+        );
+        let pair = |h: f64| match rule {
+            Rule::Exact => (value(h) - value(h - 2.0), value(h + 2.0) - value(h)),
+            Rule::Gradient => (slope(h), slope(h)),
+            Rule::LeaveOneOut => (slope(h - 1.0), slope(h + 1.0)),
+        };
+        let halves = |(a, b): (f64, f64)| (0.5 * (a + b), 0.5 * (a - b));
+        let overlaps = || (0..=d).map(|i| 2.0 * i as f64 - size);
+        // What the scaling took away.
+        let unit = match f {
+            Interaction::Exponential => size.exp(),
+            Interaction::Polynomial(n) | Interaction::Rectified(n) => {
+                let n = if rule == Rule::Exact { n } else { n - 1 };
+                size.powi(n as i32)
+            }
+        };
+        let largest =
+            overlaps().map(|h| halves(pair(h))).fold(0.0, |m: f64, (w, c)| m.max(w.abs()).max(c.abs()));
+        let plain = largest * unit <= LARGEST;
+        let entry = |h: f64| {
+            if exponential && !plain {
+                // By the formula: the values leave f64 where d is large.
+                let (w, c) = halves(match rule {
+                    Rule::Exact => (1.0 - (-2.0_f64).exp(), 2.0_f64.exp() - 1.0),
+                    Rule::Gradient => (1.0, 1.0),
+                    Rule::LeaveOneOut => ((-1.0_f64).exp(), 1.0_f64.exp()),
+                });
+                return [h as f32, 0.0, w as f32, c as f32];
+            }
+            let (w, c) = halves(pair(h));
+            if plain {
+                // Whole numbers for powers with the exact rule.
+                let whole =
+                    |v: f64| if exponential { v * unit } else { (v * unit * 1024.0).round() / 1024.0 };
+                return [0.0, 0.0, whole(w) as f32, whole(c) as f32];
+            }
+            let size = w.abs().max(c.abs());
+            if size == 0.0 {
+                return [-1e30, 0.0, 0.0, 0.0];
+            }
+            let log = size.ln();
+            let high = log as f32;
+            [high, (log - f64::from(high)) as f32, (w / size) as f32, (c / size) as f32]
+        };
+        let energies = match exponential {
+            true => Vec::new(),
+            false => overlaps().map(|h| value(h) as f32).collect(),
+        };
+        Ok(Self { entries: overlaps().map(entry).collect(), energies })
+    }
+}
+
+/// Overlaps `[b, n]` of rows of bits: sums of products of -1 and 1, exactly. Cost: an exclusive or and a population count per 64
+/// columns (32 on a GPU).
+///
+/// # Errors
+/// [`Error::DimensionMismatch`] where the columns differ, [`Error::DeviceMismatch`], [`Error::TooLarge`].
+///
+/// ```
+/// use attractor::{Bits, Device, ops::overlaps};
+/// let x = Bits::new(&Device::cpu(), &[[1.0, 1.0, -1.0]])?;
+/// let xi = Bits::new(&Device::cpu(), &[[1.0, 1.0, -1.0], [-1.0, 1.0, 1.0]])?;
+/// assert_eq!(overlaps(&x, &xi)?.to_vec()?, [3.0, -1.0]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn overlaps(states: &Bits, patterns: &Bits) -> Result<Tensor> {
+    if states.columns() != patterns.columns() {
+        return Err(Error::dimension("columns of states", states.columns(), patterns.columns()));
+    }
+    if states.device() != patterns.device() {
+        let (left, right) = (states.device().to_string(), patterns.device().to_string());
+        return Err(Error::DeviceMismatch { what: "overlaps", left, right });
+    }
+    let shape = [states.rows(), patterns.rows()];
+    match patterns.device().as_gpu() {
+        _ if shape.contains(&0) => Tensor::from_flat(patterns.device(), &[], &shape),
+        None => Tensor::on_cpu(cpu::bits::overlaps(states.packed(), patterns.packed()), &shape),
+        Some(context) => Tensor::on_gpu(gpu::bits::overlaps(context, states, patterns)?, &shape),
+    }
+}
+
+/// What a look at some states gives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flips {
+    /// What decides over each bit, `[b * d]`, up to a positive factor per state.
+    pub(crate) fields: Vec<f32>,
+    /// Energies `[b]`.
+    pub(crate) energy: Vec<f32>,
+    /// Best patterns by the size of their weight, `[b * top_k]`, and these weights as shares of all.
+    pub(crate) indices: Vec<u32>,
+    pub(crate) weights: Vec<f32>,
+    /// `exp(H)` of the shares, `[b]`.
+    pub(crate) effective: Vec<f32>,
+}
+
+/// Fields, energies and the best patterns of states.
+pub(crate) fn flips(states: &Bits, patterns: &Bits, table: &FlipTable, top_k: usize) -> Result<Flips> {
+    match patterns.device().as_gpu() {
+        None => Ok(cpu::bits::flips(states.packed(), patterns.packed(), table, top_k)),
+        Some(context) => gpu::bits::flips(context, states, patterns, table, top_k),
+    }
+}
+
+/// States `[b * d]` after one asynchronous sweep: bit after bit in this order, clamped ones left out.
+pub(crate) fn sweep(
+    states: &Bits,
+    patterns: &Bits,
+    table: &FlipTable,
+    order: &[u32],
+    clamp: &[bool],
+) -> Result<Vec<f32>> {
+    match patterns.device().as_gpu() {
+        None => Ok(cpu::bits::sweep(states.packed(), patterns.packed(), table, order, clamp)),
+        Some(context) => gpu::bits::sweep(context, states, patterns, table, order, clamp),
+    }
+}
+
+/// States `[b * d]` after one asynchronous sweep under a symmetric matrix `[d, d]` with a zero diagonal; `fields` are those of the states.
+pub(crate) fn matrix_sweep(
+    states: &[f32],
+    fields: &[f32],
+    matrix: &Tensor,
+    order: &[u32],
+    clamp: &[bool],
+) -> Result<Vec<f32>> {
+    let d = matrix.matrix_shape().1;
+    match matrix.place() {
+        Place::Cpu(matrix) => Ok(cpu::bits::sweep_matrix(states, fields, matrix, order, clamp)),
+        Place::Gpu(matrix) => {
+            let upload = |values: &[f32]| {
+                let rows = Rows::new(values, d)?;
+                gpu::Matrix::upload(matrix.context(), &rows, rows.rows(), d)
+            };
+            gpu::bits::sweep_matrix(&upload(states)?, &upload(fields)?, matrix, order, clamp)
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+    use crate::reference::{BinaryModel, Matrix};
+
+    /// The table's form of the update is that of the definition, for every `F` and rule.
+    #[test]
+    fn tables_give_the_flip_differences() {
+        let mut state = 9_u64;
+        let mut bit = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            if state >> 40 & 1 == 1 { 1.0 } else { -1.0 }
+        };
+        let d = 11;
+        let patterns = Matrix::from_fn(7, d, |_, _| bit());
+        let x: Vec<f64> = (0..d).map(|_| bit()).collect();
+        for interaction in [
+            Interaction::Polynomial(2),
+            Interaction::Polynomial(3),
+            Interaction::Polynomial(40),
+            Interaction::Rectified(4),
+            Interaction::Exponential,
+        ] {
+            for rule in [Rule::Exact, Rule::Gradient, Rule::LeaveOneOut] {
+                let model = BinaryModel { patterns: patterns.clone(), interaction, rule };
+                let table = FlipTable::new(interaction, rule, d).unwrap();
+                let terms: Vec<(f64, f64)> = model
+                    .overlaps(&x)
+                    .iter()
+                    .map(|h| {
+                        let [high, low, w, c] = table.entries[(h + d as f64) as usize / 2].map(f64::from);
+                        let size = (high + low).exp();
+                        (w * size, c * size)
+                    })
+                    .collect();
+                let got: Vec<f64> = (0..d)
+                    .map(|i| {
+                        let sum: f64 = terms.iter().enumerate().map(|(k, t)| patterns.at(k, i) * t.0).sum();
+                        sum + x[i] * terms.iter().map(|t| t.1).sum::<f64>()
+                    })
+                    .collect();
+                let want = model.fields(&x);
+                let largest = want.iter().fold(0.0_f64, |m, w| m.max(w.abs()));
+                // Up to the factor that the scaling of the logarithms leaves out.
+                let (g, w) = got.iter().zip(&want).find(|(_, w)| w.abs() == largest).unwrap();
+                let unit = g / w;
+                assert!(unit > 0.0);
+                for (g, w) in got.iter().zip(&want) {
+                    assert!(
+                        (g / unit - w).abs() <= 2e-6 * largest,
+                        "{interaction} {rule:?}: {got:?} {want:?}"
+                    );
+                }
+            }
+        }
+    }
+}
