@@ -1,6 +1,11 @@
 //! The command line. All commands share one convention for files, devices and output.
 
-use attractor::{Device, Precision, gpu::Options, memory::Beta, ops::Similarity};
+use attractor::{
+    Device, Precision,
+    gpu::Options,
+    memory::{Beta, Energy, Order, Post},
+    ops::Similarity,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -21,7 +26,7 @@ pub(crate) enum Command {
     /// Store patterns and complete queries from them
     Recall(Recall),
     /// Energies of states under stored patterns
-    Energy(Energy),
+    Energy(Energies),
     /// Store handwritten digits, damage them, recall them
     Demo(Demo),
     /// Measure this machine, and how fast the operations run on it
@@ -41,7 +46,7 @@ pub(crate) struct Common {
     /// On a GPU: choose kernels by rule and not by timing, so that equal inputs give equal bits
     #[arg(long)]
     pub(crate) deterministic: bool,
-    /// Seed of random numbers (recall and energy draw none)
+    /// Seed of random numbers
     #[arg(long, default_value_t = 0, value_name = "S")]
     pub(crate) seed: u64,
     /// Print a summary as JSON on stdout
@@ -68,18 +73,28 @@ pub(crate) struct Memory {
     /// Patterns to store, [n, d]
     #[arg(long, value_name = "P")]
     pub(crate) patterns: PathBuf,
-    /// Energy of the memory
-    #[arg(long, default_value = "softmax", value_parser = ["softmax"])]
-    pub(crate) energy: String,
-    /// How queries and patterns are compared: l2, dot, cosine or l1
-    #[arg(long, default_value_t = Similarity::L2, value_name = "SIM")]
-    pub(crate) similarity: Similarity,
+    /// Energy of the memory, with its parameter: softmax, entmax:1.5, sparsemax, rectified:3, hopfield:storkey, ...
+    /// (--list-energies explains them)
+    #[arg(long, default_value_t = Energy::Softmax, value_name = "E")]
+    pub(crate) energy: Energy,
+    /// Explain every energy in a line, and do nothing else
+    #[arg(long)]
+    list_energies: bool,
+    /// How queries and patterns are compared: l2, dot, cosine or l1 [default: l2]
+    #[arg(long, value_name = "SIM")]
+    pub(crate) similarity: Option<Similarity>,
     /// Inverse temperature: a number that multiplies the similarity, or auto
     #[arg(long, default_value = "auto", allow_negative_numbers = true, value_name = "F")]
     pub(crate) beta: Beta,
     /// How patterns are kept: f32 or f16
     #[arg(long, default_value_t = Precision::F32, value_name = "T")]
     pub(crate) precision: Precision,
+    /// What happens to a read-out before it is the next state, for sparse energies: none, normalize, layer-norm, tanh or sign
+    #[arg(long, default_value_t = Post::None, value_name = "T")]
+    pub(crate) post: Post,
+    /// Whether the bits of a state change together or one after another, for energies of bits: sync or async [default: async]
+    #[arg(long, value_name = "O")]
+    pub(crate) order: Option<Order>,
     /// Patterns that may answer, [n]: those that are 0 or false do not
     #[arg(long, value_name = "M")]
     pub(crate) mask: Option<PathBuf>,
@@ -93,8 +108,8 @@ pub(crate) struct Recall {
     #[arg(long, value_name = "Q")]
     pub(crate) queries: PathBuf,
     /// Results: .npy gets the final states [b, d]; .npz and .safetensors get state, energy, steps,
-    /// status (0 converged, 1 all steps made), indices, weights, effective, and trace and values
-    /// where asked for
+    /// status (0 converged, 1 all steps made, 2 a cycle of two states, 3 out of support, 4 not finite), indices, weights,
+    /// effective, support for sparse energies, and trace and values where asked for
     #[arg(long, value_name = "O")]
     pub(crate) out: PathBuf,
     /// Most updates of a state
@@ -124,7 +139,7 @@ pub(crate) struct Recall {
 }
 
 #[derive(Args)]
-pub(crate) struct Energy {
+pub(crate) struct Energies {
     #[command(flatten)]
     pub(crate) memory: Memory,
     /// States, [b, d]
@@ -151,8 +166,9 @@ pub(crate) struct Bench {
     /// Queries, patterns and columns of a job, as B,N,D; may be given several times [default: five jobs]
     #[arg(long = "job", value_parser = job, value_name = "B,N,D")]
     pub(crate) jobs: Vec<[usize; 3]>,
-    /// What is measured: the softmax step, all inner products, or these and the ten best
-    #[arg(long, default_value = "step", value_parser = ["step", "matmul", "topk"])]
+    /// What is measured: the softmax step, all inner products, these and the ten best, or the step of a memory of bits
+    /// (exponential, all bits at once, a fifth of the queries' bits turned)
+    #[arg(long, default_value = "step", value_parser = ["step", "matmul", "topk", "bits"])]
     pub(crate) op: String,
     /// How patterns are kept: f32, or f16 (step alone)
     #[arg(long, default_value_t = Precision::F32, value_name = "T")]

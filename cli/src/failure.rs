@@ -38,9 +38,10 @@ pub(crate) fn in_file<'p>(files: &[(&str, Option<&'p Path>)], error: Error) -> F
     let message = error.to_string();
     let role = |name: &str| files.iter().find(|(role, _)| *role == name).and_then(|(_, path)| *path);
     let about: Option<&'p Path> = match &error {
-        Error::EmptyMemory | Error::TooLarge { .. } => role("patterns"),
+        Error::EmptyMemory | Error::TooLarge { .. } | Error::Singular { .. } => role("patterns"),
         Error::NoEligiblePattern { .. } => role("mask"),
         Error::NonFinite { .. }
+        | Error::NotBipolar { .. }
         | Error::ZeroNorm { .. }
         | Error::DimensionMismatch { .. }
         | Error::InvalidParameter { .. } => {

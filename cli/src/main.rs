@@ -13,6 +13,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     quiet_driver();
+    // As `--help` does, this stands in for whatever else the command needs.
+    if std::env::args_os().any(|argument| argument == "--list-energies") {
+        return ended(commands::list_energies());
+    }
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Recall(arguments) => commands::recall::run(arguments),
@@ -22,6 +26,10 @@ fn main() -> ExitCode {
         Command::Tune(arguments) => commands::tune::run(arguments),
         Command::Devices(arguments) => commands::devices::run(arguments),
     };
+    ended(result)
+}
+
+fn ended(result: failure::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

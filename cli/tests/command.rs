@@ -325,3 +325,58 @@ fn the_demo_recalls_real_digits() {
         }
     }
 }
+
+/// Each energy by its name, on real vectors or bits; and the list that explains them.
+#[test]
+fn every_energy_recalls() {
+    let desk = Desk::new();
+    let bits = [1.0, 1.0, 1.0, 1.0, -1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.0_f32];
+    desk.save("bits.npy", &[2, 6], ArrayData::F32(&bits));
+    let mut cue = bits[..6].to_vec();
+    cue[5] = 1.0;
+    desk.save("cue.npy", &[1, 6], ArrayData::F32(&cue));
+    for energy in [
+        "polynomial:3",
+        "rectified:2",
+        "exponential",
+        "hopfield",
+        "hopfield:storkey",
+        "hopfield:pseudoinverse",
+    ] {
+        for order in ["sync", "async"] {
+            let line = format!(
+                "recall --patterns bits.npy --queries cue.npy --out o.npz --energy {energy} --order {order} --device cpu --trace --json"
+            );
+            let summary: serde_json::Value = serde_json::from_str(&desk.done(&line)).unwrap();
+            assert_eq!((&summary["energy"], &summary["beta"]), (&energy.into(), &serde_json::Value::Null));
+            let out = Source::open(desk.path("o.npz")).unwrap();
+            if energy != "hopfield:pseudoinverse" {
+                assert_eq!(out.matrix(&["state"]).unwrap().as_slice(), &bits[..6], "{energy} {order}");
+            }
+        }
+    }
+    for energy in ["softmax", "entmax:1.5", "sparsemax", "normmax:2", "epanechnikov"] {
+        let line = format!(
+            "recall --patterns p.npy --queries p.npy --out o.npz --energy {energy} --device cpu --json"
+        );
+        let summary: serde_json::Value = serde_json::from_str(&desk.done(&line)).unwrap();
+        assert_eq!(summary["status"]["converged"], 4, "{energy}");
+        let out = Source::open(desk.path("o.npz")).unwrap();
+        if energy != "softmax" {
+            assert_eq!(out.matrix(&["state"]).unwrap().as_slice(), PATTERNS, "{energy}");
+            assert_eq!(out.matrix(&["support"]).unwrap().as_slice(), [1.0; 4], "{energy}");
+        }
+    }
+    desk.done("recall --patterns p.npy --queries q.npy --out o.npy --energy ksubsets:2 --post tanh --similarity dot --beta 1 --device cpu");
+    let list = desk.done("recall --list-energies");
+    assert!(list.lines().count() >= 11 && list.contains("Krotov & Hopfield 2016"), "{list}");
+
+    let wrong = "recall --patterns p.npy --queries q.npy --out o.npy --device cpu";
+    assert!(desk.fails(&format!("{wrong} --energy entmax:0.5"), 2).contains("alpha of entmax is 0.5"));
+    assert!(
+        desk.fails(&format!("{wrong} --energy hopfield"), 1)
+            .contains("p.npy: patterns: row 0, column 1 is 0")
+    );
+    assert!(desk.fails(&format!("{wrong} --energy hopfield --beta 2"), 1).contains("it must be left out"));
+    assert!(desk.fails(&format!("{wrong} --energy ksubsets:9"), 1).contains("k of ksubsets is 9"));
+}

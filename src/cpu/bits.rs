@@ -107,6 +107,15 @@ fn agreements(states: &Packed, queries: &[usize], patterns: &Packed) -> Agreemen
     Agreements { counts, histograms }
 }
 
+#[cfg(target_arch = "x86_64")]
+pulp::simd_type! {
+    /// Vectors that count bits by themselves.
+    struct Counting {
+        avx512f: "avx512f",
+        avx512vpopcntdq: "avx512vpopcntdq",
+    }
+}
+
 /// Equal bits of `Q` queries with groups of eight patterns.
 fn count<const Q: usize>(
     groups: &[[u64; TOGETHER]],
@@ -115,8 +124,31 @@ fn count<const Q: usize>(
     x: [&Vec<u64>; Q],
     out: &mut [u16],
 ) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(counting) = Counting::try_new() {
+        let once = super::math::Once;
+        return counting.vectorize(
+            #[inline(always)]
+            || {
+                // See `simd!` for why the closure takes up a value.
+                let super::math::Once = { once };
+                count_words(groups, width, d, x, out);
+            },
+        );
+    }
+    simd!(count_words(groups, width, d, x, out));
+}
+
+#[inline(always)]
+fn count_words<const Q: usize>(
+    groups: &[[u64; TOGETHER]],
+    width: usize,
+    d: usize,
+    x: [&Vec<u64>; Q],
+    out: &mut [u16],
+) {
     let each = out.len() / Q;
-    simd!(for (g, group) in groups.chunks_exact(width).enumerate() {
+    for (g, group) in groups.chunks_exact(width).enumerate() {
         let mut different = [[0_u64; TOGETHER]; Q];
         for (w, words) in group.iter().enumerate() {
             for q in 0..Q {
@@ -132,7 +164,7 @@ fn count<const Q: usize>(
                 out[lane] = (d as u64 - different[q][lane]) as u16;
             }
         }
-    });
+    }
 }
 
 /// What a histogram of overlaps comes to.

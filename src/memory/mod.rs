@@ -6,6 +6,7 @@
 mod beta;
 mod binary;
 mod dense;
+mod energy;
 mod hopfield;
 mod recall;
 mod relax;
@@ -15,6 +16,7 @@ mod spread;
 pub use beta::{Beta, BetaChoice};
 pub use binary::{BinaryMemory, BinarySettings, Order};
 pub use dense::{Builder, DenseMemory};
+pub use energy::{Energy, EnergySettings, Entry};
 pub use hopfield::{HopfieldMemory, HopfieldSettings, Learning};
 pub use recall::{Recall, RecallOptions, Status};
 pub use sparse::{Post, Settings as SparseSettings, SparseMemory};
@@ -60,6 +62,34 @@ pub trait Memory: Send + Sync {
     /// # Errors
     /// [`crate::Error::DimensionMismatch`], [`crate::Error::NonFinite`]; nothing is stored then.
     fn append(&mut self, patterns: &dyn ToRows) -> Result<()>;
+
+    /// Associates a value row with each stored pattern `[n, v]`: recalls then also give the weighted
+    /// values (hetero-association).
+    ///
+    /// # Errors
+    /// [`crate::Error::DimensionMismatch`] where their number is not that of the patterns,
+    /// [`crate::Error::NonFinite`]; [`crate::Error::InvalidParameter`] where the memory cannot have values.
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let mut memory = DenseMemory::new(&[[0.0, 1.0], [1.0, 0.0]])?;
+    /// memory.associate(&[[10.0], [20.0]])?;
+    /// let values = memory.recall(&[[0.9, 0.1]])?.values.ok_or(attractor::Error::EmptyMemory)?;
+    /// assert!((values[(0, 0)] - 20.0).abs() < 0.2);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    fn associate(&mut self, values: &dyn ToRows) -> Result<()> {
+        let want = "none: the states of this memory are no mixtures of patterns with weights";
+        Err(crate::Error::parameter("associated values", format!("{} rows", values.to_rows()?.rows()), want))
+    }
+
+    /// How `beta` was chosen, where that was left to the memory; `None` where it was given or has no meaning.
+    ///
+    /// # Errors
+    /// Faults of the device.
+    fn automatic_beta(&self) -> Result<Option<BetaChoice>> {
+        Ok(None)
+    }
 
     /// Completes cues `[b, d]` with options.
     ///

@@ -9,8 +9,8 @@ use attractor::{
     Device, Precision, Tensor,
     gpu::{adapters, tune::Op},
     machine::{Limits, measure, variant},
-    memory::DenseMemory,
-    ops::{Layout, Similarity, matmul, nearest, top_k},
+    memory::{BinaryMemory, BinarySettings, DenseMemory, Order},
+    ops::{Interaction, Layout, Similarity, matmul, nearest, top_k},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::time::Instant;
@@ -108,6 +108,39 @@ fn measure_all(device: &Device, speak: bool) -> Result<Vec<(String, Limits)>> {
     Ok(all)
 }
 
+/// One synchronous sweep of an exponential memory of bits. What it counts as its work is that of the same step in f32.
+fn run_bits(
+    device: &Device,
+    arguments: &arguments::Bench,
+    job: [usize; 3],
+    random: &mut StdRng,
+) -> attractor::Result<Timing> {
+    let [b, n, d] = job;
+    let patterns: Vec<f32> = (0..n * d).map(|_| if random.random_bool(0.5) { 1.0 } else { -1.0 }).collect();
+    let queries: Vec<f32> = (0..b * d)
+        .map(|i| {
+            if random.random_bool(0.2) { -patterns[i % patterns.len()] } else { patterns[i % patterns.len()] }
+        })
+        .collect();
+    let settings = BinarySettings {
+        device: Some(device.clone()),
+        order: Order::Synchronous,
+        ..BinarySettings::new(Interaction::Exponential)
+    };
+    let memory = BinaryMemory::with(&attractor::Rows::new(patterns, d)?, settings)?;
+    let queries = attractor::Rows::new(queries, d)?;
+    let seconds = time(arguments.repeat, || memory.step(&queries).map(drop))?;
+    let median = seconds[seconds.len() / 2];
+    Ok(Timing {
+        job,
+        variant: "popcount",
+        median,
+        least: seconds[0],
+        gflops: 4.0 * b as f64 * n as f64 * d as f64 / median / 1e9,
+        gbps: (n * d.div_ceil(8)) as f64 / median / 1e9,
+    })
+}
+
 fn run_job(
     device: &Device,
     arguments: &arguments::Bench,
@@ -115,6 +148,9 @@ fn run_job(
     random: &mut StdRng,
 ) -> attractor::Result<Timing> {
     let [b, n, d] = job;
+    if arguments.op == "bits" {
+        return run_bits(device, arguments, job, random);
+    }
     let mut values =
         |rows: usize| -> Vec<f32> { (0..rows * d).map(|_| random.random_range(-1.0..1.0)).collect() };
     let (queries, patterns) = (values(b), values(n));

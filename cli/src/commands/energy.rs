@@ -1,6 +1,6 @@
 //! `attractor energy`
 
-use super::{beta_json, beta_line, given, open_memory};
+use super::{beta_json, described, given, open_memory, similarity_name};
 use crate::{
     arguments,
     failure::{Result, in_file},
@@ -8,15 +8,15 @@ use crate::{
 };
 use attractor::{
     io::{self, Array, ArrayData, Source},
-    memory::{Memory, RecallOptions},
+    memory::RecallOptions,
 };
 
-pub(crate) fn run(arguments: &arguments::Energy) -> Result<()> {
+pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let states = Source::open(&arguments.states)?;
     let rows = states.matrix(&["states", "state", "queries"])?;
     let device = arguments.common.open()?;
-    let (memory, mask) = open_memory(&arguments.memory, &device)?;
+    let (memory, mask) = open_memory(&arguments.memory, &arguments.common, &device)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.states.as_path())),
@@ -39,16 +39,17 @@ pub(crate) fn run(arguments: &arguments::Energy) -> Result<()> {
             "dim": memory.dim(),
             "states": energy.len(),
             "device": device.to_string(),
-            "similarity": arguments.memory.similarity.name(),
-            "beta": beta_json(&arguments.memory, &memory)?,
+            "energy": arguments.memory.energy.to_string(),
+            "similarity": similarity_name(&arguments.memory),
+            "beta": beta_json(&arguments.memory, &*memory)?,
             "least": least,
             "most": most,
             "out": arguments.out,
         });
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
-        let beta = beta_line(&arguments.memory, &memory)?;
-        line(&format!("{} energies from {least} to {most} on {device}, beta {beta}", energy.len()))?;
+        let what = described(&arguments.memory, &*memory)?;
+        line(&format!("{} energies from {least} to {most} on {device}, {what}", energy.len()))?;
         line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())

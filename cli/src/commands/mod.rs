@@ -10,27 +10,43 @@ pub(crate) mod tune;
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
+    output::line,
 };
 use attractor::{
     Device,
     io::Source,
-    memory::{Beta, DenseMemory, Memory},
+    memory::{Beta, Energy, EnergySettings, Memory},
 };
 use std::path::Path;
 
+/// Every energy in a line.
+pub(crate) fn list_energies() -> Result<()> {
+    for entry in Energy::LIST {
+        line(&format!("{:<16} {} [{}]", entry.name, entry.about, entry.source))?;
+    }
+    Ok(())
+}
+
 /// The memory that the arguments describe, and its pattern mask.
-fn open_memory(arguments: &arguments::Memory, device: &Device) -> Result<(DenseMemory, Option<Vec<bool>>)> {
+fn open_memory(
+    arguments: &arguments::Memory,
+    common: &arguments::Common,
+    device: &Device,
+) -> Result<(Box<dyn Memory>, Option<Vec<bool>>)> {
     let (rows, columns) = Source::open(&arguments.patterns)?.shared(&["patterns", "state", "states"])?;
-    let builder = DenseMemory::builder()
-        .device(device)
-        .similarity(arguments.similarity)
-        .beta(arguments.beta)
-        .precision(arguments.precision);
-    let memory = builder
-        .build_shared(rows, columns)
-        .map_err(|e| in_file(&[("patterns", Some(&arguments.patterns))], e))?;
+    let settings = EnergySettings {
+        device: Some(device.clone()),
+        similarity: arguments.similarity,
+        beta: arguments.beta,
+        precision: arguments.precision,
+        post: arguments.post,
+        order: arguments.order,
+        seed: common.seed,
+    };
+    let files = [("patterns", Some(arguments.patterns.as_path()))];
+    let memory = arguments.energy.memory(rows, columns, &settings).map_err(|e| in_file(&files, e))?;
     if memory.is_empty() {
-        return Err(in_file(&[("patterns", Some(&arguments.patterns))], attractor::Error::EmptyMemory));
+        return Err(in_file(&files, attractor::Error::EmptyMemory));
     }
     let mask = match &arguments.mask {
         Some(path) => Some(read_pattern_mask(path, memory.len())?),
@@ -61,28 +77,45 @@ fn read_pattern_mask(path: &Path, n: usize) -> Result<Vec<bool>> {
     )))
 }
 
-/// One line on what `beta` is, where it was chosen.
-fn beta_line(arguments: &arguments::Memory, memory: &DenseMemory) -> Result<String> {
-    Ok(match arguments.beta {
-        Beta::Fixed(beta) => beta.to_string(),
-        Beta::Auto => memory.beta_choice()?.to_string(),
-    })
+/// Energy, similarity and `beta` in a few words.
+fn described(arguments: &arguments::Memory, memory: &dyn Memory) -> Result<String> {
+    let energy = arguments.energy;
+    let Some(similarity) = similarity_name(arguments) else {
+        return Ok(format!("energy {energy}, order {}", arguments.order.unwrap_or_default()));
+    };
+    let beta = match (arguments.beta, memory.automatic_beta()?) {
+        (Beta::Fixed(beta), _) => beta.to_string(),
+        (Beta::Auto, Some(choice)) => match energy {
+            Energy::Softmax => choice.to_string(),
+            _ => format!(
+                "{} (auto: {:.1} % of {} patterns are fixed points)",
+                choice.beta,
+                100.0 * choice.separated,
+                choice.sampled
+            ),
+        },
+        (Beta::Auto, None) => "auto".to_owned(),
+    };
+    Ok(format!("energy {energy}, similarity {similarity}, beta {beta}"))
 }
 
-/// `beta` and how it came about, for JSON.
-fn beta_json(arguments: &arguments::Memory, memory: &DenseMemory) -> Result<serde_json::Value> {
-    Ok(match arguments.beta {
-        Beta::Fixed(beta) => serde_json::json!({ "value": beta, "auto": false }),
-        Beta::Auto => {
-            let choice = memory.beta_choice()?;
-            serde_json::json!({
-                "value": choice.beta,
-                "auto": true,
-                "sampled": choice.sampled,
-                "separated": choice.separated,
-                "separation": choice.separation,
-            })
-        }
+/// The name of the similarity, where the energy has one.
+fn similarity_name(arguments: &arguments::Memory) -> Option<&'static str> {
+    (!arguments.energy.is_binary()).then(|| arguments.similarity.unwrap_or_default().name())
+}
+
+/// `beta` and how it came about, for JSON; null where the energy has none.
+fn beta_json(arguments: &arguments::Memory, memory: &dyn Memory) -> Result<serde_json::Value> {
+    Ok(match (arguments.beta, memory.automatic_beta()?) {
+        (Beta::Fixed(beta), _) => serde_json::json!({ "value": beta, "auto": false }),
+        (Beta::Auto, Some(choice)) => serde_json::json!({
+            "value": choice.beta,
+            "auto": true,
+            "sampled": choice.sampled,
+            "separated": choice.separated,
+            "separation": choice.separation,
+        }),
+        (Beta::Auto, None) => serde_json::Value::Null,
     })
 }
 

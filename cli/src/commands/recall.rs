@@ -1,6 +1,6 @@
 //! `attractor recall`
 
-use super::{beta_json, beta_line, given, open_memory, read_mask};
+use super::{beta_json, described, given, open_memory, read_mask, similarity_name};
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
@@ -10,16 +10,16 @@ use crate::{
 use attractor::{
     Rows,
     io::{self, Array, ArrayData, Source},
-    memory::{Memory, Recall, RecallOptions, Status},
+    memory::{Recall, RecallOptions, Status},
 };
-use std::{path::Path, time::Instant};
+use std::{collections::BTreeMap, path::Path, time::Instant};
 
 pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let queries = Source::open(&arguments.queries)?;
     let rows = queries.matrix(&["queries", "state", "states"])?;
     let device = arguments.common.open()?;
-    let (mut memory, mask) = open_memory(&arguments.memory, &device)?;
+    let (mut memory, mask) = open_memory(&arguments.memory, &arguments.common, &device)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.queries.as_path())),
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         None => None,
     };
     // Chosen before the clock starts: it is part of storing, not of recalling.
-    let beta = beta_line(&arguments.memory, &memory)?;
+    let what = described(&arguments.memory, &*memory)?;
     let progress = Progress::new("recalling", arguments.common.quiet);
     let tell = |done, total| progress.tell(done, total);
     let options = RecallOptions {
@@ -73,11 +73,12 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             "dim": memory.dim(),
             "queries": recall.len(),
             "device": device.to_string(),
-            "energy": arguments.memory.energy,
-            "similarity": arguments.memory.similarity.name(),
+            "energy": arguments.memory.energy.to_string(),
+            "similarity": similarity_name(&arguments.memory),
             "precision": arguments.memory.precision.to_string(),
-            "beta": beta_json(&arguments.memory, &memory)?,
+            "beta": beta_json(&arguments.memory, &*memory)?,
             "converged": converged,
+            "status": statuses(&recall),
             "steps_most": recall.steps.iter().max(),
             "effective_most": recall.effective.iter().copied().fold(0.0, f32::max),
             "seconds": seconds,
@@ -86,19 +87,26 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         });
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
+        line(&format!("{} patterns of {} values, {what}", memory.len(), memory.dim()))?;
+        let ended: Vec<String> =
+            statuses(&recall).iter().filter(|(_, n)| **n > 0).map(|(s, n)| format!("{n} {s}")).collect();
         line(&format!(
-            "{} patterns of {} values, similarity {}, beta {beta}",
-            memory.len(),
-            memory.dim(),
-            memory.similarity()
-        ))?;
-        line(&format!(
-            "{} queries on {device}: {converged} converged, {seconds:.3} s, {rate:.0} recalls per second",
-            recall.len()
+            "{} queries on {device}: {}, {seconds:.3} s, {rate:.0} recalls per second",
+            recall.len(),
+            ended.join(", ")
         ))?;
         line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())
+}
+
+/// How many queries ended how.
+fn statuses(recall: &Recall) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::from([(Status::Converged.to_string(), 0)]);
+    for status in &recall.status {
+        *counts.entry(status.to_string()).or_default() += 1;
+    }
+    counts
 }
 
 /// Known coordinates: `[d]`, or `[b, d]`.
@@ -130,6 +138,9 @@ fn write(path: &Path, recall: &Recall) -> Result<()> {
         Array { name: "weights", shape: best, data: ArrayData::F32(&recall.weights) },
         Array { name: "effective", shape: vec![b], data: ArrayData::F32(&recall.effective) },
     ];
+    if let Some(support) = &recall.support {
+        arrays.push(Array { name: "support", shape: vec![b], data: ArrayData::U32(support) });
+    }
     let trace = recall.trace.as_ref().map(|t| rectangular(t));
     if let Some((values, columns)) = &trace {
         arrays.push(Array { name: "trace", shape: vec![b, *columns], data: ArrayData::F32(values) });

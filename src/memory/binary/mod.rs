@@ -103,6 +103,31 @@ impl BinaryMemory {
         &self.settings
     }
 
+    /// One sweep of states `[b, d]`, and their energies before it `[b]`: for programs that bring a loop of their own.
+    ///
+    /// # Errors
+    /// As [`Memory::energy`].
+    ///
+    /// ```
+    /// use attractor::{memory::{BinaryMemory, Order}, ops::Interaction, prelude::*};
+    /// let memory = BinaryMemory::new(&[[1.0, -1.0, 1.0]], Interaction::Exponential, Order::Synchronous)?;
+    /// let (states, energy) = memory.step(&[[1.0, 1.0, 1.0]])?;
+    /// assert_eq!((states.row(0), energy[0]), (&[1.0, -1.0, 1.0][..], -1.0));
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn step(&self, states: &dyn ToRows) -> Result<(Rows<'static>, Vec<f32>)> {
+        let rows = states.to_rows()?;
+        bit_limits(self.len(), self.dim()).check(&rows, None)?;
+        check_bipolar(&rows, "states")?;
+        if rows.rows() == 0 {
+            return Ok((Rows::empty(self.dim()), Vec::new()));
+        }
+        let queries: Vec<usize> = (0..rows.rows()).collect();
+        let view = View { memory: self, patterns: &self.patterns, eligible: None, clamp: None };
+        let look = view.look(&Ask { states: rows.as_slice(), queries: &queries, step: 0, top_k: None })?;
+        Ok((Rows::new(look.updates, self.dim())?, look.energy))
+    }
+
     fn recall_rows(&self, rows: &Rows<'_>, options: &RecallOptions<'_>) -> Result<Recall> {
         let limits = bit_limits(self.len(), self.dim());
         limits.check(rows, options.mask)?;

@@ -263,37 +263,10 @@ impl DenseMemory {
         Ok(())
     }
 
-    /// Associates a value row with each stored pattern `[n, v]`: recalls then also give the weighted
-    /// values (hetero-association).
-    ///
-    /// # Errors
-    /// [`Error::DimensionMismatch`] where their number is not that of the patterns,
-    /// [`Error::NonFinite`].
-    ///
-    /// ```
-    /// use attractor::prelude::*;
-    /// let mut memory = DenseMemory::new(&[[0.0, 1.0], [1.0, 0.0]])?;
-    /// memory.associate(&[[10.0], [20.0]])?;
-    /// let values = memory.recall(&[[0.9, 0.1]])?.values.ok_or(attractor::Error::EmptyMemory)?;
-    /// assert!((values[(0, 0)] - 20.0).abs() < 0.2);
-    /// # Ok::<(), attractor::Error>(())
-    /// ```
-    pub fn associate(&mut self, values: &dyn ToRows) -> Result<()> {
-        let rows = values.to_rows()?;
-        if rows.rows() != self.len() {
-            return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), self.len()));
-        }
-        check_values(&rows)?;
-        let mut shards = Shards::new(self.device(), rows.columns(), Precision::F32)?;
-        shards.append_beside(&rows, &self.patterns)?;
-        self.values = Some(shards);
-        Ok(())
-    }
-
     /// Stores more patterns `[m, d]` together with their values `[m, v]`.
     ///
     /// # Errors
-    /// As [`DenseMemory::associate`] and [`Memory::append`].
+    /// As [`Memory::associate`] and [`Memory::append`].
     ///
     /// ```
     /// use attractor::prelude::*;
@@ -552,6 +525,22 @@ impl Memory for DenseMemory {
             return Err(Error::parameter("number of patterns without values", rows.rows(), want));
         }
         self.add(&rows, None)
+    }
+
+    fn associate(&mut self, values: &dyn ToRows) -> Result<()> {
+        let rows = values.to_rows()?;
+        if rows.rows() != self.len() {
+            return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), self.len()));
+        }
+        check_values(&rows)?;
+        let mut shards = Shards::new(self.device(), rows.columns(), Precision::F32)?;
+        shards.append_beside(&rows, &self.patterns)?;
+        self.values = Some(shards);
+        Ok(())
+    }
+
+    fn automatic_beta(&self) -> Result<Option<BetaChoice>> {
+        if self.beta == Beta::Auto { self.beta_choice().map(Some) } else { Ok(None) }
     }
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {

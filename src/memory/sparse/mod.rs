@@ -167,20 +167,6 @@ impl SparseMemory {
         Ok(choice)
     }
 
-    /// Associates a value row with each stored pattern `[n, v]`: recalls then also give the weighted values.
-    ///
-    /// # Errors
-    /// [`Error::DimensionMismatch`] where their number is not that of the patterns, [`Error::NonFinite`].
-    pub fn associate(&mut self, values: &dyn ToRows) -> Result<()> {
-        let rows = values.to_rows()?;
-        if rows.rows() != self.len() {
-            return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), self.len()));
-        }
-        check_values(&rows)?;
-        self.values = Some(Tensor::new(self.device(), &rows)?);
-        Ok(())
-    }
-
     fn add(&mut self, rows: &Rows<'_>) -> Result<()> {
         if rows.rows() == 0 {
             return Ok(());
@@ -384,6 +370,20 @@ impl Memory for SparseMemory {
             return Err(Error::parameter("number of patterns without values", rows.rows(), want));
         }
         self.add(&rows)
+    }
+
+    fn associate(&mut self, values: &dyn ToRows) -> Result<()> {
+        let rows = values.to_rows()?;
+        if rows.rows() != self.len() {
+            return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), self.len()));
+        }
+        check_values(&rows)?;
+        self.values = Some(Tensor::new(self.device(), &rows)?);
+        Ok(())
+    }
+
+    fn automatic_beta(&self) -> Result<Option<BetaChoice>> {
+        if self.settings.beta == Beta::Auto { self.beta_choice().map(Some) } else { Ok(None) }
     }
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {

@@ -1,0 +1,308 @@
+//! Every energy by its name: `softmax`, `entmax:1.5`, `hopfield:storkey`, ...
+
+use super::{
+    Beta, BinaryMemory, BinarySettings, DenseMemory, HopfieldMemory, HopfieldSettings, Learning, Memory,
+    Order, Post, SparseMemory, SparseSettings,
+};
+use crate::{
+    Device, Error, Precision, Result, Rows, SharedRows,
+    ops::{Interaction, Separation, Similarity},
+};
+use std::{fmt, str::FromStr};
+
+/// The energy of a memory, by name and parameter: what `--energy` of the command line takes.
+///
+/// ```
+/// use attractor::memory::Energy;
+/// let energy: Energy = "entmax:1.5".parse()?;
+/// assert_eq!(energy.to_string(), "entmax:1.5");
+/// assert!("entmax:0.5".parse::<Energy>().is_err());
+/// # Ok::<(), attractor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Energy {
+    /// [`DenseMemory`].
+    Softmax,
+    /// [`SparseMemory`].
+    Sparse(Separation),
+    /// [`BinaryMemory`].
+    Binary(Interaction),
+    /// [`HopfieldMemory`].
+    Hopfield(Learning),
+}
+
+/// What a list of energies says of one of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Name, with its parameter in capitals.
+    pub name: &'static str,
+    /// The energy, and what is special about it.
+    pub about: &'static str,
+    /// Where it comes from.
+    pub source: &'static str,
+}
+
+/// What energies need beside patterns. What an energy has no use for must be left as it is by default.
+#[derive(Clone, Debug, Default)]
+pub struct EnergySettings {
+    /// Where the memory lives; [`Device::best`] where `None`.
+    pub device: Option<Device>,
+    /// How queries and patterns are compared; [`Similarity::L2`] where `None`.
+    pub similarity: Option<Similarity>,
+    /// The inverse temperature.
+    pub beta: Beta,
+    /// How patterns are kept (softmax).
+    pub precision: Precision,
+    /// What happens to a read-out before it is the next state (sparse energies).
+    pub post: Post,
+    /// Whether bits change together or one after another; asynchronously where `None`.
+    pub order: Option<Order>,
+    /// Of the random orders of asynchronous sweeps.
+    pub seed: u64,
+}
+
+impl Energy {
+    /// Every kind of energy.
+    pub const LIST: [Entry; 11] = [
+        Entry {
+            name: "softmax",
+            about: "-(1/beta) log sum_k exp(beta s_k); any similarity, blends and sharp recall by beta",
+            source: "Ramsauer et al. 2021; L2: Hoover et al. 2023",
+        },
+        Entry {
+            name: "entmax:ALPHA",
+            about: "-(1/beta) Omega*(beta s), Tsallis entropy; exact recall, few patterns in a blend; 1 is softmax",
+            source: "Hu et al. 2023; Santos et al. 2024",
+        },
+        Entry {
+            name: "sparsemax",
+            about: "entmax:2: weights are the projection of the scores on the simplex",
+            source: "Hu et al. 2023",
+        },
+        Entry {
+            name: "normmax:GAMMA",
+            about: "as entmax with the norm entropy: more even weights among those that have some",
+            source: "Santos et al. 2024",
+        },
+        Entry {
+            name: "ksubsets:K",
+            about: "weights between 0 and 1 that sum to K: recalls a blend of about K patterns",
+            source: "Santos et al. 2024",
+        },
+        Entry {
+            name: "epanechnikov",
+            about: "-(1/beta) log sum_k max(0, 1 - beta/2 |x - xi_k|^2): exact recall beside new minima between patterns",
+            source: "Hoover et al. 2025",
+        },
+        Entry {
+            name: "polynomial:N",
+            about: "bits: -sum_k (xi_k.x)^N, holds about d^(N-1) patterns; 2 is the classical network",
+            source: "Krotov & Hopfield 2016",
+        },
+        Entry {
+            name: "rectified:N",
+            about: "bits: -sum_k max(xi_k.x, 0)^N: no mirror images of patterns",
+            source: "Krotov & Hopfield 2016",
+        },
+        Entry {
+            name: "exponential",
+            about: "bits: -sum_k exp(xi_k.x), holds exponentially many patterns",
+            source: "Demircigil et al. 2017",
+        },
+        Entry {
+            name: "hopfield",
+            about: "bits: -1/2 x.W x, W by Hebb's rule; holds about 0.138 d patterns",
+            source: "Hopfield 1982",
+        },
+        Entry {
+            name: "hopfield:RULE",
+            about: "the same with W by the rule hebb, storkey or pseudoinverse",
+            source: "Storkey 1997; Personnaz et al. 1986",
+        },
+    ];
+
+    /// Whether patterns and queries are bits, -1 and 1.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::Binary(_) | Self::Hopfield(_))
+    }
+
+    /// The memory with this energy and these patterns, rows of `columns` values. Softmax uses them where they are, if it can.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] for a setting that the energy has no use for; otherwise those of the memory.
+    ///
+    /// ```
+    /// use attractor::{memory::{Energy, EnergySettings}, prelude::*};
+    /// use std::sync::Arc;
+    /// let energy: Energy = "sparsemax".parse()?;
+    /// let memory = energy.memory(Arc::new(vec![0.0, 1.0, 1.0, 0.0]), 2, &EnergySettings::default())?;
+    /// assert_eq!(memory.recall(&[[0.9, 0.2]])?.states.row(0), [1.0, 0.0]);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn memory(
+        self,
+        patterns: SharedRows,
+        columns: usize,
+        settings: &EnergySettings,
+    ) -> Result<Box<dyn Memory>> {
+        self.check(settings)?;
+        let EnergySettings { device, similarity, beta, precision, post, order, seed } = settings.clone();
+        let similarity = similarity.unwrap_or_default();
+        let order = order.unwrap_or_default();
+        if self == Self::Softmax {
+            let mut builder = DenseMemory::builder().similarity(similarity).beta(beta).precision(precision);
+            if let Some(device) = &device {
+                builder = builder.device(device);
+            }
+            return Ok(Box::new(builder.build_shared(patterns, columns)?));
+        }
+        let rows = match columns {
+            0 => return Err(Error::EmptyMemory),
+            _ => Rows::new((*patterns).as_ref(), columns)?,
+        };
+        Ok(match self {
+            Self::Softmax | Self::Sparse(_) => {
+                let separation = if let Self::Sparse(s) = self { s } else { Separation::Softmax };
+                let settings = SparseSettings { device, similarity, separation, beta, post };
+                Box::new(SparseMemory::with(&rows, settings)?)
+            }
+            Self::Binary(interaction) => {
+                let settings = BinarySettings { device, order, seed, ..BinarySettings::new(interaction) };
+                Box::new(BinaryMemory::with(&rows, settings)?)
+            }
+            Self::Hopfield(learning) => {
+                let settings = HopfieldSettings { device, learning, order, seed, bias: Vec::new() };
+                Box::new(HopfieldMemory::with(&rows, settings)?)
+            }
+        })
+    }
+
+    /// Refuses settings that would have no effect.
+    fn check(self, settings: &EnergySettings) -> Result<()> {
+        let useless = |name: &'static str, value: String, of: &str| {
+            Err(Error::parameter(name, value, format!("left out for the energy {self}: it is for {of}")))
+        };
+        if self.is_binary() {
+            if let Some(similarity) = settings.similarity {
+                return useless("similarity", similarity.to_string(), "energies of real vectors");
+            }
+            if let Beta::Fixed(beta) = settings.beta {
+                return useless("beta", beta.to_string(), "energies of real vectors");
+            }
+        } else if let Some(order) = settings.order {
+            return useless("order", order.to_string(), "energies of bits");
+        }
+        if settings.precision != Precision::F32 && self != Self::Softmax {
+            return useless("precision", settings.precision.to_string(), "softmax");
+        }
+        if settings.post != Post::None && !matches!(self, Self::Sparse(_)) {
+            return useless(
+                "post-transform",
+                settings.post.to_string(),
+                "entmax, sparsemax, normmax and ksubsets",
+            );
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Energy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Softmax => f.write_str("softmax"),
+            Self::Sparse(separation) => separation.fmt(f),
+            Self::Binary(interaction) => interaction.fmt(f),
+            Self::Hopfield(Learning::Hebb) => f.write_str("hopfield"),
+            Self::Hopfield(learning) => write!(f, "hopfield:{learning}"),
+        }
+    }
+}
+
+impl FromStr for Energy {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        let (name, parameter) = s.split_once(':').map_or((s, None), |(n, p)| (n, Some(p)));
+        let power = || match parameter.unwrap_or("3").parse::<u32>() {
+            Ok(n) if (2..=1000).contains(&n) => Ok(n),
+            _ => Err(Error::parameter(
+                "power of the energy",
+                s,
+                "a whole number from 2 to 1000, as in polynomial:3",
+            )),
+        };
+        match (name, parameter) {
+            ("softmax", None) => Ok(Self::Softmax),
+            ("polynomial", _) => Ok(Self::Binary(Interaction::Polynomial(power()?))),
+            ("rectified", _) => Ok(Self::Binary(Interaction::Rectified(power()?))),
+            ("exponential", None) => Ok(Self::Binary(Interaction::Exponential)),
+            ("hopfield", None) => Ok(Self::Hopfield(Learning::Hebb)),
+            ("hopfield", Some(rule)) => Ok(Self::Hopfield(rule.parse()?)),
+            ("entmax" | "sparsemax" | "normmax" | "ksubsets" | "epanechnikov", _) => {
+                Ok(Self::Sparse(s.parse()?))
+            }
+            _ => {
+                let names: Vec<&str> = Self::LIST.iter().map(|e| e.name).collect();
+                Err(Error::parameter("energy", s, format!("one of {}", names.join(", "))))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn names_parse_and_print() {
+        for name in [
+            "softmax",
+            "entmax:1.5",
+            "sparsemax",
+            "normmax:2",
+            "ksubsets:2",
+            "epanechnikov",
+            "polynomial:3",
+            "rectified:4",
+            "exponential",
+            "hopfield",
+            "hopfield:storkey",
+            "hopfield:pseudoinverse",
+        ] {
+            assert_eq!(name.parse::<Energy>().unwrap().to_string(), name);
+        }
+        for wrong in ["", "softmax:2", "polynomial:1", "polynomial:x", "hopfield:x", "entmax:0", "relu"] {
+            assert!(wrong.parse::<Energy>().is_err(), "{wrong}");
+        }
+        let unknown = "relu".parse::<Energy>().unwrap_err().to_string();
+        assert!(unknown.contains("epanechnikov") && unknown.contains("rectified:N"), "{unknown}");
+    }
+
+    #[test]
+    fn settings_without_effect_are_refused() {
+        let cpu = EnergySettings { device: Some(Device::Cpu), ..EnergySettings::default() };
+        let memory = |name: &str, settings: &EnergySettings| {
+            name.parse::<Energy>().unwrap().memory(Arc::new(vec![1.0, -1.0]), 2, settings).map(drop)
+        };
+        for name in ["softmax", "entmax:1.5", "rectified:3", "hopfield"] {
+            memory(name, &cpu).unwrap();
+        }
+        let order = EnergySettings { order: Some(Order::Synchronous), ..cpu.clone() };
+        let beta = EnergySettings { beta: Beta::Fixed(1.0), ..cpu.clone() };
+        let similarity = EnergySettings { similarity: Some(Similarity::Dot), ..cpu.clone() };
+        let half = EnergySettings { precision: Precision::F16, ..cpu.clone() };
+        let post = EnergySettings { post: Post::Tanh, ..cpu.clone() };
+        for (name, settings) in [
+            ("softmax", &order),
+            ("hopfield", &beta),
+            ("rectified:3", &similarity),
+            ("sparsemax", &half),
+            ("softmax", &post),
+        ] {
+            let error = memory(name, settings).unwrap_err().to_string();
+            assert!(error.contains("left out for the energy"), "{error}");
+        }
+    }
+}
