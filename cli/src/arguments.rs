@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Energy(Energies),
     /// Store handwritten digits, damage them, recall them
     Demo(Demo),
+    /// Compute published results anew, beside the published figures
+    Reproduce(Reproduce),
     /// Measure this machine, and how fast the operations run on it
     Bench(Bench),
     /// Find out which kernels are fastest on a GPU, and keep that for all later runs
@@ -157,6 +159,15 @@ pub(crate) struct Demo {
     /// Where the picture and the numbers go
     #[arg(long, default_value = "attractor-demo", value_name = "DIR")]
     pub(crate) out_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Args)]
+pub(crate) struct Reproduce {
+    /// What to reproduce: dense (classical, polynomial, exponential, softmax and Epanechnikov memories; similarities on digits)
+    #[arg(value_parser = ["dense"], value_name = "EXPERIMENT")]
+    pub(crate) experiment: String,
     #[command(flatten)]
     pub(crate) common: Common,
 }

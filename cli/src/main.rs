@@ -5,6 +5,7 @@ mod commands;
 mod failure;
 mod output;
 mod progress;
+mod reproduce;
 mod sheet;
 
 use arguments::{Cli, Command};
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Recall(arguments) => commands::recall::run(arguments),
         Command::Energy(arguments) => commands::energy::run(arguments),
         Command::Demo(arguments) => commands::demo::run(arguments),
+        Command::Reproduce(arguments) => commands::reproduce::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Tune(arguments) => commands::tune::run(arguments),
         Command::Devices(arguments) => commands::devices::run(arguments),

@@ -50,7 +50,7 @@ struct Outcome {
     nearest_known: f64,
 }
 
-fn digits() -> Result<Rows<'static>> {
+pub(crate) fn digits() -> Result<Rows<'static>> {
     Ok(Rows::new(DIGITS.iter().map(|v| f32::from(*v) / 16.0).collect::<Vec<f32>>(), PIXELS)?)
 }
 

@@ -1,0 +1,109 @@
+//! `attractor reproduce`
+
+use crate::{
+    arguments,
+    failure::Result,
+    output::line,
+    progress::Progress,
+    reproduce::{Bench, Figure, bits, epanechnikov, vectors},
+};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+type Experiment = fn(&Bench<'_>) -> Result<Vec<Figure>>;
+
+/// The experiments on dense memories, with how many settings each goes through.
+const DENSE: [(Experiment, u64); 6] = [
+    (bits::classical, 6),
+    (bits::polynomial, 5),
+    (bits::exponential, 3),
+    (vectors::turned_bits, 3),
+    (vectors::sphere, 4),
+    (epanechnikov::emergent_minima, 1),
+];
+
+/// Figures beyond so many standard errors are marked.
+const FAR: f64 = 3.0;
+
+pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
+    let common = &arguments.common;
+    let device = common.open()?;
+    let progress = Progress::new("reproducing", common.quiet);
+    let total = DENSE.iter().map(|(_, settings)| settings).sum();
+    let done = AtomicU64::new(0);
+    let tell = || progress.tell(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+    let bench = Bench { device: &device, seed: common.seed, tell: &tell };
+    let started = Instant::now();
+    let mut figures = Vec::new();
+    for (experiment, _) in DENSE {
+        figures.extend(experiment(&bench)?);
+    }
+    drop(progress);
+    // By number, and as they came within it.
+    figures.sort_by_key(|f| f.id.trim_start_matches('R').parse::<u32>().unwrap_or(0));
+    let seconds = started.elapsed().as_secs_f64();
+    let near = figures.iter().filter(|f| f.deviation() <= FAR).count();
+    if common.json {
+        let results: Vec<serde_json::Value> = figures.iter().map(json).collect();
+        let summary = serde_json::json!({
+            "experiment": arguments.experiment,
+            "device": device.to_string(),
+            "seed": common.seed,
+            "seconds": seconds,
+            "within_3_standard_errors": near,
+            "results": results,
+        });
+        line(&format!("{summary:#}"))?;
+    } else if !common.quiet {
+        line(&format!(
+            "{:<4} {:<44} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}",
+            "", "setting", "figure", "published", "here", "+-", "formula", "off"
+        ))?;
+        for figure in &figures {
+            line(&row(figure))?;
+        }
+        line(&format!(
+            "{near} of {} figures within {FAR} standard errors of the published ones; {seconds:.0} s on {device}",
+            figures.len()
+        ))?;
+    }
+    Ok(())
+}
+
+fn row(f: &Figure) -> String {
+    let formula = f.formula.map_or(String::new(), number);
+    let off = f.deviation();
+    let off = if off.is_finite() && off < 1e3 { format!("{off:.1}") } else { "far".to_owned() };
+    let mark = if f.deviation() > FAR { "!" } else { "" };
+    format!(
+        "{:<4} {:<44} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}{mark}",
+        f.id,
+        f.setting,
+        f.metric,
+        number(f.published),
+        number(f.got),
+        number(f.error),
+        formula,
+        off
+    )
+}
+
+/// A number with the digits that matter.
+fn number(v: f64) -> String {
+    match v.abs() {
+        0.0 => "0".to_owned(),
+        s if s < 1e-4 => format!("{v:.1e}"),
+        s if s < 0.01 => format!("{v:.5}"),
+        s if s < 10.0 => format!("{v:.4}"),
+        _ => format!("{v}"),
+    }
+}
+
+fn json(f: &Figure) -> serde_json::Value {
+    serde_json::json!({
+        "id": f.id, "setting": f.setting, "figure": f.metric, "published": f.published, "value": f.got,
+        "standard_error": f.error, "formula": f.formula, "standard_errors_off": f.deviation(),
+    })
+}
