@@ -2,6 +2,7 @@
 //! cache. Same names as [`crate::reference`] and the shaders.
 
 pub(crate) mod descent;
+pub(crate) mod divergence;
 pub(crate) mod dots;
 pub(crate) mod elementwise;
 pub(crate) mod kernel;

@@ -5,6 +5,7 @@ mod adapter;
 mod buffer;
 mod context;
 pub(crate) mod descent;
+pub(crate) mod divergence;
 pub(crate) mod elementwise;
 pub(crate) mod machine;
 pub(crate) mod matmul;

@@ -22,6 +22,12 @@ pub enum Unary {
     Log,
     /// Hyperbolic tangent.
     Tanh,
+    /// Logistic function, `1 / (1 + e^-x)`.
+    Sigmoid,
+    /// `log(1 + e^x)` as `max(x, 0) + log(1 + e^-|x|)`, which does not overflow.
+    Softplus,
+    /// `log cosh x` as `|x| + log(1 + e^-2|x|) - log 2`, which does not overflow.
+    LogCosh,
     /// `max(x, 0)`
     Relu,
     /// -1, 0 or 1.
@@ -91,5 +97,30 @@ pub fn binary(f: Binary, x: &Tensor, y: &Tensor) -> Result<Tensor> {
     match Pair::new("elementwise", x, y)? {
         Pair::Cpu(a, b) => Tensor::on_cpu(cpu::elementwise::binary(f, a, b), x.shape()),
         Pair::Gpu(a, b) => Tensor::on_gpu(gpu::elementwise::binary(f, a, b)?, x.shape()),
+    }
+}
+
+/// `f` of each element of `x` `[rows, columns]` and its row's value in `y` `[rows]`, as [`super::reduce`] gives
+/// them; the result has the shape of `x`.
+///
+/// # Errors
+/// [`Error::DimensionMismatch`] where `y` has not one value per row, [`Error::DeviceMismatch`].
+///
+/// ```
+/// use attractor::{Device, Tensor, ops::{by_row, Binary}};
+/// let x = Tensor::new(&Device::cpu(), &[[1.0, 2.0], [3.0, 4.0]])?;
+/// let sums = Tensor::from_flat(&Device::cpu(), &[4.0, 8.0], &[2])?;
+/// assert_eq!(by_row(Binary::Div, &x, &sums)?.to_vec()?, [0.25, 0.5, 0.375, 0.5]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn by_row(f: Binary, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    let (rows, columns) = x.matrix_shape();
+    if y.shape().len() != 1 || y.shape()[0] != rows {
+        let got = y.shape().iter().product();
+        return Err(Error::dimension("values of the right operand (one per row, rank 1)", got, rows));
+    }
+    match Pair::new("elementwise by row", x, y)? {
+        Pair::Cpu(a, b) => Tensor::on_cpu(cpu::elementwise::by_row(f, a, columns, b), x.shape()),
+        Pair::Gpu(a, b) => Tensor::on_gpu(gpu::elementwise::by_row(f, a, b)?, x.shape()),
     }
 }

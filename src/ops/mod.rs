@@ -3,6 +3,7 @@
 //! [`crate::reference`], in the CPU back end and as a shader.
 
 pub(crate) mod descent;
+mod divergence;
 mod elementwise;
 mod matmul;
 mod reduce;
@@ -12,7 +13,8 @@ mod step;
 mod topk;
 
 pub use descent::Progress;
-pub use elementwise::{Binary, Unary, binary, unary};
+pub use divergence::{Divergence, ZERO, divergence};
+pub use elementwise::{Binary, Unary, binary, by_row, unary};
 pub use matmul::{Layout, matmul};
 pub use reduce::{Axis, Reduction, reduce};
 pub(crate) use similarity::{MASKED, Term};

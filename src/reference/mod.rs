@@ -4,6 +4,7 @@
 //! and GPU back ends are tested against it.
 
 mod dense;
+mod divergence;
 mod elementwise;
 mod matmul;
 mod matrix;
@@ -13,6 +14,7 @@ mod softmax;
 mod topk;
 
 pub use dense::{DenseModel, Step};
+pub use divergence::divergence;
 pub use elementwise::{binary, unary};
 pub use matmul::matmul;
 pub use matrix::Matrix;
