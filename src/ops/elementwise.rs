@@ -124,3 +124,34 @@ pub fn by_row(f: Binary, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         Pair::Gpu(a, b) => Tensor::on_gpu(gpu::elementwise::by_row(f, a, b)?, x.shape()),
     }
 }
+
+/// `x^n` of each element, by repeated multiplication.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] where `n` is 0; those of the device.
+///
+/// ```
+/// use attractor::{Device, Tensor, ops::power};
+/// let x = Tensor::new(&Device::cpu(), &[[-2.0, 0.0, 3.0]])?;
+/// assert_eq!(power(&x, 5)?.to_vec()?, [-32.0, 0.0, 243.0]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn power(x: &Tensor, n: u32) -> Result<Tensor> {
+    if n == 0 {
+        return Err(Error::parameter("power", n, "at least 1"));
+    }
+    let mut square = x.clone();
+    let mut result: Option<Tensor> = None;
+    for bit in 0..n.ilog2() + 1 {
+        if bit > 0 {
+            square = unary(Unary::Square, &square)?;
+        }
+        if n >> bit & 1 == 1 {
+            result = Some(match &result {
+                Some(result) => binary(Binary::Mul, result, &square)?,
+                None => square.clone(),
+            });
+        }
+    }
+    Ok(result.unwrap_or(square))
+}

@@ -5,6 +5,7 @@
 pub(crate) mod descent;
 mod divergence;
 mod elementwise;
+mod lagrangian;
 mod matmul;
 mod reduce;
 mod similarity;
@@ -14,7 +15,8 @@ mod topk;
 
 pub use descent::Progress;
 pub use divergence::{Divergence, ZERO, divergence};
-pub use elementwise::{Binary, Unary, binary, by_row, unary};
+pub use elementwise::{Binary, Unary, binary, by_row, power, unary};
+pub use lagrangian::{Lagrangian, activation, lagrangian, layer_energy};
 pub use matmul::{Layout, matmul};
 pub use reduce::{Axis, Reduction, reduce};
 pub(crate) use similarity::{MASKED, Term};
