@@ -5,13 +5,16 @@
 
 mod beta;
 mod dense;
+mod mixture;
 mod recall;
 mod spread;
+mod universal;
 
 pub use beta::{Beta, BetaChoice};
 pub use dense::{Builder, DenseMemory};
 pub use recall::{Recall, RecallOptions, Status};
 pub use spread::SpreadMemory;
+pub use universal::{UniversalBuilder, UniversalMemory};
 
 use crate::{Device, Result, ToRows};
 
@@ -72,6 +75,6 @@ pub trait Memory: Send + Sync {
     /// Energies `[b]` of states `[b, d]`.
     ///
     /// # Errors
-    /// As [`Memory::recall_with`].
+    /// As [`Memory::recall_with`]; [`crate::Error::NoEnergy`] for a memory that has none.
     fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>>;
 }

@@ -108,7 +108,7 @@ impl fmt::Display for Status {
 pub struct Recall {
     /// Final states `[b, d]`.
     pub states: Rows<'static>,
-    /// Energy of the final state, `[b]`.
+    /// Energy of the final state, `[b]`; empty for a memory that has none.
     pub energy: Vec<f32>,
     /// Energies of the states `0..=steps` of each query, where asked for.
     pub trace: Option<Vec<Vec<f32>>>,
@@ -155,12 +155,12 @@ impl Recall {
 
     /// How many queries were recalled.
     pub fn len(&self) -> usize {
-        self.energy.len()
+        self.steps.len()
     }
 
     /// Whether there were no queries.
     pub fn is_empty(&self) -> bool {
-        self.energy.is_empty()
+        self.steps.is_empty()
     }
 
     /// The best patterns of query `i` with their weights, best first.

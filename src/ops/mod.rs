@@ -12,6 +12,7 @@ mod similarity;
 mod softmax;
 mod step;
 mod topk;
+mod universal;
 
 pub use descent::Progress;
 pub use divergence::{Divergence, ZERO, divergence};
@@ -25,3 +26,5 @@ pub(crate) use softmax::check_beta;
 pub use softmax::{log_sum_exp, softmax};
 pub use step::step;
 pub use topk::{argmax, nearest, top_k};
+pub(crate) use universal::separate_rows;
+pub use universal::{UniversalSeparation, UniversalSimilarity, separate, universal_similarity};

@@ -14,6 +14,7 @@ mod reduce;
 mod similarity;
 mod softmax;
 mod topk;
+mod universal;
 
 pub use dense::{DenseModel, Step};
 pub use divergence::divergence;
@@ -27,3 +28,4 @@ pub(crate) use similarity::of_pair;
 pub use similarity::similarity;
 pub use softmax::{effective_number, log_sum_exp, softmax};
 pub use topk::top_k;
+pub use universal::UniversalModel;

@@ -9,14 +9,18 @@ use rayon::prelude::*;
 pub(super) const LARGEST: f64 = 1e28;
 
 /// What is measured of a batch of rows on the way in.
-pub(super) struct Measured {
+pub(in crate::memory) struct Measured {
     pub(super) squared: Vec<f32>,
     /// Largest coordinate.
     pub(super) largest: f32,
 }
 
 /// Squared lengths and the largest coordinate; refuses what no score could be made of.
-pub(super) fn measure(rows: &Rows<'_>, what: &'static str, similarity: Similarity) -> Result<Measured> {
+pub(in crate::memory) fn measure(
+    rows: &Rows<'_>,
+    what: &'static str,
+    similarity: Similarity,
+) -> Result<Measured> {
     let d = rows.columns();
     let squared: Vec<f32> =
         rows.as_slice().par_chunks_exact(d).map(crate::cpu::similarity::squared).collect();
@@ -40,7 +44,7 @@ pub(super) fn measure(rows: &Rows<'_>, what: &'static str, similarity: Similarit
 }
 
 /// Refuses values that were not given as they must be.
-pub(super) fn check_values(rows: &Rows<'_>) -> Result<()> {
+pub(in crate::memory) fn check_values(rows: &Rows<'_>) -> Result<()> {
     if rows.columns() == 0 {
         return Err(Error::parameter("columns of values", 0, "at least 1"));
     }

@@ -18,7 +18,8 @@ use crate::{
     },
     tensor::{Shards, SharedRows},
 };
-use intake::{LARGEST, Measured, check_values, far_centre, measure, rounded_to_f16, shifted};
+use intake::{LARGEST, Measured, far_centre, rounded_to_f16, shifted};
+pub(super) use intake::{check_values, measure};
 use sample::Sample;
 use std::{
     borrow::Cow,
