@@ -5,6 +5,7 @@
 
 mod beta;
 mod dense;
+mod lagrangian;
 mod mixture;
 mod recall;
 mod spread;
@@ -12,6 +13,7 @@ mod universal;
 
 pub use beta::{Beta, BetaChoice};
 pub use dense::{Builder, DenseMemory};
+pub use lagrangian::{LagrangianBuilder, LagrangianMemory, LagrangianModel};
 pub use recall::{Recall, RecallOptions, Status};
 pub use spread::SpreadMemory;
 pub use universal::{UniversalBuilder, UniversalMemory};

@@ -82,14 +82,17 @@ pub enum Status {
     Converged,
     /// All allowed updates were made, and the last one still moved the state.
     MaxSteps,
+    /// Every further step, however small, would have raised the energy: the state is the last before that.
+    EnergyRises,
 }
 
 impl Status {
-    /// The code in files: 0 converged, 1 all steps made.
+    /// The code in files: 0 converged, 1 all steps made, 5 the energy rises.
     pub fn code(self) -> u8 {
         match self {
             Self::Converged => 0,
             Self::MaxSteps => 1,
+            Self::EnergyRises => 5,
         }
     }
 }
@@ -99,6 +102,7 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Self::Converged => "converged",
             Self::MaxSteps => "max-steps",
+            Self::EnergyRises => "energy-rises",
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Layer, Moment, Network};
 use crate::{
-    Device, Error, Result, Tensor,
+    Error, Result, Tensor,
     ops::{Axis, Binary, Reduction, Unary, binary, by_row, reduce, unary},
 };
 use std::fmt;
@@ -18,7 +18,8 @@ pub struct Settings<'a> {
     pub dt: f32,
     /// Most steps of a state.
     pub steps: u32,
-    /// A state has converged when no neuron moves faster than this, in units per time. 0 makes exactly `steps` steps.
+    /// A state has converged when no neuron's `|tau dx/dt|` is larger than this, or than this times the largest state of
+    /// its layer where that is above 1 (f32 gives no more). 0 makes exactly `steps` steps.
     pub tolerance: f32,
     /// Layers with neurons that stay as they are: `[neurons]` for all states, or `[batch * neurons]`. The energy of a
     /// layer whose activation mixes its neurons (softmax, layer norm, spherical, ghostmax) may then rise, unless all of
@@ -38,7 +39,7 @@ impl Default for Settings<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ending {
-    /// No neuron moves faster than the tolerance.
+    /// All neurons rest, to within the tolerance.
     Converged,
     /// All allowed steps were made.
     MaxSteps,
@@ -71,7 +72,7 @@ pub struct Run {
     pub steps: Vec<u32>,
     /// How each ended.
     pub ending: Vec<Ending>,
-    /// Largest rate at the end, in units per time.
+    /// Largest `|tau dx/dt|` at the end, in units of the largest state of its layer where that is above 1.
     pub rate: Vec<f32>,
     /// The largest rise of the energy in a step that was taken, at least 0: rounding, since larger ones are not taken.
     pub worst_rise: Vec<f32>,
@@ -137,8 +138,8 @@ impl Network {
         let mut x = moment.states.iter().map(Compensated::new).collect::<Result<Vec<_>>>()?;
         let mut active = vec![true; batch];
         loop {
-            let rates = self.rates(&moment, &free)?;
-            run.rate = largest(&rates, batch)?;
+            let pulls = self.pulls(&moment, &free)?;
+            run.rate = largest(&pulls, &moment, batch)?;
             for (i, active) in active.iter_mut().enumerate().filter(|(_, active)| **active) {
                 let settled = run.rate[i] <= settings.tolerance;
                 run.ending[i] = if settled { Ending::Converged } else { Ending::MaxSteps };
@@ -147,7 +148,7 @@ impl Network {
             // The step of each state in this round; 0 stays where it is.
             let mut by: Vec<f32> = (0..batch).map(|i| if active[i] { run.dt[i] } else { 0.0 }).collect();
             while by.iter().any(|dt| *dt > 0.0) {
-                let next = advance(&x, &rates, &by, &self.device)?;
+                let next = self.advance(&x, &pulls, &by)?;
                 let values: Vec<Tensor> = next.iter().map(|x| x.value.clone()).collect();
                 let after = self.moment(&values)?;
                 let energy = self.total(&after)?;
@@ -202,19 +203,26 @@ impl Network {
         Ok(free)
     }
 
-    /// `dx_a/dt` of the layers that move.
-    fn rates(&self, moment: &Moment, free: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {
-        let rate = |(a, layer): (usize, &Layer)| {
-            if layer.rests() {
-                return Ok(None);
-            }
-            let rate = unary(Unary::Scale(layer.tau.recip()), &moment.pull(a)?)?;
-            Ok(Some(match &free[a] {
-                Some(free) => binary(Binary::Mul, &rate, free)?,
-                None => rate,
-            }))
+    /// `tau_a dx_a/dt` of the layers that move.
+    fn pulls(&self, moment: &Moment, free: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {
+        let pull = |(a, layer): (usize, &Layer)| match &free[a] {
+            _ if layer.rests() => Ok(None),
+            Some(free) => binary(Binary::Mul, &moment.pull(a)?, free).map(Some),
+            None => moment.pull(a).map(Some),
         };
-        self.layers.iter().enumerate().map(rate).collect()
+        self.layers.iter().enumerate().map(pull).collect()
+    }
+
+    /// The states after a step of its own for each.
+    fn advance(&self, x: &[Compensated], pulls: &[Option<Tensor>], by: &[f32]) -> Result<Vec<Compensated>> {
+        let moved = |((x, pull), layer): ((&Compensated, &Option<Tensor>), &Layer)| match pull {
+            Some(pull) => {
+                let by: Vec<f32> = by.iter().map(|dt| dt / layer.tau).collect();
+                x.plus(pull, &Tensor::from_flat(&self.device, &by, &[by.len()])?)
+            }
+            None => Ok(x.clone()),
+        };
+        x.iter().zip(pulls).zip(&self.layers).map(moved).collect()
     }
 }
 
@@ -232,21 +240,6 @@ impl Run {
     }
 }
 
-/// The states a step later.
-fn advance(
-    x: &[Compensated],
-    rates: &[Option<Tensor>],
-    by: &[f32],
-    device: &Device,
-) -> Result<Vec<Compensated>> {
-    let by = Tensor::from_flat(device, by, &[by.len()])?;
-    let moved = |(x, rate): (&Compensated, &Option<Tensor>)| match rate {
-        Some(rate) => x.plus(rate, &by),
-        None => Ok(x.clone()),
-    };
-    x.iter().zip(rates).map(moved).collect()
-}
-
 /// Which of the states that took a step have more energy than before, beyond rounding, or none that is finite.
 fn risen(before: &[f32], after: &[f32], by: &[f32], from: &Moment, to: &Moment) -> Result<Vec<usize>> {
     let higher = |i: &usize| by[*i] > 0.0 && (after[*i] > before[*i] || !after[*i].is_finite());
@@ -259,12 +252,18 @@ fn risen(before: &[f32], after: &[f32], by: &[f32], from: &Moment, to: &Moment) 
     Ok(higher)
 }
 
-/// The largest rate of each state.
-fn largest(rates: &[Option<Tensor>], batch: usize) -> Result<Vec<f32>> {
-    let mut most = vec![0.0; batch];
-    for rate in rates.iter().flatten() {
-        let of_layer = reduce(&unary(Unary::Abs, rate)?, Reduction::Max, Axis::Columns)?.to_vec()?;
-        most.iter_mut().zip(of_layer).for_each(|(m, r): (&mut f32, f32)| *m = m.max(r));
+/// The largest pull of each state, in units of the largest state of its layer where that is above 1.
+fn largest(pulls: &[Option<Tensor>], moment: &Moment, batch: usize) -> Result<Vec<f32>> {
+    let most = |x: &Tensor| reduce(&unary(Unary::Abs, x)?, Reduction::Max, Axis::Columns);
+    let mut all: Option<Tensor> = None;
+    for (pull, state) in pulls.iter().zip(&moment.states) {
+        let Some(pull) = pull else { continue };
+        let one = Tensor::from_flat(&state.device(), &vec![1.0; batch], &[batch])?;
+        let of_layer = binary(Binary::Div, &most(pull)?, &binary(Binary::Max, &most(state)?, &one)?)?;
+        all = Some(match &all {
+            Some(all) => binary(Binary::Max, all, &of_layer)?,
+            None => of_layer,
+        });
     }
-    Ok(most)
+    all.map_or(Ok(vec![0.0; batch]), |all| all.to_vec())
 }

@@ -164,8 +164,13 @@ impl Network {
         }
         weights.check_finite("weights")?;
         let weights = Tensor::new(&self.device, &weights)?;
-        self.synapses.push(Synapse::Dense { left, right, weights });
+        self.connect_by(left, right, weights);
         Ok(())
+    }
+
+    /// The same with weights that are on the device, of a fitting shape.
+    pub(crate) fn connect_by(&mut self, left: usize, right: usize, weights: Tensor) {
+        self.synapses.push(Synapse::Dense { left, right, weights });
     }
 
     /// Gives a layer a constant input `b`, `[1, neurons]` or one row for each state of a batch: energy `-b.g`. Together

@@ -11,6 +11,7 @@
 mod common;
 mod dense;
 mod devices;
+mod lagrangian;
 mod network;
 mod operations;
 mod oracles;

@@ -10,9 +10,9 @@ pub(super) const LARGEST: f64 = 1e28;
 
 /// What is measured of a batch of rows on the way in.
 pub(in crate::memory) struct Measured {
-    pub(super) squared: Vec<f32>,
+    pub(in crate::memory) squared: Vec<f32>,
     /// Largest coordinate.
-    pub(super) largest: f32,
+    pub(in crate::memory) largest: f32,
 }
 
 /// Squared lengths and the largest coordinate; refuses what no score could be made of.
