@@ -2,7 +2,7 @@
 
 use super::{Layer, Moment, Network};
 use crate::{
-    Error, Result, Tensor,
+    Device, Error, Result, Tensor,
     ops::{Axis, Binary, Reduction, Unary, binary, by_row, reduce, unary},
 };
 use std::fmt;
@@ -113,6 +113,14 @@ impl Network {
     /// of range or a clamp on a layer with `tau` 0, [`Error::NonFinite`] where the energy is not finite at the
     /// start; faults of the device.
     pub fn integrate(&self, start: &[Tensor], settings: &Settings<'_>) -> Result<Run> {
+        match self.device {
+            // From inside the pool: else each of the many small operations would wake it and wait.
+            Device::Cpu => rayon::scope(|_| self.follow(start, settings)),
+            Device::Gpu(_) => self.follow(start, settings),
+        }
+    }
+
+    fn follow(&self, start: &[Tensor], settings: &Settings<'_>) -> Result<Run> {
         self.check_states(start)?;
         let batch = start.first().map_or(0, |s| s.matrix_shape().0);
         let free = self.free(settings, batch)?;
