@@ -1,4 +1,5 @@
-// Element by element: f(x), or (BINARY) f(x, y) where y has as many rows as x or one.
+// Element by element: f(x), or (BINARY) f(x, y) where y has as many rows as x or one, or (BY_ROW too) one value
+// for each row of x.
 #import common
 
 struct Parameters {
@@ -34,7 +35,12 @@ fn main(
     let v = x[at];
     var value = v;
 #if BINARY
+#if BY_ROW
+    let row = at / p.width;
+    let w = vec4<f32>(y[row / 4u][row % 4u]);
+#else
     let w = y[(at / p.width) * p.y_width + column4];
+#endif
     switch p.function {
         case 0u: { value = v + w; }
         case 1u: { value = v - w; }
@@ -56,7 +62,11 @@ fn main(
         case 7u: { value = max(v, vec4<f32>(0.0)); }
         case 8u: { value = sign(v); }
         case 9u: { value = p.constant * v; }
-        default: { value = p.constant + v; }
+        case 10u: { value = p.constant + v; }
+        // Past these limits nothing changes in f32, and exp stays finite.
+        case 11u: { value = 1.0 / (1.0 + exp(clamp(-v, vec4<f32>(-87.0), vec4<f32>(87.0)))); }
+        case 12u: { value = max(v, vec4<f32>(0.0)) + log(1.0 + exp(max(-abs(v), vec4<f32>(-87.0)))); }
+        default: { value = abs(v) + (log(1.0 + exp(max(-2.0 * abs(v), vec4<f32>(-87.0)))) - 0.6931472); }
     }
 #endif
     // The padding of a row stays zero.

@@ -42,6 +42,28 @@ pub enum Error {
         /// The first such row, from 0.
         row: usize,
     },
+    /// A row that is no distribution, even after division by its sum.
+    #[error(
+        "{what}: row {row} {problem}; the similarity {similarity} compares distributions: no value below 0, and not all 0"
+    )]
+    NotADistribution {
+        /// Which input, for example `patterns`.
+        what: &'static str,
+        /// The first such row, from 0.
+        row: usize,
+        /// What is wrong with it, with the value and its column.
+        problem: String,
+        /// The similarity that needs distributions.
+        similarity: String,
+    },
+    /// A memory whose recall goes down no energy was asked for one.
+    #[error(
+        "{memory} has no energy: its recall is a single shot, not a descent; recall without a trace, or use a dense memory"
+    )]
+    NoEnergy {
+        /// Which memory.
+        memory: &'static str,
+    },
 
     /// A memory of bits was given something other than -1 and 1.
     #[error(

@@ -15,6 +15,7 @@
 //! ```
 //!
 //! - [`memory`]: the memories. [`memory::DenseMemory`] is the one to start with.
+//! - [`network`]: layers of neurons with an energy, and their dynamics.
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
@@ -28,6 +29,7 @@ pub mod gpu;
 pub mod io;
 pub mod machine;
 pub mod memory;
+pub mod network;
 pub mod ops;
 pub mod reference;
 mod rows;

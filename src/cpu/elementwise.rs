@@ -24,6 +24,10 @@ pub(crate) fn unary(f: Unary, x: &[f32]) -> Vec<f32> {
         Unary::Exp => map(x, f32::exp),
         Unary::Log => map(x, f32::ln),
         Unary::Tanh => map(x, f32::tanh),
+        // e^-x may be infinite, and the result then 0.
+        Unary::Sigmoid => map(x, |v| 1.0 / (1.0 + (-v).exp())),
+        Unary::Softplus => map(x, |v| v.max(0.0) + (-v.abs()).exp().ln_1p()),
+        Unary::LogCosh => map(x, |v| v.abs() + (-2.0 * v.abs()).exp().ln_1p() - std::f32::consts::LN_2),
         Unary::Relu => map(x, |v| v.max(0.0)),
         Unary::Sign => map(x, |v| {
             if v > 0.0 {
@@ -62,14 +66,35 @@ fn zip(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32 + Sync + Send) -> Vec<f
     out
 }
 
+/// The expression with `$g` as the function of two numbers that `$f` names; compiled for each.
+macro_rules! with_function {
+    ($f:expr, $g:ident => $e:expr) => {
+        match $f {
+            Binary::Add => with_function!(@ $g = |a: f32, b: f32| a + b; $e),
+            Binary::Sub => with_function!(@ $g = |a: f32, b: f32| a - b; $e),
+            Binary::Mul => with_function!(@ $g = |a: f32, b: f32| a * b; $e),
+            Binary::Div => with_function!(@ $g = |a: f32, b: f32| a / b; $e),
+            Binary::Max => with_function!(@ $g = f32::max; $e),
+            Binary::Min => with_function!(@ $g = f32::min; $e),
+        }
+    };
+    (@ $g:ident = $function:expr; $e:expr) => {{
+        let $g = $function;
+        $e
+    }};
+}
+
 /// `f` of each pair; `y` is as long as `x` or one row of it.
 pub(crate) fn binary(f: Binary, x: &[f32], y: &[f32]) -> Vec<f32> {
-    match f {
-        Binary::Add => zip(x, y, |a, b| a + b),
-        Binary::Sub => zip(x, y, |a, b| a - b),
-        Binary::Mul => zip(x, y, |a, b| a * b),
-        Binary::Div => zip(x, y, |a, b| a / b),
-        Binary::Max => zip(x, y, f32::max),
-        Binary::Min => zip(x, y, f32::min),
-    }
+    with_function!(f, g => zip(x, y, g))
+}
+
+/// `f` of each element of `x` `[rows, columns]` and its row's value in `y` `[rows]`.
+pub(crate) fn by_row(f: Binary, x: &[f32], columns: usize, y: &[f32]) -> Vec<f32> {
+    let mut out = x.to_vec();
+    with_function!(f, g => super::for_each_row(&mut out, columns, |i, row| {
+        let b = y[i];
+        simd!(row.iter_mut().for_each(|a| *a = g(*a, b)));
+    }));
+    out
 }

@@ -38,7 +38,7 @@ pub(crate) use simd;
 
 /// `sum_i f(a_i, b_i)` over lanes.
 #[inline(always)]
-fn fold2(a: &[f32], b: &[f32], f: impl Fn(f32, f32, f32) -> f32) -> f32 {
+pub(crate) fn fold2(a: &[f32], b: &[f32], f: impl Fn(f32, f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     let (a_blocks, a_rest) = a.as_chunks::<LANES>();
     let (b_blocks, b_rest) = b.as_chunks::<LANES>();
@@ -116,6 +116,32 @@ pub(crate) fn exp_nonpositive(x: f32) -> f32 {
     if x > -87.0 { scaled } else { 0.0 }
 }
 
+/// `ln x` for positive normal numbers within 2 ulp or 1e-7 near 1; finite for 0 and subnormal numbers.
+///
+/// `x = 2^n m` with `m` from `1/sqrt 2` to `sqrt 2`; a polynomial in `m - 1`, branch-free so that loops over it
+/// vectorise.
+#[inline(always)]
+pub(crate) fn ln_positive(x: f32) -> f32 {
+    const HALF_ROOT: u32 = 0x3f35_04f3;
+    // The exponent counts from 1/sqrt 2, so that `m` is around 1.
+    let shifted = x.to_bits().wrapping_sub(HALF_ROOT);
+    let n = ((shifted as i32) >> 23) as f32;
+    let m = f32::from_bits((shifted & 0x007f_ffff).wrapping_add(HALF_ROOT));
+    let t = m - 1.0;
+    let mut p = 7.037_683_6e-2_f32;
+    p = p.mul_add(t, -1.151_461e-1);
+    p = p.mul_add(t, 1.167_699_9e-1);
+    p = p.mul_add(t, -1.242_014_1e-1);
+    p = p.mul_add(t, 1.424_932_3e-1);
+    p = p.mul_add(t, -1.666_805_8e-1);
+    p = p.mul_add(t, 2.000_071_5e-1);
+    p = p.mul_add(t, -2.499_999_4e-1);
+    p = p.mul_add(t, 3.333_333e-1);
+    let z = t * t;
+    let low = n.mul_add(-2.121_944_4e-4, (t * z).mul_add(p, -0.5 * z));
+    n.mul_add(0.693_359_4, low + t)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +155,21 @@ mod tests {
         }
         assert_eq!(exp_nonpositive(0.0), 1.0);
         assert_eq!(exp_nonpositive(-1e30), 0.0);
+    }
+
+    #[test]
+    fn ln_is_within_two_ulp() {
+        for i in 0..1_000_000 {
+            // From 1e-37 to 1e37, and densely around 1.
+            let u = f64::from(i) / 1e6;
+            for x in [10f64.powf(74.0 * u - 37.0) as f32, (0.5 + u) as f32] {
+                let (got, want) = (f64::from(ln_positive(x)), f64::from(x).ln());
+                let bound = 2.0 * f64::from(f32::EPSILON) * want.abs().max(0.5);
+                assert!((got - want).abs() <= bound, "{x}: {got} {want}");
+            }
+        }
+        assert_eq!(ln_positive(1.0), 0.0);
+        assert!(ln_positive(0.0).is_finite() && ln_positive(1e-40).is_finite());
     }
 
     #[test]

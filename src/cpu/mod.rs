@@ -3,6 +3,7 @@
 
 pub(crate) mod bits;
 pub(crate) mod descent;
+pub(crate) mod divergence;
 pub(crate) mod dots;
 pub(crate) mod elementwise;
 pub(crate) mod kernel;

@@ -20,21 +20,32 @@ pub(crate) fn unary(f: Unary, x: &Matrix) -> Result<Matrix> {
         Unary::Sign => (8, 0.0),
         Unary::Scale(a) => (9, a),
         Unary::Shift(a) => (10, a),
+        Unary::Sigmoid => (11, 0.0),
+        Unary::Softplus => (12, 0.0),
+        Unary::LogCosh => (13, 0.0),
     };
     run("unary", x, None, code, constant)
 }
 
-/// See [`crate::ops::binary`]. The shapes agree.
-pub(crate) fn binary(f: Binary, x: &Matrix, y: &Matrix) -> Result<Matrix> {
-    let code = match f {
+fn code(f: Binary) -> u32 {
+    match f {
         Binary::Add => 0,
         Binary::Sub => 1,
         Binary::Mul => 2,
         Binary::Div => 3,
         Binary::Max => 4,
         Binary::Min => 5,
-    };
-    run("binary", x, Some(y), code, 0.0)
+    }
+}
+
+/// See [`crate::ops::binary`]. The shapes agree.
+pub(crate) fn binary(f: Binary, x: &Matrix, y: &Matrix) -> Result<Matrix> {
+    run("binary", x, Some(y), code(f), 0.0)
+}
+
+/// See [`crate::ops::by_row`]. There are as many values as rows.
+pub(crate) fn by_row(f: Binary, x: &Matrix, y: &Matrix) -> Result<Matrix> {
+    run("by_row", x, Some(y), code(f), 0.0)
 }
 
 fn run(kernel: &'static str, x: &Matrix, y: Option<&Matrix>, code: u32, constant: f32) -> Result<Matrix> {

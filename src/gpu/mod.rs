@@ -6,6 +6,7 @@ pub(crate) mod bits;
 mod buffer;
 mod context;
 pub(crate) mod descent;
+pub(crate) mod divergence;
 pub(crate) mod elementwise;
 pub(crate) mod machine;
 pub(crate) mod matmul;

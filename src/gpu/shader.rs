@@ -19,6 +19,7 @@ macro_rules! sources {
 const SOURCES: &[(&str, &str)] = sources![
     "accumulate",
     "common",
+    "divergence",
     "elementwise",
     "energy",
     "finish",

@@ -9,10 +9,13 @@ mod dense;
 mod energy;
 mod explain;
 mod hopfield;
+mod lagrangian;
+mod mixture;
 mod recall;
 mod relax;
 mod sparse;
 mod spread;
+mod universal;
 
 pub use beta::{Beta, BetaChoice};
 pub use binary::{BinaryMemory, BinarySettings, Order};
@@ -20,9 +23,11 @@ pub use dense::{Builder, DenseMemory};
 pub use energy::{Energy, EnergySettings, Entry};
 pub use explain::{Explanation, Suspect, Verdict, explain};
 pub use hopfield::{HopfieldMemory, HopfieldSettings, Learning};
+pub use lagrangian::{LagrangianBuilder, LagrangianMemory, LagrangianModel};
 pub use recall::{Recall, RecallOptions, Status};
 pub use sparse::{Post, Settings as SparseSettings, SparseMemory};
 pub use spread::SpreadMemory;
+pub use universal::{UniversalBuilder, UniversalMemory};
 
 use crate::{Device, Result, ToRows};
 
@@ -111,6 +116,6 @@ pub trait Memory: Send + Sync {
     /// Energies `[b]` of states `[b, d]`.
     ///
     /// # Errors
-    /// As [`Memory::recall_with`].
+    /// As [`Memory::recall_with`]; [`crate::Error::NoEnergy`] for a memory that has none.
     fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>>;
 }

@@ -88,10 +88,12 @@ pub enum Status {
     OutOfSupport,
     /// An update left the finite numbers.
     NonFinite,
+    /// Every further step, however small, would have raised the energy: the state is the last before that.
+    EnergyRises,
 }
 
 impl Status {
-    /// The code in files: 0 converged, 1 all steps made, 2 a cycle of two states, 3 out of support, 4 not finite.
+    /// The code in files: 0 converged, 1 all steps made, 2 a cycle of two states, 3 out of support, 4 not finite, 5 the energy rises.
     pub fn code(self) -> u8 {
         match self {
             Self::Converged => 0,
@@ -99,6 +101,7 @@ impl Status {
             Self::Cycle2 => 2,
             Self::OutOfSupport => 3,
             Self::NonFinite => 4,
+            Self::EnergyRises => 5,
         }
     }
 }
@@ -111,6 +114,7 @@ impl fmt::Display for Status {
             Self::Cycle2 => "cycle-2",
             Self::OutOfSupport => "out-of-support",
             Self::NonFinite => "non-finite",
+            Self::EnergyRises => "energy-rises",
         })
     }
 }
@@ -120,7 +124,7 @@ impl fmt::Display for Status {
 pub struct Recall {
     /// Final states `[b, d]`.
     pub states: Rows<'static>,
-    /// Energy of the final state, `[b]`.
+    /// Energy of the final state, `[b]`; empty for a memory that has none.
     pub energy: Vec<f32>,
     /// Energies of the states `0..=steps` of each query, where asked for.
     pub trace: Option<Vec<Vec<f32>>>,
@@ -216,12 +220,12 @@ impl Recall {
 
     /// How many queries were recalled.
     pub fn len(&self) -> usize {
-        self.energy.len()
+        self.steps.len()
     }
 
     /// Whether there were no queries.
     pub fn is_empty(&self) -> bool {
-        self.energy.is_empty()
+        self.steps.is_empty()
     }
 
     /// The best patterns of query `i` with their weights, best first.

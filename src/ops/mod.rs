@@ -3,8 +3,10 @@
 //! [`crate::reference`], in the CPU back end and as a shader.
 
 pub(crate) mod descent;
+mod divergence;
 mod elementwise;
 mod flips;
+mod lagrangian;
 mod matmul;
 mod reduce;
 mod separation;
@@ -12,11 +14,14 @@ mod similarity;
 mod softmax;
 mod step;
 mod topk;
+mod universal;
 
 pub use descent::Progress;
-pub use elementwise::{Binary, Unary, binary, unary};
+pub use divergence::{Divergence, ZERO, divergence};
+pub use elementwise::{Binary, Unary, binary, by_row, power, unary};
 pub(crate) use flips::{FlipTable, Flips, flips, matrix_sweep, sweep};
 pub use flips::{Interaction, Rule, overlaps};
+pub use lagrangian::{Lagrangian, activation, lagrangian, layer_energy};
 pub use matmul::{Layout, matmul};
 pub use reduce::{Axis, Reduction, reduce};
 pub use separation::{Separated, Separation, separate, weighted_sum};
@@ -26,3 +31,5 @@ pub(crate) use softmax::check_beta;
 pub use softmax::{log_sum_exp, softmax};
 pub use step::step;
 pub use topk::{argmax, nearest, top_k};
+pub(crate) use universal::separate_rows;
+pub use universal::{UniversalSeparation, UniversalSimilarity, universal_similarity, universal_weights};

@@ -12,6 +12,9 @@ pub fn unary(f: Unary, x: f64) -> f64 {
         Unary::Exp => x.exp(),
         Unary::Log => x.ln(),
         Unary::Tanh => x.tanh(),
+        Unary::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Unary::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
+        Unary::LogCosh => x.abs() + (-2.0 * x.abs()).exp().ln_1p() - std::f64::consts::LN_2,
         Unary::Relu => x.max(0.0),
         Unary::Sign => {
             if x > 0.0 {

@@ -5,22 +5,29 @@
 
 mod binary;
 mod dense;
+mod divergence;
 mod elementwise;
+mod lagrangian;
 mod matmul;
 mod matrix;
+mod network;
 mod reduce;
 mod separation;
 mod similarity;
 mod softmax;
 mod sparse;
 mod topk;
+mod universal;
 
 pub use binary::{BinaryModel, quadratic_energy};
 pub(crate) use binary::{interaction, slope};
 pub use dense::{DenseModel, Step};
+pub use divergence::divergence;
 pub use elementwise::{binary, unary};
+pub use lagrangian::{activation, lagrangian};
 pub use matmul::matmul;
 pub use matrix::Matrix;
+pub use network::{NetworkModel, SynapseModel};
 pub use reduce::{reduce_columns, reduce_rows};
 pub(crate) use separation::regulariser;
 pub use separation::{Separated, separate};
@@ -29,3 +36,4 @@ pub use similarity::similarity;
 pub use softmax::{effective_number, log_sum_exp, softmax};
 pub use sparse::{SparseModel, epanechnikov_minima};
 pub use topk::top_k;
+pub use universal::UniversalModel;

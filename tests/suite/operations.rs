@@ -3,7 +3,7 @@
 use super::common::*;
 use attractor::{
     Device, Error, Tensor,
-    ops::{self, Axis, Binary, Layout, Reduction, Similarity, Unary},
+    ops::{self, Axis, Binary, Divergence, Layout, Reduction, Similarity, Unary},
     reference,
 };
 
@@ -159,6 +159,9 @@ fn elementwise_cases(devices: &[(&'static str, Device)]) {
         Unary::Sign,
         Unary::Scale(-1.5),
         Unary::Shift(0.25),
+        Unary::Sigmoid,
+        Unary::Softplus,
+        Unary::LogCosh,
     ];
     for (name, device) in devices {
         for f in functions {
@@ -168,7 +171,7 @@ fn elementwise_cases(devices: &[(&'static str, Device)]) {
             let bound = match f {
                 Unary::Tanh => 1e-5,
                 Unary::Exp => 20.0 * EPS * scale(&want),
-                Unary::Log => 5e-7,
+                Unary::Log | Unary::Softplus | Unary::LogCosh => 5e-7,
                 _ => 3.0 * EPS * scale(&want),
             };
             let got = ops::unary(f, &tensor(device, x)).unwrap().to_vec().unwrap();
@@ -184,6 +187,53 @@ fn elementwise_cases(devices: &[(&'static str, Device)]) {
                     .collect();
                 let got = ops::binary(f, &tensor(device, &x), &tensor(device, &y)).unwrap().to_vec().unwrap();
                 assert_close(&format!("{name} {f:?}"), &got, &want, 4.0 * EPS * (1.0 + scale(&want)));
+            }
+            let of_rows: Vec<f32> = (0..7).map(|i| y[(i, 0)]).collect();
+            let want: Vec<f64> = (0..7 * 13)
+                .map(|i| reference::binary(f, x.as_slice()[i].into(), of_rows[i / 13].into()))
+                .collect();
+            let of_rows = Tensor::from_flat(device, &of_rows, &[7]).unwrap();
+            let got = ops::by_row(f, &tensor(device, &x), &of_rows).unwrap().to_vec().unwrap();
+            assert_close(&format!("{name} {f:?} by row"), &got, &want, 4.0 * EPS * (1.0 + scale(&want)));
+        }
+        // Far out, where the plain formulas overflow.
+        let far = Tensor::from_flat(device, &[-1e4, -100.0, 100.0, 1e4], &[1, 4]).unwrap();
+        let at = |f| ops::unary(f, &far).unwrap().to_vec().unwrap();
+        assert_close(name, &at(Unary::Sigmoid), &[0.0, 0.0, 1.0, 1.0], EPS);
+        assert_close(name, &at(Unary::Softplus), &[0.0, 0.0, 100.0, 1e4], EPS);
+        let ln2 = std::f64::consts::LN_2;
+        let want = [1e4 - ln2, 100.0 - ln2, 100.0 - ln2, 1e4 - ln2];
+        assert_close(name, &at(Unary::LogCosh), &want, 1e4 * EPS);
+    }
+}
+
+/// Distributions `[rows, d]`, about a third of their entries 0.
+fn distributions(random: &mut Random, rows: usize, d: usize) -> attractor::Rows<'static> {
+    let mut data = Vec::new();
+    for _ in 0..rows {
+        let kept: Vec<f64> = (0..d)
+            .map(|i| if i > 0 && random.below(3) == 0 { 0.0 } else { random.uniform() + 1e-4 })
+            .collect();
+        let sum: f64 = kept.iter().sum();
+        data.extend(kept.iter().map(|v| (v / sum) as f32));
+    }
+    attractor::Rows::new(data, d).unwrap()
+}
+
+fn divergence_cases(devices: &[(&'static str, Device)]) {
+    let mut random = Random::new(8);
+    for (b, n, d) in SHAPES {
+        let (q, p) = (distributions(&mut random, b, d), distributions(&mut random, n, d));
+        for kind in Divergence::ALL {
+            let want = reference::divergence(&matrix(&q), &matrix(&p), kind);
+            // A sum of d terms a log r with sum a = 1: log r is up to 69 at zeros, its error there relative, else
+            // that of log by WGSL, 2^-21.
+            let bound = 5e-7 + 8.0 * EPS * (d as f64).sqrt().min(8.0) * (1.0 + scale(&want.data));
+            for (name, device) in devices {
+                let got = ops::divergence(&tensor(device, &q), &tensor(device, &p), kind).unwrap();
+                assert_eq!(got.shape(), [b, n]);
+                let what = format!("{name} {kind:?} {b}x{n}x{d}");
+                assert_close(&what, &got.to_vec().unwrap(), &want.data, bound);
             }
         }
     }
@@ -258,6 +308,43 @@ fn elementwise_matches() {
 }
 
 #[test]
+fn divergences_match() {
+    divergence_cases(&devices());
+}
+
+/// Worked by hand: halves against quarters, and distributions that exclude each other.
+#[test]
+fn divergences_have_their_known_values() {
+    let ln2 = std::f64::consts::LN_2;
+    let q = attractor::Rows::new(vec![0.5_f32, 0.5, 0.0], 3).unwrap();
+    let p = attractor::Rows::new(vec![0.5_f32, 0.5, 0.0, 0.25, 0.25, 0.5, 0.0, 0.0, 1.0], 3).unwrap();
+    // A zero counts as 1e-30.
+    let shut = 1e30_f64.ln();
+    let h = |v: &[f64]| -v.iter().map(|x| x * x.ln()).sum::<f64>();
+    let cases = [
+        (Divergence::Kl, [0.0, ln2, shut - ln2]),
+        (Divergence::ReverseKl, [0.0, 0.5 * 0.5_f64.ln() + 0.5 * (shut + 0.5_f64.ln()), shut]),
+        // H(m) - (H(q) + H(p)) / 2 with m = (3/8, 3/8, 1/4).
+        (Divergence::JensenShannon, [0.0, h(&[0.375, 0.375, 0.25]) - 0.5 * (ln2 + 1.5 * ln2), ln2]),
+    ];
+    for (name, device) in devices() {
+        for (kind, want) in cases {
+            let oracle = reference::divergence(&matrix(&q), &matrix(&p), kind);
+            for (o, w) in oracle.data.iter().zip(want) {
+                assert!((o - w).abs() < 1e-6, "{kind:?}: {:?}, want {want:?}", oracle.data);
+            }
+            let got = ops::divergence(&tensor(&device, &q), &tensor(&device, &p), kind).unwrap();
+            assert_close(
+                &format!("{name} {kind:?}"),
+                &got.to_vec().unwrap(),
+                &want,
+                2e-7 * (1.0 + scale(&want)),
+            );
+        }
+    }
+}
+
+#[test]
 fn steps_match() {
     step_cases(&devices());
 }
@@ -271,6 +358,7 @@ fn checked_kernels_agree() {
     row_cases(&devices);
     top_k_cases(&devices);
     elementwise_cases(&devices);
+    divergence_cases(&devices);
     step_cases(&devices);
 }
 
@@ -288,6 +376,13 @@ fn long_inner_dimensions_are_cut() {
         assert_eq!(ops::matmul(&wide, &wide, Layout::NT).unwrap().to_vec().unwrap(), [k as f32], "{name}");
         assert_eq!(ops::reduce(&wide, Reduction::Sum, Axis::Columns).unwrap().to_vec().unwrap(), [k as f32]);
         assert_eq!(ops::reduce(&tall, Reduction::Sum, Axis::Rows).unwrap().to_vec().unwrap(), [k as f32]);
+        // Twice as dense on one half and nothing on the other: log 2.
+        let flat = vec![1.0 / k as f32; k];
+        let half: Vec<f32> = (0..k).map(|i| if i < k / 2 { 2.0 / k as f32 } else { 0.0 }).collect();
+        let on = |values: &[f32]| Tensor::from_flat(device, values, &[1, k]).unwrap();
+        let got = ops::divergence(&on(&half), &on(&flat), Divergence::Kl).unwrap().to_vec().unwrap();
+        // Blocks of up to 64 terms, and up to 256 of them to a sum.
+        assert_close(name, &got, &[std::f64::consts::LN_2], 64.0 * EPS);
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) use order::permutation;
 use super::{
     Memory, Recall, RecallOptions,
     dense::Limits,
+    mixture::{among_all, eligible},
     relax::{Ask, Best, Landscape, Look, relax},
 };
 use crate::{
@@ -137,18 +138,10 @@ impl BinaryMemory {
             return Ok(Recall::none(self.dim(), &plan, 1.0));
         }
         // Bits without the hidden patterns: a copy of a 32nd of the data.
-        let eligible = match options.mask {
-            Some(mask) => {
-                let kept: Vec<u32> = (0..self.len() as u32).filter(|k| mask[*k as usize]).collect();
-                if kept.is_empty() {
-                    return Err(Error::NoEligiblePattern { patterns: self.len() });
-                }
-                Some((self.patterns.select(&kept)?, kept))
-            }
-            None => None,
-        };
-        let patterns = eligible.as_ref().map_or(&self.patterns, |(bits, _)| bits);
-        let eligible = eligible.as_ref().map(|(_, kept)| &kept[..]);
+        let kept = options.mask.map(eligible).transpose()?;
+        let some = kept.as_ref().map(|kept| self.patterns.select(kept)).transpose()?;
+        let patterns = some.as_ref().unwrap_or(&self.patterns);
+        let eligible = kept.as_deref().zip(options.mask);
         let view = View { memory: self, patterns, eligible, clamp: plan.clamp };
         relax(&view, rows, &limits, &plan, 1.0)
     }
@@ -183,8 +176,8 @@ pub(super) fn decided(states: &[f32], fields: &[f32]) -> Vec<f32> {
 struct View<'a> {
     memory: &'a BinaryMemory,
     patterns: &'a Bits,
-    /// The numbers of the patterns, where some are hidden.
-    eligible: Option<&'a [u32]>,
+    /// The numbers of the patterns and the mask, where some are hidden.
+    eligible: Option<(&'a [u32], &'a [bool])>,
     clamp: Option<&'a [bool]>,
 }
 
@@ -204,19 +197,12 @@ impl Landscape for View<'_> {
                 sweep(&states, self.patterns, table, &order, &known(self.clamp, ask.queries, d))?
             }
         };
-        let best = ask.top_k.zip(top_k).map(|(wanted, got)| {
-            let (mut indices, mut weights) = (Vec::new(), Vec::new());
-            for row in 0..states.rows() {
-                let at = row * got..(row + 1) * got;
-                let number = |k: &u32| self.eligible.map_or(*k, |e| e[*k as usize]);
-                indices.extend(found.indices[at.clone()].iter().map(number));
-                weights.extend_from_slice(&found.weights[at]);
-                // Hidden patterns fill the list.
-                let hidden = (0..self.memory.len() as u32)
-                    .filter(|k| self.eligible.is_some_and(|e| e.binary_search(k).is_err()));
-                indices.extend(hidden.take(wanted - got));
-                weights.resize(indices.len(), 0.0);
-            }
+        let best = ask.top_k.map(|top_k| {
+            let found_best = (found.indices, found.weights);
+            let (indices, weights) = match self.eligible {
+                Some((kept, mask)) => among_all(found_best, kept, mask, top_k),
+                None => found_best,
+            };
             Best { indices, weights, effective: found.effective, support: None, values: None }
         });
         Ok(Look { energy: found.energy, updates, lost: Vec::new(), best })

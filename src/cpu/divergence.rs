@@ -1,0 +1,42 @@
+//! Divergences of distributions on the CPU: a sum of logarithms for each pair of rows.
+
+use super::{
+    math::{fold2, ln_positive, simd},
+    matmul::Operand,
+};
+use crate::ops::{Divergence, ZERO};
+use rayon::prelude::*;
+
+/// Logarithms that are worth a thread's while.
+const WORK: usize = 1 << 16;
+
+/// `a log(a / b)`; 0 where `a` is 0, since the logarithm stays finite.
+#[inline(always)]
+fn term(a: f32, b: f32) -> f32 {
+    a * ln_positive(a / if b > ZERO { b } else { ZERO })
+}
+
+#[inline(always)]
+fn of_pair(q: &[f32], p: &[f32], kind: Divergence) -> f32 {
+    match kind {
+        Divergence::Kl => fold2(q, p, |s, q, p| s + term(q, p)),
+        Divergence::ReverseKl => fold2(q, p, |s, q, p| s + term(p, q)),
+        Divergence::JensenShannon => fold2(q, p, |s, q, p| {
+            let m = 0.5 * (q + p);
+            s + 0.5 * (term(q, m) + term(p, m))
+        }),
+    }
+}
+
+/// Divergences `[b, n]` of queries `[b, d]` and patterns `[n, d]`; none of the sizes is 0.
+pub(crate) fn divergence(out: &mut [f32], queries: Operand<'_>, patterns: Operand<'_>, kind: Divergence) {
+    let ((_, d), (n, _)) = (queries.shape, patterns.shape);
+    let chunk = (WORK / d).max(1);
+    out.par_chunks_mut(chunk).enumerate().for_each(|(i, out)| {
+        simd!(for (at, out) in out.iter_mut().enumerate() {
+            let pair = i * chunk + at;
+            let (q, p) = (pair / n * d, pair % n * d);
+            *out = of_pair(&queries.data[q..q + d], &patterns.data[p..p + d], kind);
+        });
+    });
+}

@@ -1,0 +1,67 @@
+//! What memories that weigh their patterns one by one report of the weights.
+
+use crate::{
+    Error, Result, Rows, Tensor,
+    ops::{Axis, Binary, Reduction, Unary, binary, reduce, unary},
+};
+
+/// Scores of a batch of queries that are held at once: `[b, n]` of at most so many values.
+const AT_ONCE: usize = 1 << 22;
+
+/// Queries of a batch against `n` patterns.
+pub(super) fn batch(n: usize) -> usize {
+    (AT_ONCE / n.max(1)).max(1)
+}
+
+/// `exp(H(p))` of weights `[b, n]`, taken in magnitude and divided by their sum; 0 where all are 0.
+pub(super) fn effective(weights: &Tensor) -> Result<Vec<f32>> {
+    let columns = weights.shape()[1];
+    let w = unary(Unary::Abs, weights)?;
+    // Keeps the logarithm finite where a weight is 0; its product with the weight is 0 then.
+    let least = Tensor::from_flat(&weights.device(), &vec![f32::MIN_POSITIVE; columns], &[columns])?;
+    let logs = unary(Unary::Log, &binary(Binary::Max, &w, &least)?)?;
+    let sums = reduce(&w, Reduction::Sum, Axis::Columns)?.to_vec()?;
+    let of_logs = reduce(&binary(Binary::Mul, &w, &logs)?, Reduction::Sum, Axis::Columns)?.to_vec()?;
+    let number = |(sum, logs): (f32, f32)| {
+        if sum > 0.0 { (sum.ln() - logs / sum).exp().max(1.0) } else { 0.0 }
+    };
+    Ok(sums.into_iter().zip(of_logs).map(number).collect())
+}
+
+/// The patterns that may answer, by their numbers.
+///
+/// # Errors
+/// [`Error::NoEligiblePattern`]. The mask has one entry per pattern.
+pub(super) fn eligible(mask: &[bool]) -> Result<Vec<u32>> {
+    let kept: Vec<u32> = (0..mask.len() as u32).filter(|i| mask[*i as usize]).collect();
+    if kept.is_empty() { Err(Error::NoEligiblePattern { patterns: mask.len() }) } else { Ok(kept) }
+}
+
+/// Rows of these numbers.
+pub(super) fn pick(rows: &Rows<'_>, numbers: &[u32]) -> Result<Rows<'static>> {
+    let picked: Vec<f32> = numbers.iter().flat_map(|i| rows.row(*i as usize)).copied().collect();
+    Rows::new(picked, rows.columns())
+}
+
+/// The best of all patterns from the best `[b * k]` of the eligible ones: their numbers among all, and hidden ones with
+/// weight 0 where fewer than `top_k` are eligible.
+pub(super) fn among_all(
+    (indices, weights): (Vec<u32>, Vec<f32>),
+    kept: &[u32],
+    mask: &[bool],
+    top_k: usize,
+) -> (Vec<u32>, Vec<f32>) {
+    let k = top_k.min(kept.len());
+    if k == 0 {
+        return (Vec::new(), Vec::new());
+    }
+    let hidden: Vec<u32> = (0..mask.len() as u32).filter(|i| !mask[*i as usize]).take(top_k - k).collect();
+    let (mut of_all, mut all_weights) = (Vec::new(), Vec::new());
+    for (best, weights) in indices.chunks_exact(k).zip(weights.chunks_exact(k)) {
+        of_all.extend(best.iter().map(|i| kept[*i as usize]));
+        of_all.extend(&hidden);
+        all_weights.extend_from_slice(weights);
+        all_weights.resize(of_all.len(), 0.0);
+    }
+    (of_all, all_weights)
+}
