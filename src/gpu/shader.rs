@@ -18,6 +18,7 @@ macro_rules! sources {
 /// Every template.
 const SOURCES: &[(&str, &str)] = sources![
     "accumulate",
+    "append_row",
     "common",
     "elementwise",
     "energy",
@@ -27,6 +28,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "matmul_tiled",
     "merge",
     "multiply_adds",
+    "normalize",
     "parameters",
     "query",
     "reduce",
