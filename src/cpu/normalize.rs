@@ -9,14 +9,14 @@ pub(crate) fn normalize(data: &mut [f32], columns: usize, how: Normalization) {
         simd!({
             let scale = match how {
                 Normalization::Layer { eps } => {
-                    let mean = (sum(row, math::sum) / columns as f64) as f32;
+                    let mean = (sum(row) / columns as f64) as f32;
                     row.iter_mut().for_each(|v| *v -= mean);
                     // Of what is left: the mean's own rounding error would count twice otherwise.
-                    let rest = sum(row, math::sum) / columns as f64;
-                    let variance = sum(row, |block| math::dot(block, block)) / columns as f64 - rest * rest;
+                    let rest = sum(row) / columns as f64;
+                    let variance = squares(row) / columns as f64 - rest * rest;
                     (variance.max(0.0) + f64::from(eps)).sqrt()
                 }
-                Normalization::L2 => sum(row, |block| math::dot(block, block)).sqrt(),
+                Normalization::L2 => squares(row).sqrt(),
             };
             let inverse = if scale > 0.0 { (1.0 / scale) as f32 } else { 0.0 };
             row.iter_mut().for_each(|v| *v *= inverse);
@@ -24,8 +24,22 @@ pub(crate) fn normalize(data: &mut [f32], columns: usize, how: Normalization) {
     });
 }
 
-/// Sum of what `f` makes of blocks.
+/// Sum, by blocks.
 #[inline(always)]
-fn sum(row: &[f32], f: impl Fn(&[f32]) -> f32) -> f64 {
-    row.chunks(4096).map(|block| f64::from(f(block))).sum()
+fn sum(row: &[f32]) -> f64 {
+    let mut total = 0.0;
+    for block in row.chunks(4096) {
+        total += f64::from(math::sum(block));
+    }
+    total
+}
+
+/// Sum of squares, by blocks.
+#[inline(always)]
+fn squares(row: &[f32]) -> f64 {
+    let mut total = 0.0;
+    for block in row.chunks(4096) {
+        total += f64::from(math::dot(block, block));
+    }
+    total
 }

@@ -136,6 +136,21 @@ impl Source {
     ///
     /// # Errors
     /// As [`matrix`](Self::matrix), except for those about dimensions.
+    ///
+    /// ```
+    /// use attractor::io::{Array, ArrayData, Source, write};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("weights.safetensors");
+    /// let gain = Array { name: "gain", shape: vec![], data: ArrayData::F32(&[0.5]) };
+    /// let bias = Array { name: "bias", shape: vec![1, 1, 2], data: ArrayData::F32(&[1.0, 2.0]) };
+    /// write(&path, &[gain, bias])?;
+    ///
+    /// let source = Source::open(&path)?;
+    /// assert_eq!(source.names()?, ["bias", "gain"]);
+    /// assert_eq!(source.values(&["bias"])?, ([1.0, 2.0][..].into(), vec![1, 1, 2]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn values(&self, names: &[&str]) -> Result<(Cow<'_, [f32]>, Vec<usize>)> {
         let read = || self.read_values(names).map(|(layout, values)| (values, layout.shape));
         read().map_err(|fault: Fault| fault.at(&self.path))

@@ -6,6 +6,7 @@
 mod append;
 mod dense;
 mod elementwise;
+mod energy_transformer;
 mod matmul;
 mod matrix;
 mod normalize;
@@ -17,6 +18,7 @@ mod topk;
 pub use append::append_row;
 pub use dense::{DenseModel, Step};
 pub use elementwise::{binary, unary};
+pub use energy_transformer::EnergyTransformerModel;
 pub use matmul::matmul;
 pub use matrix::Matrix;
 pub use normalize::normalize;

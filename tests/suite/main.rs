@@ -11,6 +11,8 @@
 mod common;
 mod dense;
 mod devices;
+mod energy_transformer;
+mod layers;
 mod operations;
 mod oracles;
 mod shaders;
