@@ -40,21 +40,31 @@ fn main(
         return;
     }
 #endif
-    let begin = slice * p.slice;
+    let begin = inner_begin(slice);
     let end = min(begin + p.slice, p.k);
+    let a_row0 = a_first_row(slice);
+    let b_row0 = b_first_row(slice);
 #for i in 0..ROWS
     var acc_${i}_0 = vec4<f32>(0.0);
     var acc_${i}_1 = vec4<f32>(0.0);
+#if TN
     let row_${i} = min(row + ${i}u, p.m - 1u);
+#else
+    let row_${i} = a_row0 + min(row + ${i}u, p.m - 1u);
+#endif
 #endfor
 #if OCTETS
+#if TN
     let own_row = min(row + lane, p.m - 1u);
+#else
+    let own_row = a_row0 + min(row + lane, p.m - 1u);
+#endif
 #endif
 
 #if NT
     // Rows of both operands run along k; their padding is zero.
 #for j in 0..8
-    let b_${j} = (p.b_first + min(4u * column4 + ${j}u, p.n - 1u)) * p.b_width;
+    let b_${j} = (b_row0 + min(4u * column4 + ${j}u, p.n - 1u)) * p.b_width;
 #endfor
     for (var k4 = begin / 4u; k4 < (end + 3u) / 4u; k4 += 1u) {
 #for j in 0..8
@@ -98,7 +108,7 @@ fn main(
 #for s in 0..4
         {
             let inside = k + ${s}u < end;
-            let at = (p.b_first + min(k + ${s}u, p.k - 1u)) * p.b_width;
+            let at = (b_row0 + min(k + ${s}u, p.k - 1u)) * p.b_width;
             let y_0 = select(vec4<f32>(0.0), load_b(at + min(column4, last4)), inside);
             let y_1 = select(vec4<f32>(0.0), load_b(at + min(column4 + 1u, last4)), inside);
 #for i in 0..ROWS
@@ -114,17 +124,17 @@ fn main(
     // Both operands run along their outputs.
     let last4 = p.b_width - 1u;
     for (var k = begin; k < end; k += 1u) {
-        let at = (p.b_first + k) * p.b_width;
+        let at = (b_row0 + k) * p.b_width;
         let y_0 = load_b(at + min(column4, last4));
         let y_1 = load_b(at + min(column4 + 1u, last4));
 #if OCTETS
-        let x_own = a[k * p.a_width + own_row / 4u][own_row % 4u];
+        let x_own = a[(a_row0 + k) * p.a_width + own_row / 4u][own_row % 4u];
 #endif
 #for i in 0..ROWS
 #if OCTETS
         let x_${i} = subgroupBroadcast(x_own, ${i}u);
 #else
-        let x_${i} = a[k * p.a_width + row_${i} / 4u][row_${i} % 4u];
+        let x_${i} = a[(a_row0 + k) * p.a_width + row_${i} / 4u][row_${i} % 4u];
 #endif
         acc_${i}_0 = fma(vec4<f32>(x_${i}), y_0, acc_${i}_0);
         acc_${i}_1 = fma(vec4<f32>(x_${i}), y_1, acc_${i}_1);

@@ -54,7 +54,9 @@ fn main(
     let tile = number % (tiles_n * tiles_m);
     let row0 = (tile / tiles_n) * ${BM}u;
     let column0 = (tile % tiles_n) * ${BN}u;
-    let begin = slice * p.slice;
+    let begin = inner_begin(slice);
+    let a_row0 = a_first_row(slice);
+    let b_row0 = b_first_row(slice);
     var end = min(begin + p.slice, p.k);
     // Groups past the end, and groups of settled queries, run no trips: a barrier may not stand
     // behind a return.
@@ -84,14 +86,14 @@ fn main(
 #if TN
     let a_k_${i} = local / ${BM/4}u + ${THREADS*4/BM*i}u;
     let a_o_${i} = local % ${BM/4}u;
-    let a_at_${i} = local / ${BM/4}u * p.a_width + min(row0 / 4u + a_o_${i}, p.a_width - 1u);
+    let a_at_${i} = (a_row0 + local / ${BM/4}u) * p.a_width + min(row0 / 4u + a_o_${i}, p.a_width - 1u);
     let a_more_${i} = ${THREADS*4/BM*i}u * p.a_width;
     let a_to_${i} = a_k_${i} * ${BM/4+1}u + a_o_${i};
     let a_part_${i} = 0u;
 #else
     let a_k_${i} = local * ${BM*BK/4/THREADS}u % ${BK/4}u + ${i}u;
     let a_o_${i} = local * ${BM*BK/4/THREADS}u / ${BK/4}u;
-    let a_at_${i} = local * ${BM*BK/4/THREADS}u % ${BK/4}u + min(row0 + a_o_${i}, p.m - 1u) * p.a_width;
+    let a_at_${i} = local * ${BM*BK/4/THREADS}u % ${BK/4}u + (a_row0 + min(row0 + a_o_${i}, p.m - 1u)) * p.a_width;
     let a_more_${i} = ${i}u;
     let a_to_${i} = a_k_${i} * ${BM+4}u + a_o_${i} / 4u;
     let a_part_${i} = a_o_${i} % 4u;
@@ -101,14 +103,14 @@ fn main(
 #if NT
     let b_k_${i} = local * ${BN*BK/4/THREADS}u % ${BK/4}u + ${i}u;
     let b_o_${i} = local * ${BN*BK/4/THREADS}u / ${BK/4}u;
-    let b_at_${i} = local * ${BN*BK/4/THREADS}u % ${BK/4}u + (p.b_first + min(column0 + b_o_${i}, p.n - 1u)) * p.b_width;
+    let b_at_${i} = local * ${BN*BK/4/THREADS}u % ${BK/4}u + (b_row0 + min(column0 + b_o_${i}, p.n - 1u)) * p.b_width;
     let b_more_${i} = ${i}u;
     let b_to_${i} = b_k_${i} * ${BN+4}u + b_o_${i} / 4u;
     let b_part_${i} = b_o_${i} % 4u;
 #else
     let b_k_${i} = local / ${BN/4}u + ${THREADS*4/BN*i}u;
     let b_o_${i} = local % ${BN/4}u;
-    let b_at_${i} = (p.b_first + local / ${BN/4}u) * p.b_width + min(column0 / 4u + b_o_${i}, p.b_width - 1u);
+    let b_at_${i} = (b_row0 + local / ${BN/4}u) * p.b_width + min(column0 / 4u + b_o_${i}, p.b_width - 1u);
     let b_more_${i} = ${THREADS*4/BN*i}u * p.b_width;
     let b_to_${i} = b_k_${i} * ${BN/4+1}u + b_o_${i};
     let b_part_${i} = 0u;

@@ -1,7 +1,8 @@
 // Parameters, operands and epilogue that the matrix products share.
 //
 // C [m, n] = A B, row strides in vec4s. B starts at row `b_first` of its buffer. The inner dimension
-// is cut into `splits` slices of `slice` (a multiple of 4); slice s writes rows s*m.. of C.
+// is cut into `splits` slices of `slice` (a multiple of 4); slice s writes rows s*m.. of C. BATCHED: there
+// are `splits` products instead, their operands and results one below the other.
 struct Parameters {
     m: u32,
     n: u32,
@@ -25,6 +26,38 @@ struct Parameters {
 // Per 8 queries: how many have not settled.
 @group(0) @binding(4) var<storage, read> active_of_8: array<u32>;
 #endif
+
+// Where slice `slice` begins along the inner dimension, and the first rows of its operands.
+#if BATCHED
+fn inner_begin(slice: u32) -> u32 {
+    return 0u;
+}
+fn a_first_row(slice: u32) -> u32 {
+#if TN
+    return slice * p.k;
+#else
+    return slice * p.m;
+#endif
+}
+fn b_first_row(slice: u32) -> u32 {
+#if NT
+    return slice * p.n;
+#else
+    return slice * p.k;
+#endif
+}
+#else
+fn inner_begin(slice: u32) -> u32 {
+    return slice * p.slice;
+}
+fn a_first_row(slice: u32) -> u32 {
+    return 0u;
+}
+fn b_first_row(slice: u32) -> u32 {
+    return p.b_first;
+}
+#endif
+
 #if SCORES
 #import query
 @group(0) @binding(5) var<storage, read> queries: array<Query>;

@@ -119,6 +119,17 @@ pub enum Error {
         limit: u64,
     },
 
+    /// A weight of a layer that is missing, has another shape, or belongs to no part of the layer.
+    #[error("weight '{name}' {got}; want {want}")]
+    Weight {
+        /// The weight's name in its file.
+        name: String,
+        /// What is wrong with it, with its shape where it has another one.
+        got: String,
+        /// What would be right.
+        want: String,
+    },
+
     // ---- devices --------------------------------------------------------------------------
     /// No adapter answers to the selector.
     #[error("no GPU adapter for '{selector}': {found}")]

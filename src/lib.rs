@@ -16,6 +16,7 @@
 //!
 //! - [`memory`]: the memories. [`memory::DenseMemory`] is the one to start with.
 //! - [`network`]: layers of neurons with an energy, and their dynamics.
+//! - [`layers`]: memories as layers of a neural network, with trained weights.
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
@@ -27,6 +28,7 @@ mod device;
 pub mod error;
 pub mod gpu;
 pub mod io;
+pub mod layers;
 pub mod machine;
 pub mod memory;
 pub mod network;

@@ -1,6 +1,7 @@
 //! The fast CPU back end: all cores, SIMD chosen at run time, patterns read in blocks that fit the
 //! cache. Same names as [`crate::reference`] and the shaders.
 
+pub(crate) mod append;
 pub(crate) mod bits;
 pub(crate) mod descent;
 pub(crate) mod divergence;
@@ -10,6 +11,7 @@ pub(crate) mod kernel;
 pub(crate) mod machine;
 pub(crate) mod math;
 pub(crate) mod matmul;
+pub(crate) mod normalize;
 pub(crate) mod reduce;
 pub(crate) mod separation;
 pub(crate) mod similarity;

@@ -24,6 +24,8 @@ pub(super) struct Product<'a> {
     pub(super) b_first: usize,
     /// Rows of the inner dimension per slice; the result has one part per slice.
     pub(super) slice: usize,
+    /// How many products, one below the other, where it is not one.
+    pub(super) batch: Option<usize>,
     /// Whether tiles of settled queries are left out.
     pub(super) skip: bool,
     /// What scores past the last column are.
@@ -83,9 +85,9 @@ pub(super) fn tile(
 }
 
 impl Product<'_> {
-    /// How many slices the inner dimension is cut into.
+    /// How many slices the inner dimension is cut into, or how many products these are.
     pub(super) fn splits(&self) -> usize {
-        self.k.div_ceil(self.slice.max(1)).max(1)
+        self.batch.unwrap_or_else(|| self.k.div_ceil(self.slice.max(1)).max(1))
     }
 
     /// Records the product.
@@ -129,7 +131,7 @@ impl Product<'_> {
             buffers: self.buffers,
             groups,
             trips,
-            work: 2.0 * m as f64 * n as f64 * k as f64,
+            work: 2.0 * m as f64 * n as f64 * k as f64 * self.batch.unwrap_or(1) as f64,
         })
     }
 }
@@ -139,6 +141,49 @@ pub(crate) fn matmul(a: &Matrix, b: &Matrix, layout: Layout) -> Result<Matrix> {
     let (m, n) = (a.rows(), if layout == Layout::NT { b.rows() } else { b.columns() });
     let class = Class::of(Op::Matmul, [m, n, a.columns()], Precision::F32);
     matmul_by(a, b, layout, a.context().tuned(class))
+}
+
+/// See [`crate::ops::batched_matmul`]: `batch` products, operands and results one below the other.
+pub(crate) fn batched_matmul(
+    (a, b): (&Matrix, &Matrix),
+    [batch, m, n, k]: [usize; 4],
+    layout: Layout,
+) -> Result<Matrix> {
+    let context = a.context();
+    if batch * m * n * k == 0 {
+        let zeros = vec![0.0; batch * m * n];
+        return Matrix::upload(context, &crate::Rows::new(zeros, n.max(1))?, batch * m, n);
+    }
+    let (family, per_trip) = match layout {
+        Layout::NN => ("matmul.batched.nn", 4),
+        Layout::NT => ("matmul.batched.nt", 4),
+        Layout::TN => ("matmul.batched.tn", 1),
+    };
+    let c = Matrix::new(context, "batched products", batch * m, n)?;
+    // The many products keep the device busy; a large tile would have to pay for its edges in each.
+    let medium = m > 32 && n > 32 && m.div_ceil(64) * n.div_ceil(64) * batch >= BUSY / 2;
+    let tile = match (context.tiled(), medium) {
+        (false, _) => Strategy::Direct,
+        (true, true) => Strategy::Medium,
+        (true, false) => Strategy::Small,
+    };
+    let product = Product {
+        family,
+        per_trip,
+        buffers: &[a.buffer(), b.buffer(), c.buffer()],
+        m,
+        n,
+        k,
+        columns: [a.columns(), b.columns(), n],
+        b_first: 0,
+        slice: k.next_multiple_of(4),
+        batch: Some(batch),
+        skip: false,
+        padding: 0.0,
+        tile: Some(tile),
+    };
+    product.record(context)?;
+    Ok(c)
 }
 
 /// The name of the way in which a product `[m, d] [n, d]^T` is made.
@@ -174,6 +219,7 @@ pub(super) fn matmul_by(a: &Matrix, b: &Matrix, layout: Layout, tile: Option<Str
         columns: [a.columns(), b.columns(), n],
         b_first: 0,
         slice,
+        batch: None,
         skip: false,
         padding: 0.0,
         tile,

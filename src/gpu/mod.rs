@@ -2,6 +2,7 @@
 //! [`crate::reference`] and the CPU back end; the kernels are in `shaders/`.
 
 mod adapter;
+pub(crate) mod append;
 pub(crate) mod bits;
 mod buffer;
 mod context;
@@ -11,6 +12,7 @@ pub(crate) mod elementwise;
 pub(crate) mod machine;
 pub(crate) mod matmul;
 mod matrix;
+pub(crate) mod normalize;
 mod pipeline;
 mod record;
 pub(crate) mod reduce;

@@ -18,6 +18,7 @@ macro_rules! sources {
 /// Every template.
 const SOURCES: &[(&str, &str)] = sources![
     "accumulate",
+    "append_row",
     "common",
     "divergence",
     "elementwise",
@@ -30,6 +31,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "merge",
     "multiply_adds",
     "overlaps",
+    "normalize",
     "parameters",
     "query",
     "reduce",

@@ -56,6 +56,7 @@ pub(crate) fn similarity(queries: &Matrix, patterns: &Matrix, kind: Similarity) 
         columns: [d, d, n],
         b_first: 0,
         slice: d.next_multiple_of(4),
+        batch: None,
         skip: false,
         padding: 0.0,
         tile: None,

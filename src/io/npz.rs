@@ -17,10 +17,21 @@ use std::io::{self, Cursor, Read, Seek, Write};
 pub(super) fn read<T: Target>(file: &[u8], names: &[&str]) -> Checked<(Layout, Vec<T>)> {
     check_entry_count(file)?;
     let mut archive = NpzArchive::new(Cursor::new(file)).map_err(|error| damaged(&error))?;
-    let mut have: Vec<String> = archive.array_names().map(str::to_owned).collect();
-    have.sort();
+    let have = names_of(&archive);
     let name = choose(&have, names)?;
     read_array(file, archive.zip_archive(), name).map_err(|fault| fault.in_array(name))
+}
+
+/// The names of all arrays, sorted.
+pub(super) fn names(file: &[u8]) -> Checked<Vec<String>> {
+    check_entry_count(file)?;
+    NpzArchive::new(Cursor::new(file)).map(|archive| names_of(&archive)).map_err(|error| damaged(&error))
+}
+
+fn names_of(archive: &NpzArchive<Cursor<&[u8]>>) -> Vec<String> {
+    let mut names: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    names.sort();
+    names
 }
 
 fn damaged(error: &dyn std::error::Error) -> Fault {

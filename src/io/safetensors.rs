@@ -14,14 +14,8 @@ use std::{
 
 /// One array of the file: its layout and its values; `names` as in [`choose`].
 pub(super) fn locate<'a>(file: &'a [u8], names: &[&str]) -> Checked<(Layout, &'a [u8])> {
-    let damaged =
-        |error: &dyn std::fmt::Display| Fault::damaged(format!("has a bad safetensors header: {error}"));
-    if has_absurd_number(file) {
-        return Err(damaged(&"a number is beyond any file's size"));
-    }
-    let tensors = SafeTensors::deserialize(file).map_err(|error| damaged(&error))?;
-    let mut have: Vec<String> = tensors.names().into_iter().map(str::to_owned).collect();
-    have.sort();
+    let tensors = opened(file)?;
+    let have = names_of(&tensors);
     let name = choose(&have, names)?;
     let tensor = tensors.tensor(name).map_err(|error| damaged(&error))?;
     let layout = dtype(tensor.dtype()).and_then(|dtype| {
@@ -29,6 +23,28 @@ pub(super) fn locate<'a>(file: &'a [u8], names: &[&str]) -> Checked<(Layout, &'a
         Layout::new(dtype, &dimensions)
     });
     Ok((layout.map_err(|fault| fault.in_array(name))?, tensor.data()))
+}
+
+/// The names of all arrays, sorted.
+pub(super) fn names(file: &[u8]) -> Checked<Vec<String>> {
+    opened(file).map(|tensors| names_of(&tensors))
+}
+
+fn names_of(tensors: &SafeTensors<'_>) -> Vec<String> {
+    let mut names: Vec<String> = tensors.names().into_iter().map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+fn opened(file: &[u8]) -> Checked<SafeTensors<'_>> {
+    if has_absurd_number(file) {
+        return Err(damaged(&"a number is beyond any file's size"));
+    }
+    SafeTensors::deserialize(file).map_err(|error| damaged(&error))
+}
+
+fn damaged(error: &dyn std::fmt::Display) -> Fault {
+    Fault::damaged(format!("has a bad safetensors header: {error}"))
 }
 
 /// Whether the header has a number of more than 18 digits outside its strings. The safetensors crate

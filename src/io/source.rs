@@ -117,6 +117,45 @@ impl Source {
         Ok((rows, columns))
     }
 
+    /// The names of all arrays in the file, sorted; one empty name for a `.npy` file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the file is damaged.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let names = match self.format {
+            Format::Npy => Ok(vec![String::new()]),
+            Format::Npz => npz::names(&self.file),
+            Format::Safetensors => safetensors::names(&self.file),
+        };
+        names.map_err(|fault| fault.at(&self.path))
+    }
+
+    /// An array of the file as f32 values, and its shape, which may have any number of dimensions.
+    ///
+    /// The array is chosen, and its values are read, as by [`matrix`](Self::matrix).
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix), except for those about dimensions.
+    ///
+    /// ```
+    /// use attractor::io::{Array, ArrayData, Source, write};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("weights.safetensors");
+    /// let gain = Array { name: "gain", shape: vec![], data: ArrayData::F32(&[0.5]) };
+    /// let bias = Array { name: "bias", shape: vec![1, 1, 2], data: ArrayData::F32(&[1.0, 2.0]) };
+    /// write(&path, &[gain, bias])?;
+    ///
+    /// let source = Source::open(&path)?;
+    /// assert_eq!(source.names()?, ["bias", "gain"]);
+    /// assert_eq!(source.values(&["bias"])?, ([1.0, 2.0][..].into(), vec![1, 1, 2]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn values(&self, names: &[&str]) -> Result<(Cow<'_, [f32]>, Vec<usize>)> {
+        let read = || self.read_values(names).map(|(layout, values)| (values, layout.shape));
+        read().map_err(|fault: Fault| fault.at(&self.path))
+    }
+
     /// An array of the file as a mask, and its shape: `false` where it is 0, `true` elsewhere.
     ///
     /// The array is chosen as by [`matrix`](Self::matrix); it may have any number of dimensions.
@@ -133,21 +172,19 @@ impl Source {
 
     /// Values, rows and columns.
     fn read_matrix(&self, names: &[&str]) -> Checked<(Cow<'_, [f32]>, usize, usize)> {
-        let (layout, values) = match self.locate(names)? {
-            Some((layout, bytes)) => match borrowed(layout.dtype, bytes) {
-                Some(values) => (layout, Cow::Borrowed(values)),
-                None => {
-                    let values = layout.read(bytes)?;
-                    (layout, Cow::Owned(values))
-                }
-            },
-            None => {
-                let (layout, values) = npz::read(&self.file, names)?;
-                (layout, Cow::Owned(values))
-            }
-        };
+        let (layout, values) = self.read_values(names)?;
         let (rows, columns) = layout.matrix()?;
         Ok((values, rows, columns))
+    }
+
+    fn read_values(&self, names: &[&str]) -> Checked<(Layout, Cow<'_, [f32]>)> {
+        match self.locate(names)? {
+            Some((layout, bytes)) => match borrowed(layout.dtype, bytes) {
+                Some(values) => Ok((layout, Cow::Borrowed(values))),
+                None => layout.read(bytes).map(|values| (layout, Cow::Owned(values))),
+            },
+            None => npz::read(&self.file, names).map(|(layout, values)| (layout, Cow::Owned(values))),
+        }
     }
 
     /// Layout and bytes of the array, where the format has the bytes plainly in the file.
@@ -217,6 +254,12 @@ mod tests {
                     Rows::new(&want[..], 1).unwrap(),
                     "{suffix} {data:?}"
                 );
+                assert_eq!(
+                    source.values(&["a"]).unwrap(),
+                    (want[..].into(), vec![2, 1]),
+                    "{suffix} {data:?}"
+                );
+                assert_eq!(source.names().unwrap(), [if suffix == "npy" { "" } else { "a" }]);
                 assert_eq!(
                     source.mask(&["a"]).unwrap(),
                     (vec![true, false], vec![2, 1]),
@@ -294,6 +337,7 @@ mod tests {
             let (_directory, source) = saved("npz", shape, ArrayData::F32(&values[..count]));
             let message = source.matrix(&[]).unwrap_err().to_string();
             assert!(message.contains(&format!("has {} dimensions", shape.len())), "{message}");
+            assert_eq!(source.values(&[]).unwrap(), (values[..count].into(), shape.to_vec()));
             assert_eq!(source.mask(&[]).unwrap(), (vec![true; count], shape.to_vec()));
         }
     }

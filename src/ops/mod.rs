@@ -2,12 +2,14 @@
 //! and its dispatch to the CPU or the GPU. Each exists three times under one name: in
 //! [`crate::reference`], in the CPU back end and as a shader.
 
+mod append;
 pub(crate) mod descent;
 mod divergence;
 mod elementwise;
 mod flips;
 mod lagrangian;
 mod matmul;
+mod normalize;
 mod reduce;
 mod separation;
 mod similarity;
@@ -16,13 +18,15 @@ mod step;
 mod topk;
 mod universal;
 
+pub use append::append_row;
 pub use descent::Progress;
 pub use divergence::{Divergence, ZERO, divergence};
 pub use elementwise::{Binary, Unary, binary, by_row, power, unary};
 pub(crate) use flips::{FlipTable, Flips, flips, matrix_sweep, sweep};
 pub use flips::{Interaction, Rule, overlaps};
 pub use lagrangian::{Lagrangian, activation, lagrangian, layer_energy};
-pub use matmul::{Layout, matmul};
+pub use matmul::{Layout, batched_matmul, matmul};
+pub use normalize::{Normalization, normalize};
 pub use reduce::{Axis, Reduction, reduce};
 pub use separation::{Separated, Separation, separate, weighted_sum};
 pub(crate) use similarity::{MASKED, Term};

@@ -3,14 +3,17 @@
 //! Nothing here is blocked, fused or fast; each function is short enough to check by eye. The CPU
 //! and GPU back ends are tested against it.
 
+mod append;
 mod binary;
 mod dense;
 mod divergence;
 mod elementwise;
+mod energy_transformer;
 mod lagrangian;
 mod matmul;
 mod matrix;
 mod network;
+mod normalize;
 mod reduce;
 mod separation;
 mod similarity;
@@ -19,15 +22,18 @@ mod sparse;
 mod topk;
 mod universal;
 
+pub use append::append_row;
 pub use binary::{BinaryModel, quadratic_energy};
 pub(crate) use binary::{interaction, slope};
 pub use dense::{DenseModel, Step};
 pub use divergence::divergence;
 pub use elementwise::{binary, unary};
+pub use energy_transformer::EnergyTransformerModel;
 pub use lagrangian::{activation, lagrangian};
 pub use matmul::matmul;
 pub use matrix::Matrix;
 pub use network::{NetworkModel, SynapseModel};
+pub use normalize::normalize;
 pub use reduce::{reduce_columns, reduce_rows};
 pub(crate) use separation::regulariser;
 pub use separation::{Separated, separate};

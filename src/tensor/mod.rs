@@ -120,6 +120,19 @@ impl Tensor {
         matrix_shape(&self.shape)
     }
 
+    /// The same values in another shape with as many columns.
+    pub(crate) fn with_shape(&self, shape: &[usize]) -> Result<Self> {
+        let (rows, columns) = self.matrix_shape();
+        if check_shape(shape, rows * columns)?.1 != columns {
+            return Err(Error::dimension(
+                format!("columns of the shape {shape:?}"),
+                columns,
+                shape[shape.len() - 1],
+            ));
+        }
+        Ok(Self { shape: shape.to_vec(), storage: self.storage.clone() })
+    }
+
     /// The device that holds the values.
     pub fn device(&self) -> Device {
         match &self.storage {

@@ -3,7 +3,7 @@
 use super::common::*;
 use attractor::{
     Device, Error, Tensor,
-    ops::{self, Axis, Binary, Divergence, Layout, Reduction, Similarity, Unary},
+    ops::{self, Axis, Binary, Divergence, Layout, Normalization, Reduction, Similarity, Unary},
     reference,
 };
 
@@ -39,6 +39,74 @@ fn product_cases(devices: &[(&'static str, Device)]) {
                     bound,
                 );
             }
+        }
+    }
+}
+
+fn batched_cases(devices: &[(&'static str, Device)]) {
+    let mut random = Random::new(8);
+    for (m, n, k) in SHAPES {
+        let g = 3;
+        for layout in [Layout::NN, Layout::NT, Layout::TN] {
+            let (ar, ac) = if layout == Layout::TN { (k, m) } else { (m, k) };
+            let (br, bc) = if layout == Layout::NT { (n, k) } else { (k, n) };
+            let (a, b) = (random.rows(g * ar, ac, 1.0), random.rows(g * br, bc, 1.0));
+            let one = |i: usize| {
+                let (a, b) = (a.slice(i * ar..(i + 1) * ar), b.slice(i * br..(i + 1) * br));
+                reference::matmul(&matrix(&a), &matrix(&b), layout).data
+            };
+            let want: Vec<f64> = (0..g).flat_map(one).collect();
+            // As for a single product.
+            let bound = 8.0 * EPS * (k as f64).sqrt() * (1.0 + scale(&want));
+            for (name, device) in devices {
+                let a = Tensor::from_flat(device, a.as_slice(), &[g, ar, ac]).unwrap();
+                let b = Tensor::from_flat(device, b.as_slice(), &[g, br, bc]).unwrap();
+                let got = ops::batched_matmul(&a, &b, layout).unwrap();
+                assert_eq!(got.shape(), [g, m, n]);
+                assert_close(
+                    &format!("{name} {layout:?} {g}x{m}x{n}x{k}"),
+                    &got.to_vec().unwrap(),
+                    &want,
+                    bound,
+                );
+            }
+        }
+    }
+}
+
+fn normalize_cases(devices: &[(&'static str, Device)]) {
+    let mut random = Random::new(9);
+    for (rows, columns) in [(1, 1), (1, 7), (3, 4), (65, 33), (2, 1000), (130, 64), (5, 4099)] {
+        // Far from zero, so that a variance as a difference of squares would be seen.
+        let x: Vec<f32> = random.rows(rows, columns, 2.0).as_slice().iter().map(|v| v + 20.0).collect();
+        let x = attractor::Rows::new(x, columns).unwrap();
+        for how in [Normalization::Layer { eps: 1e-5 }, Normalization::Layer { eps: 0.5 }, Normalization::L2]
+        {
+            let want: Vec<f64> = matrix(&x).iter().flat_map(|row| reference::normalize(row, how)).collect();
+            // The mean of values about 20 is off by a rounding error or two, and so is each value less it;
+            // the division by a spread of at least sqrt(1e-5) enlarges that. Single columns are exact.
+            let spread = if columns > 4 { 1.0 } else { 0.1 };
+            let bound = 4.0 * EPS * (20.0 / spread + scale(&want));
+            for (name, device) in devices {
+                let got = ops::normalize(&tensor(device, &x), how).unwrap();
+                let what = format!("{name} {how:?} {rows}x{columns}");
+                assert_close(&what, &got.to_vec().unwrap(), &want, bound);
+            }
+        }
+    }
+}
+
+fn append_cases(devices: &[(&'static str, Device)]) {
+    let mut random = Random::new(10);
+    for (g, n, d) in [(1, 1, 1), (2, 3, 4), (5, 7, 9), (3, 1, 130)] {
+        let (x, row) = (random.rows(g * n, d, 1.0), random.rows(1, d, 1.0));
+        let want = reference::append_row(&matrix(&x), n, matrix(&row).row(0));
+        for (name, device) in devices {
+            let x = Tensor::from_flat(device, x.as_slice(), &[g, n, d]).unwrap();
+            let got = ops::append_row(&x, &tensor(device, &row)).unwrap();
+            assert_eq!(got.shape(), [g, n + 1, d]);
+            // Copies are exact.
+            assert_close(&format!("{name} {g}x{n}x{d}"), &got.to_vec().unwrap(), &want.data, 0.0);
         }
     }
 }
@@ -288,6 +356,21 @@ fn products_match() {
 }
 
 #[test]
+fn batched_products_match() {
+    batched_cases(&devices());
+}
+
+#[test]
+fn appended_rows_match() {
+    append_cases(&devices());
+}
+
+#[test]
+fn normalized_rows_match() {
+    normalize_cases(&devices());
+}
+
+#[test]
 fn similarities_match() {
     similarity_cases(&devices());
 }
@@ -354,6 +437,9 @@ fn steps_match() {
 fn checked_kernels_agree() {
     let devices = checked_gpus();
     product_cases(&devices);
+    batched_cases(&devices);
+    append_cases(&devices);
+    normalize_cases(&devices);
     similarity_cases(&devices);
     row_cases(&devices);
     top_k_cases(&devices);
@@ -396,6 +482,10 @@ fn empty_tensors_are_fine() {
         assert_eq!(ops::unary(Unary::Neg, &none).unwrap().to_vec().unwrap(), Vec::<f32>::new());
         assert_eq!(ops::reduce(&none, Reduction::Sum, Axis::Rows).unwrap().to_vec().unwrap(), [0.0; 4]);
         assert!(ops::reduce(&none, Reduction::Max, Axis::Rows).is_err());
+        assert_eq!(ops::normalize(&none, Normalization::L2).unwrap().shape(), [0, 4]);
+        let none = Tensor::from_flat(&device, &[], &[2, 0, 3]).unwrap();
+        assert_eq!(ops::batched_matmul(&none, &none, Layout::TN).unwrap().to_vec().unwrap(), [0.0; 18]);
+        let none = Tensor::from_flat(&device, &[], &[0, 4]).unwrap();
         assert!(matches!(ops::step(&some, &none, 1.0, Similarity::L2), Err(Error::EmptyMemory)));
         let flat = Tensor::from_flat(&device, &[], &[3, 0]).unwrap();
         assert_eq!(ops::similarity(&flat, &flat, Similarity::Cosine).unwrap().to_vec().unwrap(), [0.0; 9]);
@@ -445,6 +535,9 @@ fn misuse_is_an_error() {
     assert!(matches!(ops::matmul(&a, &b, Layout::NT), Err(Error::DimensionMismatch { got: 4, want: 3, .. })));
     assert!(ops::similarity(&a, &b, Similarity::Dot).is_err());
     assert!(ops::binary(Binary::Add, &a, &b).is_err());
+    assert!(ops::batched_matmul(&a, &a, Layout::NT).is_err());
+    assert!(ops::append_row(&a, &a).is_err());
+    assert!(ops::normalize(&a, Normalization::Layer { eps: -1.0 }).is_err());
     assert!(ops::top_k(&a, 4).is_err());
     assert!(ops::softmax(&a, 0.0).is_err());
     assert!(ops::step(&a, &a, f32::NAN, Similarity::L2).is_err());

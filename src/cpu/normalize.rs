@@ -1,0 +1,45 @@
+//! Rows brought to a common scale, on the CPU.
+
+use super::math::{self, simd};
+use crate::ops::Normalization;
+
+/// Normalises each row in place.
+pub(crate) fn normalize(data: &mut [f32], columns: usize, how: Normalization) {
+    super::for_each_row(data, columns, |_, row| {
+        simd!({
+            let scale = match how {
+                Normalization::Layer { eps } => {
+                    let mean = (sum(row) / columns as f64) as f32;
+                    row.iter_mut().for_each(|v| *v -= mean);
+                    // Of what is left: the mean's own rounding error would count twice otherwise.
+                    let rest = sum(row) / columns as f64;
+                    let variance = squares(row) / columns as f64 - rest * rest;
+                    (variance.max(0.0) + f64::from(eps)).sqrt()
+                }
+                Normalization::L2 => squares(row).sqrt(),
+            };
+            let inverse = if scale > 0.0 { (1.0 / scale) as f32 } else { 0.0 };
+            row.iter_mut().for_each(|v| *v *= inverse);
+        });
+    });
+}
+
+/// Sum, by blocks.
+#[inline(always)]
+fn sum(row: &[f32]) -> f64 {
+    let mut total = 0.0;
+    for block in row.chunks(4096) {
+        total += f64::from(math::sum(block));
+    }
+    total
+}
+
+/// Sum of squares, by blocks.
+#[inline(always)]
+fn squares(row: &[f32]) -> f64 {
+    let mut total = 0.0;
+    for block in row.chunks(4096) {
+        total += f64::from(math::dot(block, block));
+    }
+    total
+}

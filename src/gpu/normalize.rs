@@ -1,0 +1,25 @@
+//! Rows brought to a common scale, on the GPU.
+
+use super::{Dispatch, Matrix, softmax::by_rows};
+use crate::{Result, ops::Normalization};
+
+/// See [`crate::ops::normalize`].
+pub(crate) fn normalize(x: &Matrix, how: Normalization) -> Result<Matrix> {
+    let (rows, width) = (x.rows(), x.width4());
+    let out = Matrix::new(x.context(), "normalised rows", rows, x.columns())?;
+    let (centre, eps) = match how {
+        Normalization::Layer { eps } => (1, eps),
+        Normalization::L2 => (0, 0.0),
+    };
+    let kernels = ("normalize.serial", "normalize.group");
+    let (kernel, groups, trips) = by_rows(x.context(), kernels, rows, width, 3);
+    x.context().dispatch(&Dispatch {
+        kernel,
+        parameters: &[rows as u32, x.columns() as u32, width as u32, centre, eps.to_bits()],
+        buffers: &[x.buffer(), out.buffer()],
+        groups,
+        trips,
+        work: 6.0 * rows as f64 * x.columns() as f64,
+    })?;
+    Ok(out)
+}
