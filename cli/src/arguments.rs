@@ -25,6 +25,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Store patterns and complete queries from them
     Recall(Recall),
+    /// Why a recall ended where it did, and which beta would change it
+    Explain(Explain),
     /// Energies of states under stored patterns
     Energy(Energies),
     /// Store handwritten digits, damage them, recall them
@@ -136,6 +138,26 @@ pub(crate) struct Recall {
     /// Also write the energy before the first and after each step, as `trace`
     #[arg(long)]
     pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    /// Queries, [b, d], of which one is explained
+    #[arg(long, value_name = "Q")]
+    pub(crate) queries: PathBuf,
+    /// Which row of the queries, from 0
+    #[arg(long, default_value_t = 0, value_name = "I")]
+    pub(crate) row: usize,
+    /// Most updates of the state
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) steps: u32,
+    /// A picture of the energy's descent and of the patterns' weights, as SVG
+    #[arg(long, value_name = "F")]
+    pub(crate) plot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

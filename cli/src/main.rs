@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod failure;
 mod output;
+mod plot;
 mod progress;
 mod reproduce;
 mod sheet;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Recall(arguments) => commands::recall::run(arguments),
+        Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Energy(arguments) => commands::energy::run(arguments),
         Command::Demo(arguments) => commands::demo::run(arguments),
         Command::Reproduce(arguments) => commands::reproduce::run(arguments),

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod devices;
 pub(crate) mod energy;
+pub(crate) mod explain;
 pub(crate) mod recall;
 pub(crate) mod reproduce;
 pub(crate) mod tune;

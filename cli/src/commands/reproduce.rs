@@ -5,7 +5,7 @@ use crate::{
     failure::Result,
     output::line,
     progress::Progress,
-    reproduce::{Bench, Figure, bits, epanechnikov, vectors},
+    reproduce::{Bench, Figure, bits, digits, epanechnikov, vectors},
 };
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -15,12 +15,13 @@ use std::{
 type Experiment = fn(&Bench<'_>) -> Result<Vec<Figure>>;
 
 /// The experiments on dense memories, with how many settings each goes through.
-const DENSE: [(Experiment, u64); 6] = [
+const DENSE: [(Experiment, u64); 7] = [
     (bits::classical, 6),
     (bits::polynomial, 5),
     (bits::exponential, 3),
     (vectors::turned_bits, 3),
     (vectors::sphere, 4),
+    (digits::damaged_digits, 4),
     (epanechnikov::emergent_minima, 1),
 ];
 
