@@ -11,6 +11,7 @@
 mod common;
 mod dense;
 mod devices;
+mod forget;
 mod operations;
 mod oracles;
 mod shaders;

@@ -1,14 +1,28 @@
 //! What is done with rows on their way into a memory.
 
+use super::neighbours::Nearest;
 use crate::{Error, Result, Rows, ops::Similarity};
 use half::f16;
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// Largest squared length of a pattern or query, and largest `beta` times a similarity: beyond, scores
 /// leave the range in which f32 and the mask's sentinel are safe.
 pub(super) const LARGEST: f64 = 1e28;
 
+/// Rows that are ready to be stored.
+#[derive(Default)]
+pub(crate) struct Intake<'r> {
+    /// As they will be kept; `None` where there are none.
+    pub(super) rows: Option<Cow<'r, Rows<'r>>>,
+    pub(super) measured: Measured,
+    /// The memory's centre with them.
+    pub(super) centre: Option<Vec<f32>>,
+    pub(super) nearest: Vec<(u32, Nearest)>,
+}
+
 /// What is measured of a batch of rows on the way in.
+#[derive(Default)]
 pub(super) struct Measured {
     pub(super) squared: Vec<f32>,
     /// Largest coordinate.
