@@ -15,6 +15,7 @@
 //! ```
 //!
 //! - [`memory`]: the memories. [`memory::DenseMemory`] is the one to start with.
+//! - [`store`]: a memory with a life: ids, payloads, changes, on the disk and in memory.
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
@@ -31,6 +32,7 @@ pub mod memory;
 pub mod ops;
 pub mod reference;
 mod rows;
+pub mod store;
 mod tensor;
 
 pub use device::Device;

@@ -54,7 +54,7 @@ pub fn check_writable_bytes(path: impl AsRef<Path>) -> Result<()> {
 }
 
 /// Has `content` write a file and puts it at `path` when it is complete.
-pub(super) fn replace(
+pub(crate) fn replace(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> Result<()> {
@@ -70,11 +70,32 @@ pub(super) fn replace(
                 temporary.as_file().set_permissions(existing.permissions())?;
             }
             temporary.as_file().sync_all()?;
-            temporary.persist(path)?;
-            Ok(())
+            temporary.persist(&path)?;
+            sync_directory(&path)
         }
     };
     write().map_err(|source| failed(path, source))
+}
+
+/// Makes sure that files which were made, renamed or removed beside `path` stay so when the machine stops.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    // Elsewhere a directory cannot be opened as a file; renaming is durable there by itself.
+    if cfg!(unix) {
+        match File::open(directory(path))?.sync_all() {
+            // Some network file systems have no such call.
+            Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The directory that `path` is in.
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// What there is at a path that is to be written.
@@ -113,10 +134,7 @@ fn fill(file: &File, content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<(
 
 /// An empty file in the directory of `path`, which goes when it is dropped.
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".attractor-").suffix(".tmp");
     // As any new file: the default of 0600 would keep the result from others.

@@ -39,7 +39,7 @@ use std::{
 pub struct Source {
     path: PathBuf,
     format: Format,
-    file: Mmap,
+    file: Arc<Mmap>,
 }
 
 impl Source {
@@ -65,7 +65,7 @@ impl Source {
         if file.is_empty() {
             return Err(Fault::damaged("the file is empty").at(path));
         }
-        Ok(Self { path: path.to_owned(), format, file })
+        Ok(Self { path: path.to_owned(), format, file: Arc::new(file) })
     }
 
     /// The matrix `[n, d]` in the file, as f32.
@@ -104,14 +104,14 @@ impl Source {
     /// assert_eq!(memory.len(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn shared(self, names: &[&str]) -> Result<(SharedRows, usize)> {
+    pub fn shared(&self, names: &[&str]) -> Result<(SharedRows, usize)> {
         let (values, _, columns) = self.read_matrix(names).map_err(|fault| fault.at(&self.path))?;
         let rows: SharedRows = match values {
             Cow::Owned(values) => Arc::new(values),
             Cow::Borrowed(values) => {
                 let start = values.as_ptr() as usize - self.file.as_ptr() as usize;
                 let bytes = start..start + size_of_val(values);
-                Arc::new(MappedRows { file: self.file, bytes })
+                Arc::new(MappedRows { file: Arc::clone(&self.file), bytes })
             }
         };
         Ok((rows, columns))
@@ -129,6 +129,11 @@ impl Source {
             None => npz::read(&self.file, names).map(|(layout, values)| (values, layout.shape)),
         };
         read().map_err(|fault: Fault| fault.at(&self.path))
+    }
+
+    /// All bytes of the file.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.file
     }
 
     /// Values, rows and columns.
@@ -162,7 +167,7 @@ impl Source {
 
 /// Rows in a mapped file.
 struct MappedRows {
-    file: Mmap,
+    file: Arc<Mmap>,
     bytes: Range<usize>,
 }
 

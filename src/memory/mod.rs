@@ -9,6 +9,7 @@ mod recall;
 mod spread;
 
 pub use beta::{Beta, BetaChoice};
+pub(crate) use dense::check_patterns;
 pub use dense::{Builder, DenseMemory};
 pub use recall::{Recall, RecallOptions, Status};
 pub use spread::SpreadMemory;

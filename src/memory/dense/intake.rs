@@ -1,7 +1,7 @@
 //! What is done with rows on their way into a memory.
 
 use super::neighbours::Nearest;
-use crate::{Error, Result, Rows, ops::Similarity};
+use crate::{Error, Precision, Result, Rows, ops::Similarity};
 use half::f16;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -53,6 +53,21 @@ pub(super) fn measure(rows: &Rows<'_>, what: &'static str, similarity: Similarit
     Ok(Measured { squared, largest })
 }
 
+/// Refuses rows that a memory of this kind could not store.
+pub(crate) fn check_patterns(rows: &Rows<'_>, similarity: Similarity, precision: Precision) -> Result<()> {
+    let largest = measure(rows, "patterns", similarity)?.largest;
+    if precision == Precision::F16 { check_f16(largest) } else { Ok(()) }
+}
+
+/// Refuses a largest value beyond f16.
+fn check_f16(largest: f32) -> Result<()> {
+    if largest > f16::MAX.to_f32() {
+        let want = format!("at most {} in f16; use f32 or scale the data down", f16::MAX);
+        return Err(Error::parameter("largest value", format!("{largest} (patterns)"), want));
+    }
+    Ok(())
+}
+
 /// Refuses values that were not given as they must be.
 pub(super) fn check_values(rows: &Rows<'_>) -> Result<()> {
     if rows.columns() == 0 {
@@ -63,10 +78,7 @@ pub(super) fn check_values(rows: &Rows<'_>) -> Result<()> {
 
 /// The nearest f16 to each value, widened again.
 pub(super) fn rounded_to_f16(rows: &Rows<'_>, largest: f32) -> Result<Rows<'static>> {
-    if largest > f16::MAX.to_f32() {
-        let want = format!("at most {} in f16; use f32 or scale the data down", f16::MAX);
-        return Err(Error::parameter("largest value", format!("{largest} (patterns)"), want));
-    }
+    check_f16(largest)?;
     let values: Vec<f32> = rows.as_slice().par_iter().map(|v| f16::from_f32(*v).to_f32()).collect();
     Rows::new(values, rows.columns())
 }

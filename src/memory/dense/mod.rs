@@ -7,6 +7,7 @@ mod neighbours;
 mod sample;
 
 pub use builder::Builder;
+pub(crate) use intake::check_patterns;
 
 use super::{Beta, BetaChoice, Memory, Recall, RecallOptions};
 use crate::{
