@@ -16,3 +16,4 @@ mod operations;
 mod oracles;
 mod shaders;
 mod spread;
+mod store;
