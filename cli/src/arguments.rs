@@ -1,5 +1,7 @@
 //! The command line. All commands share one convention for files, devices and output.
 
+pub(crate) mod store;
+
 use attractor::{Device, Precision, gpu::Options, memory::Beta, ops::Similarity};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -22,6 +24,9 @@ pub(crate) enum Command {
     Recall(Recall),
     /// Energies of states under stored patterns
     Energy(Energy),
+    /// A memory in a file: add, replace, forget and recall patterns by their ids
+    #[command(subcommand)]
+    Store(store::Store),
     /// Store handwritten digits, damage them, recall them
     Demo(Demo),
     /// Measure this machine, and how fast the operations run on it

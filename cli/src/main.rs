@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Recall(arguments) => commands::recall::run(arguments),
         Command::Energy(arguments) => commands::energy::run(arguments),
+        Command::Store(command) => commands::store::run(command),
         Command::Demo(arguments) => commands::demo::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Tune(arguments) => commands::tune::run(arguments),

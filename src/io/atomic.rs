@@ -54,7 +54,7 @@ pub fn check_writable_bytes(path: impl AsRef<Path>) -> Result<()> {
 }
 
 /// Has `content` write a file and puts it at `path` when it is complete.
-pub(crate) fn replace(
+pub(super) fn replace(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> Result<()> {
@@ -75,6 +75,30 @@ pub(crate) fn replace(
         }
     };
     write().map_err(|source| failed(path, source))
+}
+
+/// As [`replace`], through a file of a given name beside it: for what only one program does at a time. What one that
+/// was stopped has left there is written over.
+pub(crate) fn replace_through(
+    path: &Path,
+    through: &Path,
+    content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> Result<()> {
+    let write = || {
+        let file = File::create(through)?;
+        fill(&file, content)?;
+        if let Ok(existing) = fs::metadata(path) {
+            file.set_permissions(existing.permissions())?;
+        }
+        file.sync_all()?;
+        fs::rename(through, path)?;
+        sync_directory(path)
+    };
+    let written = write();
+    if written.is_err() {
+        let _ = fs::remove_file(through);
+    }
+    written.map_err(|source| failed(path, source))
 }
 
 /// Makes sure that files which were made, renamed or removed beside `path` stay so when the machine stops.
@@ -172,6 +196,13 @@ mod tests {
             });
             let message = error.unwrap_err().to_string();
             assert!(message.contains("a.bin: cannot write: no storage space"), "{message}");
+            let through = directory.path().join("a.new");
+            fs::write(&through, "left by one that was stopped").unwrap();
+            let error = replace_through(&path, &through, |file| {
+                file.write_all(&[0; 100_000])?;
+                Err(io::ErrorKind::StorageFull.into())
+            });
+            assert!(error.unwrap_err().to_string().contains("a.bin: cannot write: no storage space"));
             assert_eq!(fs::read(&path).ok(), old.map(|old| old.to_vec()));
             assert_eq!(directory.path().read_dir().unwrap().count(), old.iter().count());
         }

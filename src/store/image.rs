@@ -218,8 +218,8 @@ fn dtype_of(precision: Precision) -> &'static str {
     if precision == Precision::F16 { "F16" } else { "F32" }
 }
 
-/// Writes all that a book has to the file at `path`, in place of what is there.
-pub(super) fn write(path: &Path, book: &Book, edition: Edition) -> Result<()> {
+/// Writes all that a book has to the file at `path`, in place of what is there, through the file `through`.
+pub(super) fn write(path: &Path, through: &Path, book: &Book, edition: Edition) -> Result<()> {
     let settings = &book.settings;
     let mut slots: Vec<usize> = Vec::with_capacity(book.live());
     let mut ids: Vec<Id> = Vec::with_capacity(book.live());
@@ -270,7 +270,7 @@ pub(super) fn write(path: &Path, book: &Book, edition: Edition) -> Result<()> {
     ];
     let metadata: Vec<(&str, &str)> = metadata.iter().map(|(key, value)| (*key, value.as_str())).collect();
     let broken = |error: Error| io::Error::other(error.to_string());
-    atomic::replace(path, |file| {
+    atomic::replace_through(path, through, |file| {
         file.write_all(&header(&entries, &metadata))?;
         let names = || ids.iter().filter_map(|id| if let Id::Name(name) = id { Some(name) } else { None });
         match settings.ids {

@@ -22,6 +22,8 @@ struct Paths {
     file: PathBuf,
     journal: PathBuf,
     lock: PathBuf,
+    /// Where the file is written before it takes its place.
+    new: PathBuf,
 }
 
 impl Paths {
@@ -33,7 +35,18 @@ impl Paths {
             name.push(suffix);
             PathBuf::from(name)
         };
-        Self { journal: beside(".journal"), lock: beside(".lock"), file }
+        Self { journal: beside(".journal"), lock: beside(".lock"), new: beside(".new"), file }
+    }
+
+    /// Refuses to make a store over what is there.
+    fn check_free(&self) -> Result<()> {
+        match [&self.file, &self.journal].into_iter().find(|path| path.exists()) {
+            Some(path) => {
+                let source = io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name");
+                Err(Error::File { path: path.clone(), action: "create", source })
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -72,7 +85,7 @@ impl Log {
     /// Writes the file anew, with all that is in the book, and begins the journal anew.
     pub(super) fn fold(&mut self, book: &Book) -> Result<()> {
         let next = self.edition.next();
-        if let Err(error) = image::write(&self.paths.file, book, next) {
+        if let Err(error) = image::write(&self.paths.file, &self.paths.new, book, next) {
             // Where the old file is not certainly the one that is there, nothing may be added to its journal.
             let is_old = |image: Image| image.edition == self.edition;
             if !Image::open(&self.paths.file).is_ok_and(is_old) {
@@ -272,16 +285,13 @@ impl Ledger {
         let mut book = Book::new(settings, rows.columns());
         let change = batch.change(&book, &rows, false)?;
         let paths = Paths::of(path);
+        // Before there is a lock, so that none is left beside a file that is no store.
+        paths.check_free()?;
         let lock = Lock::take(&paths.lock)?;
-        for there in [&paths.file, &paths.journal] {
-            if there.exists() {
-                let source = io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name");
-                return Err(Error::File { path: there.clone(), action: "create", source });
-            }
-        }
+        paths.check_free()?;
         book.apply(change)?;
         let edition = Edition::first();
-        image::write(&paths.file, &book, edition)?;
+        image::write(&paths.file, &paths.new, &book, edition)?;
         Self::with_lock(Paths::of(path), lock)
     }
 
@@ -300,6 +310,8 @@ impl Ledger {
 
     fn with_lock(paths: Paths, lock: Lock) -> Result<Self> {
         let Found { book, edition, journal } = load(&paths)?;
+        // Left by a writer that was stopped, if at all; where it stays, the next file is written over it.
+        let _ = fs::remove_file(&paths.new);
         let log = Log {
             journal: Journal::open(&paths.journal, edition.stamp, journal)?,
             size: size(&paths.file),

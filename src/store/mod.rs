@@ -23,7 +23,7 @@ pub use ledger::{Batch, Entry, Info, Ledger};
 
 use crate::{
     Device, Error, Precision, Result, ToRows,
-    memory::{Beta, DenseMemory, Memory, Recall, RecallOptions},
+    memory::{Beta, BetaChoice, DenseMemory, Memory, Recall, RecallOptions},
     ops::Similarity,
 };
 use book::Book;
@@ -202,6 +202,14 @@ impl Store {
     /// As [`DenseMemory::beta`].
     pub fn beta(&self) -> Result<f32> {
         self.read().memory.beta()
+    }
+
+    /// The automatic choice of `beta` for what is stored now, whether or not it is used.
+    ///
+    /// # Errors
+    /// As [`DenseMemory::beta_choice`].
+    pub fn beta_choice(&self) -> Result<BetaChoice> {
+        self.read().memory.beta_choice()
     }
 
     /// The pattern and the payload of an id, where it is stored.

@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod devices;
 pub(crate) mod energy;
 pub(crate) mod recall;
+pub(crate) mod store;
 pub(crate) mod tune;
 
 use crate::{
