@@ -165,15 +165,15 @@ impl Journal {
             }
         };
         let length = body.len() as u64;
-        let mut record = Vec::with_capacity(RECORD_HEAD + body.len());
-        record.extend(length.to_le_bytes());
-        record.extend(place_checksum(self.stamp, self.length as usize, length).to_le_bytes());
-        record.extend(crc32fast::hash(body).to_le_bytes());
-        record.extend(body);
+        let mut start = Vec::with_capacity(RECORD_HEAD);
+        start.extend(length.to_le_bytes());
+        start.extend(place_checksum(self.stamp, self.length as usize, length).to_le_bytes());
+        start.extend(crc32fast::hash(body).to_le_bytes());
         file.seek(SeekFrom::Start(self.length))?;
-        file.write_all(&record)?;
+        file.write_all(&start)?;
+        file.write_all(body)?;
         file.sync_data()?;
-        self.length += record.len() as u64;
+        self.length += RECORD_HEAD as u64 + length;
         Ok(())
     }
 
