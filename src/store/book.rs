@@ -19,7 +19,7 @@ pub(super) struct Book {
     /// `None` for a store that has no file yet.
     image: Option<Image>,
     /// Patterns that came since the file was written.
-    added: Vec<Added>,
+    added: Added,
     /// Ids that came, changed their slot or went since then; `None` for those that went.
     changed: HashMap<Id, Option<u32>>,
     empty: HashSet<u32>,
@@ -27,11 +27,13 @@ pub(super) struct Book {
     pub(super) next: u64,
 }
 
+/// Patterns that are not in the file yet.
+#[derive(Default)]
 struct Added {
-    id: Id,
-    /// As the file will have it.
-    row: Vec<u8>,
-    payload: Vec<u8>,
+    ids: Vec<Id>,
+    /// One after another, as the file will have them.
+    rows: Vec<u8>,
+    payloads: Vec<Vec<u8>>,
 }
 
 impl Book {
@@ -41,7 +43,7 @@ impl Book {
             settings,
             dim,
             image: None,
-            added: Vec::new(),
+            added: Added::default(),
             changed: HashMap::new(),
             empty: HashSet::new(),
             next: 0,
@@ -64,7 +66,7 @@ impl Book {
     }
 
     pub(super) fn slots(&self) -> usize {
-        self.base() + self.added.len()
+        self.base() + self.added.ids.len()
     }
 
     pub(super) fn live(&self) -> usize {
@@ -103,14 +105,14 @@ impl Book {
     pub(super) fn id(&self, slot: usize) -> Result<Id> {
         match &self.image {
             Some(image) if slot < image.rows => image.id(slot),
-            _ => Ok(self.added[slot - self.base()].id.clone()),
+            _ => Ok(self.added.ids[slot - self.base()].clone()),
         }
     }
 
     pub(super) fn payload(&self, slot: usize) -> Result<&[u8]> {
         match &self.image {
             Some(image) if slot < image.rows => image.payload(slot),
-            _ => Ok(&self.added[slot - self.base()].payload),
+            _ => Ok(&self.added.payloads[slot - self.base()]),
         }
     }
 
@@ -118,7 +120,10 @@ impl Book {
     pub(super) fn pattern(&self, slot: usize) -> &[u8] {
         match &self.image {
             Some(image) if slot < image.rows => image.pattern(slot),
-            _ => &self.added[slot - self.base()].row,
+            _ => {
+                let bytes = self.settings.row_bytes(self.dim);
+                &self.added.rows[(slot - self.base()) * bytes..][..bytes]
+            }
         }
     }
 
@@ -204,19 +209,21 @@ impl Book {
     pub(super) fn apply(&mut self, change: Change) -> Result<Vec<u32>> {
         let mut emptied = Vec::new();
         match change {
-            Change::Put { ids, rows, payloads } => {
-                let bytes = self.settings.row_bytes(self.dim);
-                let mut payloads = payloads.into_iter();
-                for (id, row) in ids.into_iter().zip(rows.chunks_exact(bytes)) {
-                    let slot = self.slots() as u32;
+            Change::Put { ids, rows, mut payloads } => {
+                for id in ids {
                     emptied.extend(self.find(&id)?);
                     if let Id::Number(number) = id {
                         self.next = self.next.max(number.saturating_add(1));
                     }
-                    self.changed.insert(id.clone(), Some(slot));
-                    let payload = payloads.next().unwrap_or_default();
-                    self.added.push(Added { id, row: row.to_vec(), payload });
+                    self.changed.insert(id.clone(), Some(self.slots() as u32));
+                    self.added.ids.push(id);
                 }
+                match self.added.rows.is_empty() {
+                    true => self.added.rows = rows,
+                    false => self.added.rows.extend(rows),
+                }
+                self.added.payloads.append(&mut payloads);
+                self.added.payloads.resize(self.added.ids.len(), Vec::new());
             }
             Change::Forget { ids } => {
                 for id in ids {

@@ -445,3 +445,39 @@ fn threads_recall_while_one_changes() {
     look();
     assert_eq!((store.len(), store.info().generation), (10, 3));
 }
+
+/// Whoever opens a store while another writes it, and writes its file anew, sees whole operations, and never an
+/// earlier state than before.
+#[test]
+fn a_store_can_be_opened_at_any_moment_of_writing() {
+    let (_folder, path) = desk();
+    let rows = [[1.0, 2.0]; 10];
+    let mut writer = Ledger::create(&path, Settings::default(), Batch::new(&rows)).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let (mut last, mut looks) = (0, 0);
+                while !done.load(Ordering::Relaxed) {
+                    let ids = Ledger::open_read_only(&path).unwrap().ids().unwrap();
+                    let Some(Id::Number(largest)) = ids.last() else { panic!("{ids:?}") };
+                    // Ten come and then the ten before them go.
+                    assert!(matches!(ids.len(), 10 | 20) && largest % 10 == 9, "{ids:?}");
+                    assert_eq!(ids, numbers(largest + 1 - ids.len() as u64..largest + 1));
+                    let now = 2 * largest - ids.len() as u64;
+                    assert!(now >= last, "{now} after {last}");
+                    (last, looks) = (now, looks + 1);
+                }
+                assert!(looks > 3);
+            });
+        }
+        for round in 0..60 {
+            writer.add(Batch::new(&rows)).unwrap();
+            writer.forget(&numbers(10 * round..10 * round + 10)).unwrap();
+            if round % 3 == 0 {
+                writer.compact().unwrap();
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
