@@ -21,14 +21,14 @@ const RUNS: usize = 7;
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// Rows of numbers from -1 to 1 that are the same in every run.
-fn rows(count: usize, seed: u64) -> Outcome<Rows<'static>> {
+fn rows(count: usize, seed: u64) -> attractor::Result<Rows<'static>> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         // A linear congruential generator: its upper bits are good enough to be unlike each other.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
-    Ok(Rows::new((0..count * DIM).map(|_| next()).collect::<Vec<_>>(), DIM)?)
+    Rows::new((0..count * DIM).map(|_| next()).collect::<Vec<_>>(), DIM)
 }
 
 fn timed<T>(work: impl FnOnce() -> attractor::Result<T>) -> Outcome<Duration> {
@@ -45,6 +45,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 /// `RUNS` times of each of some operations, in ms.
 struct Figures {
     open: f64,
+    first: f64,
     add: f64,
     forget: f64,
     replace: f64,
@@ -55,6 +56,7 @@ struct Figures {
 /// On the disk alone.
 fn ledger(path: &Path, n: usize) -> Outcome<Figures> {
     let (mut open, mut add, mut forget, mut replace, mut compact) = (vec![], vec![], vec![], vec![], vec![]);
+    let mut first = Vec::new();
     for run in 0..RUNS {
         let mut ledger = None;
         open.push(timed(|| {
@@ -64,6 +66,8 @@ fn ledger(path: &Path, n: usize) -> Outcome<Figures> {
         let Some(mut ledger) = ledger else { continue };
         let more = rows(BATCH, run as u64 + 1)?;
         let mut ids = Vec::new();
+        let before = rows(BATCH, run as u64 + 50)?;
+        first.push(timed(|| ledger.add(Batch::new(&before)))?);
         add.push(timed(|| {
             ids = ledger.add(Batch::new(&more))?;
             Ok(())
@@ -74,8 +78,9 @@ fn ledger(path: &Path, n: usize) -> Outcome<Figures> {
         // So that no operation has to write the file anew by itself.
         compact.push(timed(|| ledger.compact())?);
     }
-    let [open, add, forget, replace, compact] = [open, add, forget, replace, compact].map(median);
-    Ok(Figures { open, add, forget, replace, recall: f64::NAN, compact })
+    let [open, first, add, forget, replace, compact] =
+        [open, first, add, forget, replace, compact].map(median);
+    Ok(Figures { open, first, add, forget, replace, recall: f64::NAN, compact })
 }
 
 /// Ids all over the store, others in each run.
@@ -86,7 +91,7 @@ fn spread(n: usize, run: usize) -> impl Iterator<Item = Id> {
 /// With the memory on the CPU, which has recalled before: `beta` is chosen from the patterns.
 fn store(path: &Path, n: usize) -> Outcome<Figures> {
     let (mut open, mut add, mut forget, mut replace, mut recall) = (vec![], vec![], vec![], vec![], vec![]);
-    let mut compact = Vec::new();
+    let (mut compact, mut first) = (Vec::new(), Vec::new());
     let query = rows(1, 77)?;
     let mut store = None;
     open.push(timed(|| {
@@ -99,6 +104,9 @@ fn store(path: &Path, n: usize) -> Outcome<Figures> {
         store.recall_with(&query, &Ask::default())?;
         let more = rows(BATCH, run as u64 + 100)?;
         let mut ids = Vec::new();
+        let before = rows(BATCH, run as u64 + 150)?;
+        first.push(timed(|| store.add(Batch::new(&before)))?);
+        store.recall(&query)?;
         add.push(timed(|| {
             ids = store.add(Batch::new(&more))?;
             Ok(())
@@ -110,9 +118,9 @@ fn store(path: &Path, n: usize) -> Outcome<Figures> {
         forget.push(timed(|| store.forget(&ids))?);
         compact.push(timed(|| store.compact())?);
     }
-    let [open, add, forget, replace, recall, compact] =
-        [open, add, forget, replace, recall, compact].map(median);
-    Ok(Figures { open, add, forget, replace, recall, compact })
+    let [open, first, add, forget, replace, recall, compact] =
+        [open, first, add, forget, replace, recall, compact].map(median);
+    Ok(Figures { open, first, add, forget, replace, recall, compact })
 }
 
 fn main() -> Outcome {
@@ -120,17 +128,17 @@ fn main() -> Outcome {
     let sizes = if given.is_empty() { vec![10_000, 100_000, 1_000_000] } else { given };
     println!("{BATCH} patterns of {DIM} values at a time; ms, median of {RUNS}");
     println!(
-        "{:>10} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "patterns", "", "open", "add", "forget", "replace", "recall 1", "compact"
+        "{:>10} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "patterns", "", "open", "first", "add", "forget", "replace", "recall 1", "compact"
     );
     for n in sizes {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("m.safetensors");
         drop(Ledger::create(&path, Settings::default(), Batch::new(&rows(n.max(BATCH), 0)?))?);
         for (what, figures) in [("ledger", ledger(&path, n)?), ("store", store(&path, n)?)] {
-            let Figures { open, add, forget, replace, recall, compact } = figures;
+            let Figures { open, first, add, forget, replace, recall, compact } = figures;
             println!(
-                "{n:>10} {what:>8} {open:>9.2} {add:>9.2} {forget:>9.2} {replace:>9.2} {recall:>9.2} {compact:>9.2}"
+                "{n:>10} {what:>8} {open:>9.2} {first:>9.2} {add:>9.2} {forget:>9.2} {replace:>9.2} {recall:>9.2} {compact:>9.2}"
             );
         }
     }
