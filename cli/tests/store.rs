@@ -270,7 +270,8 @@ fn killed_at_any_moment_it_is_the_store_before_or_after() {
         kills += 1;
     }
     println!(
-        "{before} times the store before, {after} times the one after, {acknowledged} of them acknowledged"
+        "{before} times the store before, {after} times the one after; {acknowledged} acknowledged, {} files written",
+        generations.len()
     );
     assert!(before > 20 && after > 20 && generations.len() > 10, "not killed in the midst");
     let mut ledger = Ledger::open(&path).unwrap();
