@@ -17,6 +17,7 @@
 //! - [`memory`]: the memories. [`memory::DenseMemory`] is the one to start with.
 //! - [`network`]: layers of neurons with an energy, and their dynamics.
 //! - [`layers`]: memories as layers of a neural network, with trained weights.
+//! - [`store`]: a memory with a life: ids, payloads, changes, on the disk and in memory.
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
@@ -35,6 +36,7 @@ pub mod network;
 pub mod ops;
 pub mod reference;
 mod rows;
+pub mod store;
 mod tensor;
 
 pub use device::Device;

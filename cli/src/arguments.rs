@@ -1,5 +1,7 @@
 //! The command line. All commands share one convention for files, devices and output.
 
+pub(crate) mod store;
+
 use attractor::{
     Device, Precision,
     gpu::Options,
@@ -29,6 +31,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Energies of states under stored patterns
     Energy(Energies),
+    /// A memory in a file: add, replace, forget and recall patterns by their ids
+    #[command(subcommand)]
+    Store(store::Store),
     /// Store handwritten digits, damage them, recall them
     Demo(Demo),
     /// Compute published results anew, beside the published figures

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Recall(arguments) => commands::recall::run(arguments),
         Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Energy(arguments) => commands::energy::run(arguments),
+        Command::Store(command) => commands::store::run(command),
         Command::Demo(arguments) => commands::demo::run(arguments),
         Command::Reproduce(arguments) => commands::reproduce::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),

@@ -544,10 +544,9 @@ impl Context {
         }
     }
 
-    /// Records a copy of a whole buffer.
-    pub(crate) fn copy(&self, from: &Buffer, to: &Buffer) {
-        let bytes = from.bytes().min(to.bytes());
-        lock(&self.recorder).copy(&self.device, from.raw(), to.raw(), 0, bytes);
+    /// Records a copy of some bytes from a place in one buffer to a place in another.
+    pub(crate) fn copy(&self, from: (&Buffer, u64), to: (&Buffer, u64), bytes: u64) {
+        lock(&self.recorder).copy(&self.device, (from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
     }
 
     /// Brings buffers to the host: one submission with everything recorded, one wait.
@@ -584,7 +583,7 @@ impl Context {
         let mut offset = 0;
         for buffer in buffers {
             let bytes = buffer.bytes().next_multiple_of(4);
-            recorder.copy(&self.device, buffer.raw(), staging, offset, bytes);
+            recorder.copy(&self.device, (buffer.raw(), 0), (staging, offset), bytes);
             offset += bytes;
         }
         let index = self.submit(recorder)?;

@@ -220,17 +220,16 @@ impl Recorder {
         self.groups.clear();
     }
 
-    /// Records a copy of the first `bytes` of a buffer.
+    /// Records a copy of some bytes from a place in one buffer to a place in another.
     pub(super) fn copy(
         &mut self,
         device: &Device,
-        from: &wgpu::Buffer,
-        to: &wgpu::Buffer,
-        offset: u64,
+        from: (&wgpu::Buffer, u64),
+        to: (&wgpu::Buffer, u64),
         bytes: u64,
     ) {
         self.pass = None;
-        self.encoder(device).copy_buffer_to_buffer(from, 0, to, offset, bytes);
+        self.encoder(device).copy_buffer_to_buffer(from.0, from.1, to.0, to.1, bytes);
     }
 
     /// Ends the recording; `None` where nothing was recorded.

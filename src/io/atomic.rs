@@ -70,11 +70,56 @@ pub(super) fn replace(
                 temporary.as_file().set_permissions(existing.permissions())?;
             }
             temporary.as_file().sync_all()?;
-            temporary.persist(path)?;
-            Ok(())
+            temporary.persist(&path)?;
+            sync_directory(&path)
         }
     };
     write().map_err(|source| failed(path, source))
+}
+
+/// As [`replace`], through a file of a given name beside it: for what only one program does at a time. What one that
+/// was stopped has left there is written over.
+pub(crate) fn replace_through(
+    path: &Path,
+    through: &Path,
+    content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> Result<()> {
+    let write = || {
+        let file = File::create(through)?;
+        fill(&file, content)?;
+        if let Ok(existing) = fs::metadata(path) {
+            file.set_permissions(existing.permissions())?;
+        }
+        file.sync_all()?;
+        fs::rename(through, path)?;
+        sync_directory(path)
+    };
+    let written = write();
+    if written.is_err() {
+        let _ = fs::remove_file(through);
+    }
+    written.map_err(|source| failed(path, source))
+}
+
+/// Makes sure that files which were made, renamed or removed beside `path` stay so when the machine stops.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    // Elsewhere a directory cannot be opened as a file; renaming is durable there by itself.
+    if cfg!(unix) {
+        match File::open(directory(path))?.sync_all() {
+            // Some network file systems have no such call.
+            Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The directory that `path` is in.
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// What there is at a path that is to be written.
@@ -113,10 +158,7 @@ fn fill(file: &File, content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<(
 
 /// An empty file in the directory of `path`, which goes when it is dropped.
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".attractor-").suffix(".tmp");
     // As any new file: the default of 0600 would keep the result from others.
@@ -154,6 +196,13 @@ mod tests {
             });
             let message = error.unwrap_err().to_string();
             assert!(message.contains("a.bin: cannot write: no storage space"), "{message}");
+            let through = directory.path().join("a.new");
+            fs::write(&through, "left by one that was stopped").unwrap();
+            let error = replace_through(&path, &through, |file| {
+                file.write_all(&[0; 100_000])?;
+                Err(io::ErrorKind::StorageFull.into())
+            });
+            assert!(error.unwrap_err().to_string().contains("a.bin: cannot write: no storage space"));
             assert_eq!(fs::read(&path).ok(), old.map(|old| old.to_vec()));
             assert_eq!(directory.path().read_dir().unwrap().count(), old.iter().count());
         }

@@ -50,16 +50,28 @@ impl Target for bool {
     }
 }
 
+impl Target for i128 {
+    fn of(number: impl Number) -> Self {
+        number.to_whole()
+    }
+
+    fn loses(_: f64) -> bool {
+        false
+    }
+}
+
 /// A number in a file.
 pub(super) trait Number: Copy {
     /// The nearest f32.
     fn to_f32(self) -> f32;
     /// Whether it is anything but zero, as `NumPy` converts to bool.
     fn is_true(self) -> bool;
+    /// The number without its fraction.
+    fn to_whole(self) -> i128;
 }
 
 macro_rules! number {
-    ($($t:ty => $convert:expr;)*) => {$(
+    ($($t:ty => $convert:expr, $whole:expr;)*) => {$(
         impl Number for $t {
             fn to_f32(self) -> f32 {
                 $convert(self)
@@ -68,22 +80,26 @@ macro_rules! number {
             fn is_true(self) -> bool {
                 self != <$t>::default()
             }
+
+            fn to_whole(self) -> i128 {
+                $whole(self)
+            }
         }
     )*};
 }
 number! {
-    u8 => f32::from;
-    u16 => f32::from;
-    u32 => |v| v as f32;
-    u64 => |v| v as f32;
-    i8 => f32::from;
-    i16 => f32::from;
-    i32 => |v| v as f32;
-    i64 => |v| v as f32;
-    f16 => f16::to_f32;
-    bf16 => bf16::to_f32;
-    f32 => |v| v;
-    f64 => |v| v as f32;
+    u8 => f32::from, i128::from;
+    u16 => f32::from, i128::from;
+    u32 => |v| v as f32, i128::from;
+    u64 => |v| v as f32, i128::from;
+    i8 => f32::from, i128::from;
+    i16 => f32::from, i128::from;
+    i32 => |v| v as f32, i128::from;
+    i64 => |v| v as f32, i128::from;
+    f16 => f16::to_f32, |v: f16| v.to_f32() as i128;
+    bf16 => bf16::to_f32, |v: bf16| v.to_f32() as i128;
+    f32 => |v| v, |v| v as i128;
+    f64 => |v| v as f32, |v| v as i128;
 }
 
 impl Dtype {
@@ -95,6 +111,11 @@ impl Dtype {
             Self::U32 | Self::I32 | Self::F32 => 4,
             Self::U64 | Self::I64 | Self::F64 => 8,
         }
+    }
+
+    /// Whether its values are whole numbers.
+    pub(super) fn is_whole(self) -> bool {
+        !matches!(self, Self::Bool | Self::F16 | Self::BF16 | Self::F32 | Self::F64)
     }
 
     /// Appends the values in `bytes`. Fails with the position and value of a number that is lost.

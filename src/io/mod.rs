@@ -20,14 +20,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod atomic;
+pub(crate) mod atomic;
 mod fault;
 mod format;
 mod layout;
 mod mapped;
 mod npy;
 mod npz;
-mod safetensors;
+pub(crate) mod safetensors;
 mod source;
 mod write;
 

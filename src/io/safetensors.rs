@@ -6,10 +6,12 @@ use super::{
     layout::{Dtype, Layout},
     write::Array,
 };
-use ::safetensors::{Dtype as FileDtype, SafeTensors};
+use ::safetensors::{Dtype as FileDtype, SafeTensors, tensor::TensorInfo};
 use std::{
     cmp::Reverse,
+    collections::HashMap,
     io::{self, Write},
+    ops::Range,
 };
 
 /// One array of the file: its layout and its values; `names` as in [`choose`].
@@ -90,6 +92,47 @@ fn dtype(dtype: FileDtype) -> Checked<Dtype> {
     }
 }
 
+/// What a header says of one tensor.
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a str,
+    /// As the format writes it, such as `F32`.
+    pub(crate) dtype: &'static str,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: usize,
+}
+
+impl<'a> Entry<'a> {
+    fn of(array: &Array<'a>) -> Self {
+        Self {
+            name: array.name,
+            dtype: array.data.safetensors_dtype(),
+            shape: array.shape.clone(),
+            bytes: array.data.bytes().len(),
+        }
+    }
+}
+
+/// A file up to its first value: the header for tensors that follow one another, and its length.
+pub(crate) fn header(entries: &[Entry<'_>], metadata: &[(&str, &str)]) -> Vec<u8> {
+    let mut parts = Vec::with_capacity(entries.len() + 1);
+    if !metadata.is_empty() {
+        let pairs: Vec<String> =
+            metadata.iter().map(|(key, value)| format!("{}:{}", json(key), json(value))).collect();
+        parts.push(format!("\"__metadata__\":{{{}}}", pairs.join(",")));
+    }
+    let mut start = 0;
+    for Entry { name, dtype, shape, bytes } in entries {
+        let (name, end) = (json(name), start + bytes);
+        parts.push(format!(
+            "{name}:{{\"dtype\":\"{dtype}\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}"
+        ));
+        start = end;
+    }
+    let mut text = format!("{{{}}}", parts.join(",")).into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    [&(text.len() as u64).to_le_bytes(), &text[..]].concat()
+}
+
 /// Writes the arrays and, as strings, the metadata.
 ///
 /// Not by the safetensors crate: it writes to a file that it makes itself, without a sync, or else
@@ -98,28 +141,30 @@ pub(super) fn write(to: &mut impl Write, arrays: &[Array<'_>], metadata: &[(&str
     let mut ordered: Vec<&Array<'_>> = arrays.iter().collect();
     // Larger types first, so that each tensor lies at a multiple of its type's size.
     ordered.sort_by_key(|array| Reverse(array.data.value_size()));
-
-    let mut entries = Vec::with_capacity(ordered.len() + 1);
-    if !metadata.is_empty() {
-        let pairs: Vec<String> =
-            metadata.iter().map(|(key, value)| format!("{}:{}", json(key), json(value))).collect();
-        entries.push(format!("\"__metadata__\":{{{}}}", pairs.join(",")));
-    }
-    let mut start = 0;
-    for array in &ordered {
-        let end = start + array.data.bytes().len();
-        let (name, dtype, shape) = (json(array.name), array.data.safetensors_dtype(), &array.shape);
-        entries.push(format!(
-            "{name}:{{\"dtype\":\"{dtype}\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}"
-        ));
-        start = end;
-    }
-    let mut header = format!("{{{}}}", entries.join(",")).into_bytes();
-    header.resize(header.len().next_multiple_of(8), b' ');
-
-    to.write_all(&(header.len() as u64).to_le_bytes())?;
-    to.write_all(&header)?;
+    let entries: Vec<Entry<'_>> = ordered.iter().map(|array| Entry::of(array)).collect();
+    to.write_all(&header(&entries, metadata))?;
     ordered.iter().try_for_each(|array| to.write_all(&array.data.bytes()))
+}
+
+/// What the header of a file says: its metadata, and the type, shape and bytes of each tensor.
+pub(crate) struct Contents {
+    pub(crate) metadata: HashMap<String, String>,
+    pub(crate) tensors: HashMap<String, (FileDtype, Vec<usize>, Range<usize>)>,
+}
+
+/// Reads the header of a file.
+pub(crate) fn contents(file: &[u8]) -> Result<Contents, String> {
+    if has_absurd_number(file) {
+        return Err("a number is beyond any file's size".to_owned());
+    }
+    let (length, header) = SafeTensors::read_metadata(file).map_err(|error| error.to_string())?;
+    let start = 8 + length;
+    let place = |info: &TensorInfo| {
+        let (from, to) = info.data_offsets;
+        (info.dtype, info.shape.clone(), start + from..start + to)
+    };
+    let tensors = header.tensors().into_iter().map(|(name, info)| (name, place(info))).collect();
+    Ok(Contents { metadata: header.metadata().clone().unwrap_or_default(), tensors })
 }
 
 /// A JSON string.

@@ -39,7 +39,7 @@ use std::{
 pub struct Source {
     path: PathBuf,
     format: Format,
-    file: Mmap,
+    file: Arc<Mmap>,
 }
 
 impl Source {
@@ -65,7 +65,7 @@ impl Source {
         if file.is_empty() {
             return Err(Fault::damaged("the file is empty").at(path));
         }
-        Ok(Self { path: path.to_owned(), format, file })
+        Ok(Self { path: path.to_owned(), format, file: Arc::new(file) })
     }
 
     /// The matrix `[n, d]` in the file, as f32.
@@ -104,14 +104,14 @@ impl Source {
     /// assert_eq!(memory.len(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn shared(self, names: &[&str]) -> Result<(SharedRows, usize)> {
+    pub fn shared(&self, names: &[&str]) -> Result<(SharedRows, usize)> {
         let (values, _, columns) = self.read_matrix(names).map_err(|fault| fault.at(&self.path))?;
         let rows: SharedRows = match values {
             Cow::Owned(values) => Arc::new(values),
             Cow::Borrowed(values) => {
                 let start = values.as_ptr() as usize - self.file.as_ptr() as usize;
                 let bytes = start..start + size_of_val(values);
-                Arc::new(MappedRows { file: self.file, bytes })
+                Arc::new(MappedRows { file: Arc::clone(&self.file), bytes })
             }
         };
         Ok((rows, columns))
@@ -170,6 +170,48 @@ impl Source {
         read().map_err(|fault: Fault| fault.at(&self.path))
     }
 
+    /// An array of whole numbers, such as ids, and its shape; any integer type, exactly.
+    ///
+    /// The array is chosen as by [`matrix`](Self::matrix); it may have any number of dimensions.
+    ///
+    /// # Errors
+    /// As [`mask`](Self::mask); [`Error::Format`] where the array is of another type, or has a number below 0.
+    ///
+    /// ```
+    /// use attractor::io::{Array, ArrayData, Source, write};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("ids.npy");
+    /// write(&path, &[Array { name: "", shape: vec![2], data: ArrayData::U64(&[7, u64::MAX]) }])?;
+    /// assert_eq!(Source::open(&path)?.integers(&["ids"])?, (vec![7, u64::MAX], vec![2]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn integers(&self, names: &[&str]) -> Result<(Vec<u64>, Vec<usize>)> {
+        let read = || {
+            let (layout, values) = match self.locate(names)? {
+                Some((layout, bytes)) => {
+                    let values = layout.read::<i128>(bytes)?;
+                    (layout, values)
+                }
+                None => npz::read(&self.file, names)?,
+            };
+            if !layout.dtype.is_whole() {
+                return Err(Fault::new("the array holds no whole numbers", "save it as an integer type"));
+            }
+            let whole = |(at, value): (usize, &i128)| {
+                let problem = || format!("has {value} at position {at}");
+                u64::try_from(*value).map_err(|_| Fault::new(problem(), "no number may be below 0"))
+            };
+            Ok((values.iter().enumerate().map(whole).collect::<Checked<_>>()?, layout.shape))
+        };
+        read().map_err(|fault: Fault| fault.at(&self.path))
+    }
+
+    /// All bytes of the file.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.file
+    }
+
     /// Values, rows and columns.
     fn read_matrix(&self, names: &[&str]) -> Checked<(Cow<'_, [f32]>, usize, usize)> {
         let (layout, values) = self.read_values(names)?;
@@ -199,7 +241,7 @@ impl Source {
 
 /// Rows in a mapped file.
 struct MappedRows {
-    file: Mmap,
+    file: Arc<Mmap>,
     bytes: Range<usize>,
 }
 
@@ -339,6 +381,20 @@ mod tests {
             assert!(message.contains(&format!("has {} dimensions", shape.len())), "{message}");
             assert_eq!(source.values(&[]).unwrap(), (values[..count].into(), shape.to_vec()));
             assert_eq!(source.mask(&[]).unwrap(), (vec![true; count], shape.to_vec()));
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_read_exactly_and_others_refused() {
+        for suffix in SUFFIXES {
+            let (_directory, source) = saved(suffix, &[2], ArrayData::U64(&[u64::MAX, (1 << 53) + 1]));
+            assert_eq!(source.integers(&["a"]).unwrap(), (vec![u64::MAX, (1 << 53) + 1], vec![2]));
+            let (_directory, source) = saved(suffix, &[2, 1], ArrayData::I64(&[i64::MAX, 0]));
+            assert_eq!(source.integers(&[]).unwrap(), (vec![i64::MAX as u64, 0], vec![2, 1]));
+            let (_directory, source) = saved(suffix, &[2], ArrayData::I64(&[3, -4]));
+            assert!(source.integers(&[]).unwrap_err().to_string().contains("-4 at position 1"));
+            let (_directory, source) = saved(suffix, &[1], ArrayData::F64(&[1.0]));
+            assert!(source.integers(&[]).unwrap_err().to_string().contains("no whole numbers"));
         }
     }
 

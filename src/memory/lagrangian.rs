@@ -247,7 +247,13 @@ impl LagrangianMemory {
             return Err(Error::EmptyMemory);
         }
         let largest = self.patterns.as_slice().iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-        let limits = Limits { patterns: self.len(), dim: self.dim(), similarity: Similarity::Dot, largest };
+        let limits = Limits {
+            patterns: self.len(),
+            live: self.len(),
+            dim: self.dim(),
+            similarity: Similarity::Dot,
+            largest,
+        };
         limits.check(queries, mask)?;
         measure(queries, "queries", Similarity::Dot)?;
         Ok(limits)

@@ -19,6 +19,7 @@ mod universal;
 
 pub use beta::{Beta, BetaChoice};
 pub use binary::{BinaryMemory, BinarySettings, Order};
+pub(crate) use dense::check_patterns;
 pub use dense::{Builder, DenseMemory};
 pub use energy::{Energy, EnergySettings, Entry};
 pub use explain::{Explanation, Suspect, Verdict, explain};

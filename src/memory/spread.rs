@@ -107,7 +107,8 @@ impl SpreadMemory {
     /// What queries and options are held against.
     fn limits(&self) -> Limits {
         let largest = self.parts.iter().map(|part| part.limits().largest).fold(0.0, f32::max);
-        Limits { patterns: self.len(), dim: self.dim(), similarity: self.similarity, largest }
+        let live = self.parts.iter().map(DenseMemory::live).sum();
+        Limits { patterns: self.len(), live, dim: self.dim(), similarity: self.similarity, largest }
     }
 
     /// The energy's form over all eligible patterns.

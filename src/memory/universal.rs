@@ -334,7 +334,8 @@ impl Memory for UniversalMemory {
         let beta = options.beta.unwrap_or(self.beta);
         check_beta(beta)?;
         let largest = self.stored.patterns.as_slice().iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-        let limits = Limits { patterns: self.len(), dim: d, similarity: Similarity::Dot, largest };
+        let limits =
+            Limits { patterns: self.len(), live: self.len(), dim: d, similarity: Similarity::Dot, largest };
         limits.check(&rows, options.mask)?;
         let plan = limits.plan(options, b)?;
         let kept = options.mask.map(eligible).transpose()?;

@@ -6,10 +6,7 @@
 //! 3 (dot); its L2 form is mean-shift on a Gaussian kernel density. Shapes: states `[b, d]`, patterns `[n, d]`, values `[n, v]`.
 
 use super::{Similarity, Term};
-use crate::{
-    Device, Error, Result, Rows, cpu, gpu,
-    tensor::{GpuShard, Shards},
-};
+use crate::{Device, Error, Result, Rows, cpu, gpu, tensor::Shards};
 use std::sync::Arc;
 
 /// Told of work done from time to time: `(done, total)`. On a GPU once per thousand queries or so.
@@ -65,20 +62,76 @@ impl Terms {
     pub(crate) fn upload(terms: Vec<Term>, patterns: &Shards) -> Result<Self> {
         match patterns.device() {
             Device::Cpu => Ok(Self::Cpu(terms)),
-            Device::Gpu(context) => Ok(Self::Gpu(GpuTerms::new(context, terms, patterns)?)),
+            Device::Gpu(context) => Ok(Self::Gpu(GpuTerms::new(context, &terms, patterns)?)),
+        }
+    }
+
+    /// Takes in the terms of the rows that the patterns have got last. After an error they are of no more use.
+    pub(crate) fn extend(&mut self, more: &[Term], patterns: &Shards) -> Result<()> {
+        match (self, patterns.device()) {
+            (Self::Cpu(terms), _) => {
+                terms.extend_from_slice(more);
+                Ok(())
+            }
+            (Self::Gpu(terms), Device::Gpu(context)) => terms.extend(context, more, patterns),
+            (Self::Gpu(_), Device::Cpu) => Err(misplaced()),
+        }
+    }
+
+    /// Puts another term in the place of that of pattern `at`. After an error they are of no more use.
+    pub(crate) fn set(&mut self, at: usize, term: Term, patterns: &Shards) -> Result<()> {
+        match (self, patterns.device()) {
+            (Self::Cpu(terms), _) => {
+                terms[at] = term;
+                Ok(())
+            }
+            (Self::Gpu(terms), Device::Gpu(context)) => terms.set(context, at, term, patterns),
+            (Self::Gpu(_), Device::Cpu) => Err(misplaced()),
         }
     }
 }
 
+fn misplaced() -> Error {
+    Error::Gpu { what: "recall".into(), message: "terms and patterns in different places".into() }
+}
+
 impl GpuTerms {
-    pub(crate) fn new(context: &Arc<gpu::Context>, mut terms: Vec<Term>, patterns: &Shards) -> Result<Self> {
+    pub(crate) fn new(context: &Arc<gpu::Context>, terms: &[Term], patterns: &Shards) -> Result<Self> {
+        let mut new = Self { resident: Vec::new(), overflow: Vec::new(), first_overflow: 0 };
+        new.extend(context, terms, patterns)?;
+        Ok(new)
+    }
+
+    /// Takes in the terms of the last rows of the patterns.
+    fn extend(&mut self, context: &Arc<gpu::Context>, more: &[Term], patterns: &Shards) -> Result<()> {
+        let start = patterns.rows() - more.len();
         let shards = patterns.gpu_shards();
-        let first_overflow = shards.last().map_or(0, |s| s.first + s.rows);
-        let overflow = terms.split_off(first_overflow);
-        let of_shard =
-            |s: &GpuShard| context.upload("terms", bytemuck::cast_slice(&terms[s.first..s.first + s.rows]));
-        let resident = shards.iter().map(of_shard).collect::<Result<_>>()?;
-        Ok(Self { resident, overflow, first_overflow })
+        for (i, shard) in shards.iter().enumerate() {
+            if i == self.resident.len() {
+                // As much room to grow as the shard itself has.
+                let bytes = (shard.capacity() * size_of::<Term>()) as u64;
+                self.resident.push(context.storage_for_host("terms", bytes)?);
+            }
+            let (from, end) = (start.max(shard.first), shard.first + shard.rows);
+            if from < end {
+                let offset = ((from - shard.first) * size_of::<Term>()) as u64;
+                let bytes = bytemuck::cast_slice(&more[from - start..end - start]);
+                context.write(&self.resident[i], offset, bytes)?;
+            }
+        }
+        self.first_overflow = shards.last().map_or(0, |s| s.first + s.rows);
+        self.overflow.extend_from_slice(&more[self.first_overflow.max(start) - start..]);
+        Ok(())
+    }
+
+    fn set(&mut self, context: &Arc<gpu::Context>, at: usize, term: Term, patterns: &Shards) -> Result<()> {
+        if at >= self.first_overflow {
+            self.overflow[at - self.first_overflow] = term;
+            return Ok(());
+        }
+        let i = patterns.gpu_shards().partition_point(|s| s.first + s.rows <= at);
+        let offset = (at - patterns.gpu_shards()[i].first) * size_of::<Term>();
+        context.write(&self.resident[i], offset as u64, bytemuck::bytes_of(&term))
     }
 }
 
@@ -286,10 +339,7 @@ pub(crate) fn descend(landscape: &Landscape<'_>, queries: &Rows<'_>, plan: &Plan
         (_, Terms::Cpu(terms)) => {
             cpu::descent::descend(&Landscape { patterns, terms: &terms[..], form }, queries, plan)
         }
-        (Device::Cpu, Terms::Gpu(_)) => Err(Error::Gpu {
-            what: "recall".into(),
-            message: "terms and patterns in different places".into(),
-        }),
+        (Device::Cpu, Terms::Gpu(_)) => Err(misplaced()),
     }
 }
 

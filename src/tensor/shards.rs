@@ -149,6 +149,13 @@ pub(crate) struct GpuShard {
     pub(crate) first: usize,
 }
 
+impl GpuShard {
+    /// Rows that the buffer has room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+}
+
 /// Rows per upload: bounds the staging memory to about 16 MiB.
 const UPLOAD_BYTES: usize = 16 << 20;
 
@@ -313,6 +320,52 @@ impl Shards {
         }
         self.rows += rows.rows();
         Ok(())
+    }
+
+    /// Some rows as f32, one after another, brought to the host where they are on a GPU. Their numbers ascend.
+    pub(crate) fn gather(&self, numbers: &[u32]) -> Result<Vec<f32>> {
+        let first_on_host = self.gpu.last().map_or(0, |s| s.first + s.rows);
+        let (on_gpu, on_host) = numbers.split_at(numbers.partition_point(|i| (*i as usize) < first_on_host));
+        let mut values = self.gather_gpu(on_gpu)?;
+        let shards = self.cpu_shards();
+        for &i in on_host {
+            let shard = &shards[shards.partition_point(|s| s.first + s.rows <= i as usize)];
+            let start = values.len();
+            values.resize(start + self.columns, 0.0);
+            let row = i as usize - shard.first;
+            shard.widen(row..row + 1, &mut values[start..]);
+        }
+        Ok(values)
+    }
+
+    fn gather_gpu(&self, numbers: &[u32]) -> Result<Vec<f32>> {
+        let Device::Gpu(context) = &self.device else { return Ok(Vec::new()) };
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let row_bytes = self.row_size();
+        let gathered = context.storage("gathered rows", (numbers.len() * row_bytes) as u64)?;
+        for (to, &i) in numbers.iter().enumerate() {
+            let shard = &self.gpu[self.gpu.partition_point(|s| s.first + s.rows <= i as usize)];
+            let from = (i as usize - shard.first) * row_bytes;
+            context.copy(
+                (&shard.buffer, from as u64),
+                (&gathered, (to * row_bytes) as u64),
+                row_bytes as u64,
+            );
+        }
+        let bytes = context.read(&[&gathered])?.concat();
+        let rows = bytes.chunks_exact(row_bytes);
+        Ok(match self.precision {
+            Precision::F32 => rows
+                .flat_map(|row| row.chunks_exact(4).take(self.columns))
+                .map(|v| f32::from_le_bytes([v[0], v[1], v[2], v[3]]))
+                .collect(),
+            Precision::F16 => rows
+                .flat_map(|row| row.chunks_exact(2).take(self.columns))
+                .map(|v| f16::from_le_bytes([v[0], v[1]]).to_f32())
+                .collect(),
+        })
     }
 
     fn append_cpu(&mut self, rows: &Rows<'_>) {

@@ -7,6 +7,7 @@ pub(crate) mod energy;
 pub(crate) mod explain;
 pub(crate) mod recall;
 pub(crate) mod reproduce;
+pub(crate) mod store;
 pub(crate) mod tune;
 
 use crate::{

@@ -59,7 +59,9 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     let recall = memory.recall_with(&rows, &options).map_err(|e| in_file(&files, e))?;
     let seconds = started.elapsed().as_secs_f64();
     drop(progress);
-    write(&arguments.out, &recall)?;
+    let shape = vec![recall.len(), recall.top_k];
+    let indices = Array { name: "indices", shape, data: ArrayData::U32(&recall.indices) };
+    write(&arguments.out, &recall, &[indices])?;
 
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
     let rate = recall.len() as f64 / seconds.max(1e-9);
@@ -120,8 +122,8 @@ fn read_clamp(path: &Path, b: usize, d: usize) -> Result<Vec<bool>> {
     Err(Failure::data(message))
 }
 
-/// Writes what the format of the file holds.
-fn write(path: &Path, recall: &Recall) -> Result<()> {
+/// Writes what the format of the file holds; `more` where that is several arrays.
+pub(super) fn write(path: &Path, recall: &Recall, more: &[Array<'_>]) -> Result<()> {
     let (b, d) = (recall.len(), recall.states.columns());
     let state = Array { name: "state", shape: vec![b, d], data: ArrayData::F32(recall.states.as_slice()) };
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
@@ -134,7 +136,6 @@ fn write(path: &Path, recall: &Recall) -> Result<()> {
         Array { name: "energy", shape: vec![b], data: ArrayData::F32(&recall.energy) },
         Array { name: "steps", shape: vec![b], data: ArrayData::U32(&recall.steps) },
         Array { name: "status", shape: vec![b], data: ArrayData::U8(&status) },
-        Array { name: "indices", shape: best.clone(), data: ArrayData::U32(&recall.indices) },
         Array { name: "weights", shape: best, data: ArrayData::F32(&recall.weights) },
         Array { name: "effective", shape: vec![b], data: ArrayData::F32(&recall.effective) },
     ];
@@ -149,6 +150,7 @@ fn write(path: &Path, recall: &Recall) -> Result<()> {
         let shape = vec![b, values.columns()];
         arrays.push(Array { name: "values", shape, data: ArrayData::F32(values.as_slice()) });
     }
+    arrays.extend_from_slice(more);
     Ok(io::write(path, &arrays)?)
 }
 

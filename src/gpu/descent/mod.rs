@@ -445,7 +445,11 @@ pub(crate) fn step(
     }
     let form = Form { similarity, beta, offset: 0.0 };
     let terms = terms(context, patterns, similarity)?;
-    context.copy(queries.buffer(), states.buffer());
+    context.copy(
+        (queries.buffer(), 0),
+        (states.buffer(), 0),
+        queries.buffer().bytes().min(states.buffer().bytes()),
+    );
     let batch = Batch::new(context, form, states.buffer(), [b, n, d], Precision::F32, d, None)?;
     let kept = context.storage("energy trace", b as u64 * 16)?;
     batch.queries.start(context, states.buffer(), d, beta, similarity, false)?;
@@ -546,7 +550,7 @@ impl<'a> Prepared<'a> {
         let similarity = Similarity::Dot;
         let mut patterns = Shards::new(&Device::Gpu(Arc::clone(context)), rows.columns(), precision)?;
         patterns.append(rows, None)?;
-        let terms = GpuTerms::new(context, vec![Term::new(similarity, 0.0); rows.rows()], &patterns)?;
+        let terms = GpuTerms::new(context, &vec![Term::new(similarity, 0.0); rows.rows()], &patterns)?;
         let form = Form { similarity, beta, offset: 0.0 };
         Ok(Self { context, patterns, terms, queries, form, strategy })
     }

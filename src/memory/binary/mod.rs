@@ -149,7 +149,7 @@ impl BinaryMemory {
 
 /// What queries of bits are held against.
 pub(super) fn bit_limits(patterns: usize, dim: usize) -> Limits {
-    Limits { patterns, dim, similarity: Similarity::Dot, largest: 1.0 }
+    Limits { patterns, live: patterns, dim, similarity: Similarity::Dot, largest: 1.0 }
 }
 
 /// The plan for a recall of bits: they move by 2 or not at all.

@@ -1,6 +1,6 @@
 //! Settings of a dense memory.
 
-use super::{DenseMemory, Sample};
+use super::{DenseMemory, Forgotten, Neighbours, Sample};
 use crate::{
     Device, Error, Precision, Result, Rows, ToRows,
     memory::Beta,
@@ -106,8 +106,10 @@ impl Builder {
             squared: Vec::new(),
             widest: 0.0,
             largest: 0.0,
+            forgotten: Forgotten::default(),
             sample: Sample::default(),
             terms: Mutex::new(None),
+            neighbours: Mutex::new(Neighbours::default()),
             choice: Mutex::new(None),
         })
     }

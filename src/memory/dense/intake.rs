@@ -1,14 +1,28 @@
 //! What is done with rows on their way into a memory.
 
-use crate::{Error, Result, Rows, ops::Similarity};
+use super::neighbours::Nearest;
+use crate::{Error, Precision, Result, Rows, ops::Similarity};
 use half::f16;
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// Largest squared length of a pattern or query, and largest `beta` times a similarity: beyond, scores
 /// leave the range in which f32 and the mask's sentinel are safe.
 pub(super) const LARGEST: f64 = 1e28;
 
+/// Rows that are ready to be stored.
+#[derive(Default)]
+pub(crate) struct Intake<'r> {
+    /// As they will be kept; `None` where there are none.
+    pub(super) rows: Option<Cow<'r, Rows<'r>>>,
+    pub(super) measured: Measured,
+    /// The memory's centre with them.
+    pub(super) centre: Option<Vec<f32>>,
+    pub(super) nearest: Vec<(u32, Nearest)>,
+}
+
 /// What is measured of a batch of rows on the way in.
+#[derive(Default)]
 pub(in crate::memory) struct Measured {
     pub(in crate::memory) squared: Vec<f32>,
     /// Largest coordinate.
@@ -43,6 +57,21 @@ pub(in crate::memory) fn measure(
     Ok(Measured { squared, largest })
 }
 
+/// Refuses rows that a memory of this kind could not store.
+pub(crate) fn check_patterns(rows: &Rows<'_>, similarity: Similarity, precision: Precision) -> Result<()> {
+    let largest = measure(rows, "patterns", similarity)?.largest;
+    if precision == Precision::F16 { check_f16(largest) } else { Ok(()) }
+}
+
+/// Refuses a largest value beyond f16.
+fn check_f16(largest: f32) -> Result<()> {
+    if largest > f16::MAX.to_f32() {
+        let want = format!("at most {} in f16; use f32 or scale the data down", f16::MAX);
+        return Err(Error::parameter("largest value", format!("{largest} (patterns)"), want));
+    }
+    Ok(())
+}
+
 /// Refuses values that were not given as they must be.
 pub(in crate::memory) fn check_values(rows: &Rows<'_>) -> Result<()> {
     if rows.columns() == 0 {
@@ -53,10 +82,7 @@ pub(in crate::memory) fn check_values(rows: &Rows<'_>) -> Result<()> {
 
 /// The nearest f16 to each value, widened again.
 pub(super) fn rounded_to_f16(rows: &Rows<'_>, largest: f32) -> Result<Rows<'static>> {
-    if largest > f16::MAX.to_f32() {
-        let want = format!("at most {} in f16; use f32 or scale the data down", f16::MAX);
-        return Err(Error::parameter("largest value", format!("{largest} (patterns)"), want));
-    }
+    check_f16(largest)?;
     let values: Vec<f32> = rows.as_slice().par_iter().map(|v| f16::from_f32(*v).to_f32()).collect();
     Rows::new(values, rows.columns())
 }

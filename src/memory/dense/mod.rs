@@ -1,15 +1,15 @@
 //! The dense memory with log-sum-exp energy.
 
 mod builder;
+mod forgotten;
 mod intake;
+mod neighbours;
 mod sample;
 
 pub use builder::Builder;
+pub(crate) use intake::check_patterns;
 
-use super::{
-    Beta, BetaChoice, Memory, Recall, RecallOptions,
-    beta::{Separations, choose},
-};
+use super::{Beta, BetaChoice, Memory, Recall, RecallOptions};
 use crate::{
     Device, Error, Precision, Result, Rows, ToRows,
     ops::{
@@ -18,19 +18,16 @@ use crate::{
     },
     tensor::{Shards, SharedRows},
 };
-use intake::{LARGEST, Measured, rounded_to_f16};
+use forgotten::Forgotten;
+use intake::{Intake, LARGEST, Measured, rounded_to_f16};
 pub(super) use intake::{check_values, far_centre, measure, shifted};
+use neighbours::Neighbours;
 use sample::Sample;
 pub(super) use sample::even_sample;
 use std::{
     borrow::Cow,
     sync::{Arc, Mutex, PoisonError},
 };
-
-/// Nearest patterns that the choice looks at one by one.
-const NEAREST: usize = 16;
-/// Multiply-adds that the choice may cost.
-const SAMPLE_WORK: usize = 10_000_000_000;
 
 /// A dense associative memory (modern Hopfield network): patterns `xi_k`, energy by log-sum-exp,
 /// update `x <- sum_k p_k xi_k` with `p = softmax(beta * similarity(x, xi))`.
@@ -72,9 +69,12 @@ pub struct DenseMemory {
     widest: f32,
     /// Largest coordinate of a pattern, as kept.
     largest: f32,
+    forgotten: Forgotten,
     sample: Sample,
-    /// Made at first use, dropped when patterns come.
+    /// Made at first use, then kept up to date.
     terms: Mutex<Option<Arc<Terms>>>,
+    neighbours: Mutex<Neighbours>,
+    /// Dropped when patterns come or go.
     choice: Mutex<Option<BetaChoice>>,
 }
 
@@ -145,65 +145,6 @@ impl DenseMemory {
         Ok(choice)
     }
 
-    fn choose_beta(&self) -> Result<BetaChoice> {
-        let (n, d) = (self.len(), self.dim());
-        if n == 0 {
-            return Err(Error::EmptyMemory);
-        }
-        let affordable = (SAMPLE_WORK / (n * d)).max(64);
-        let every = self.sample.indices.len().div_ceil(affordable);
-        let indices: Vec<u32> = self.sample.indices.iter().copied().step_by(every).collect();
-        let rows: Vec<f32> = self.sample.rows.chunks_exact(d).step_by(every).flatten().copied().collect();
-        let top_k = (NEAREST + 1).min(n);
-        let form = Form { similarity: self.similarity, beta: 1.0, offset: 0.0 };
-        let terms = self.terms(None)?;
-        let landscape = Landscape { patterns: &self.patterns, terms: &*terms, form };
-        let plan = Plan::evaluation(top_k);
-        let found = descend(&landscape, &Rows::new(rows, d)?, &plan)?;
-        let lists = found.indices.chunks_exact(top_k).zip(found.scores.chunks_exact(top_k));
-        let sample: Vec<Separations> = lists
-            .zip(&indices)
-            .map(|((of, scores), own)| {
-                let others = of.iter().zip(scores).filter(|(k, _)| *k != own);
-                let separations: Vec<f64> =
-                    others.map(|(k, score)| self.separation(*own, *k, *score)).collect();
-                let farther = n - 1 - separations.len().min(n - 1);
-                Separations::new(separations, farther)
-            })
-            .collect();
-        Ok(choose(&sample, self.reach(f64::from(self.widest))))
-    }
-
-    /// How much more similar a sampled pattern is to itself than to another: exactly, where the other is
-    /// in the sample too (all are, where few are stored), else from its score; 0 where that cannot tell
-    /// the two apart.
-    fn separation(&self, own: u32, other: u32, score: f32) -> f64 {
-        let row = |k: u32| -> Option<Vec<f64>> {
-            let at = self.sample.indices.binary_search(&k).ok()?;
-            let row = &self.sample.rows[at * self.dim()..(at + 1) * self.dim()];
-            Some(row.iter().map(|v| f64::from(*v)).collect())
-        };
-        let (to_itself, to_other, least) = match (row(own), row(other)) {
-            (Some(x), Some(xi)) => {
-                let similarity = |xi: &[f64]| crate::reference::of_pair(&x, xi, self.similarity);
-                (similarity(&x), similarity(&xi), 1e-12)
-            }
-            _ => {
-                let squared = f64::from(self.squared[own as usize]);
-                let to_itself = match self.similarity {
-                    // Scores leave out what is the same for all patterns.
-                    Similarity::L2 => 0.5 * squared,
-                    Similarity::Dot => squared,
-                    Similarity::Cosine => 1.0,
-                    Similarity::L1 => 0.0,
-                };
-                (to_itself, f64::from(score), 2e-6)
-            }
-        };
-        let separation = to_itself - to_other;
-        if separation.abs() > least * to_itself.abs().max(to_other.abs()) { separation } else { 0.0 }
-    }
-
     /// One update of states `[b, d]`, and their energies before it `[b]`, in one pass over the patterns: for
     /// programs that bring a loop of their own. [`Memory::recall`] is this until nothing moves, without
     /// a way back to the host in between, and then a look at where the states are.
@@ -227,8 +168,14 @@ impl DenseMemory {
 
     /// Stores patterns, `shared` being the same rows without a need to copy them.
     fn add(&mut self, rows: &Rows<'_>, shared: Option<SharedRows>) -> Result<()> {
+        let intake = self.prepare(rows)?;
+        self.take(intake, shared)
+    }
+
+    /// Makes rows ready to be stored: all checks, and all work that goes to several threads.
+    pub(crate) fn prepare<'r>(&self, rows: &'r Rows<'r>) -> Result<Intake<'r>> {
         if rows.rows() == 0 {
-            return Ok(());
+            return Ok(Intake::default());
         }
         if rows.columns() != self.dim() {
             return Err(Error::dimension(
@@ -241,11 +188,12 @@ impl DenseMemory {
         // In f16 the stored values are those given, rounded, whatever their offset.
         let half = self.patterns.precision() == Precision::F16;
         let movable = matches!(self.similarity, Similarity::L2 | Similarity::L1) && !half;
-        if self.is_empty() && movable {
-            self.centre = far_centre(rows, &measured.squared);
-        }
+        let centre = match self.is_empty() && movable {
+            true => far_centre(rows, &measured.squared),
+            false => self.centre.clone(),
+        };
         // Rows as they will be kept; what is measured is that of the kept values.
-        let mut kept = self.inward(rows)?;
+        let mut kept = inward(rows, centre.as_deref())?;
         if let Cow::Owned(moved) = &kept {
             measured = measure(moved, "patterns", self.similarity)?;
         }
@@ -254,12 +202,33 @@ impl DenseMemory {
             measured = measure(&rounded, "patterns", self.similarity)?;
             kept = Cow::Owned(rounded);
         }
+        let nearest = self.nearest_of(&kept)?;
+        Ok(Intake { rows: Some(kept), measured, centre, nearest })
+    }
+
+    /// Stores what has been prepared since this memory was last changed, `shared` being the same rows without a
+    /// need to copy them. Costs in proportion to the rows, and waits for no thread.
+    ///
+    /// # Errors
+    /// Faults of the device; nothing is stored then.
+    pub(crate) fn take(&mut self, intake: Intake<'_>, shared: Option<SharedRows>) -> Result<()> {
+        let Intake { rows: Some(kept), measured, centre, nearest } = intake else { return Ok(()) };
         self.patterns.append(&kept, shared.filter(|_| matches!(kept, Cow::Borrowed(_))))?;
+        self.centre = centre;
         self.sample.take(&kept, self.squared.len());
         self.widest = measured.squared.iter().copied().fold(self.widest, f32::max);
         self.largest = self.largest.max(measured.largest);
+        let similarity = self.similarity;
+        let new: Vec<Term> = measured.squared.iter().map(|s| Term::new(similarity, *s)).collect();
         self.squared.extend(measured.squared);
-        self.forget_derived();
+        let terms = self.terms.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let extended = |terms: &mut Terms| terms.extend(&new, &self.patterns).is_ok();
+        // No recall holds them while this memory is changed.
+        if !terms.as_mut().and_then(Arc::get_mut).is_some_and(extended) {
+            *terms = None;
+        }
+        self.neighbours.get_mut().unwrap_or_else(PoisonError::into_inner).merge(nearest);
+        *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 
@@ -314,26 +283,18 @@ impl DenseMemory {
         let left = self.len() - rows;
         self.patterns.truncate_gpu(left);
         self.squared.truncate(left);
-        self.sample.truncate(left, self.dim());
-        self.forget_derived();
-    }
-
-    fn forget_derived(&mut self) {
+        self.sample.retain(self.patterns.columns(), |i| (i as usize) < left);
         *self.terms.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.neighbours.get_mut().unwrap_or_else(PoisonError::into_inner) = Neighbours::default();
         *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The rows as this memory holds them.
-    fn inward<'r>(&self, rows: &'r Rows<'r>) -> Result<Cow<'r, Rows<'r>>> {
-        match &self.centre {
-            Some(centre) => Ok(Cow::Owned(shifted(rows, centre)?)),
-            None => Ok(Cow::Borrowed(rows)),
-        }
-    }
-
-    /// Terms of all patterns, those outside of the mask hidden.
+    /// Terms of all patterns, those that are forgotten or outside of the mask hidden.
     fn terms(&self, mask: Option<&[bool]>) -> Result<Arc<Terms>> {
-        let of = |i: usize| Term::new(self.similarity, self.squared[i]);
+        let of = |i: usize| {
+            let term = Term::new(self.similarity, self.squared[i]);
+            if self.forgotten.has(i) { term.masked() } else { term }
+        };
         if let Some(mask) = mask {
             let terms = (0..self.len()).map(|i| if mask[i] { of(i) } else { of(i).masked() }).collect();
             return Ok(Arc::new(Terms::upload(terms, &self.patterns)?));
@@ -360,7 +321,7 @@ impl DenseMemory {
     fn form(&self, beta: f32, mask: Option<&[bool]>, queries: &Measured) -> Result<Form> {
         let (count, widest) = self.eligible(mask);
         if count == 0 {
-            return Err(Error::NoEligiblePattern { patterns: self.len() });
+            return Err(Error::NoEligiblePattern { patterns: self.live() });
         }
         let longest = f64::from(queries.squared.iter().copied().fold(widest, f32::max));
         let reach = self.reach(longest);
@@ -375,13 +336,14 @@ impl DenseMemory {
     /// What queries and options are held against.
     pub(super) fn limits(&self) -> Limits {
         let Self { similarity, largest, .. } = *self;
-        Limits { patterns: self.len(), dim: self.dim(), similarity, largest }
+        Limits { patterns: self.len(), live: self.live(), dim: self.dim(), similarity, largest }
     }
 
     /// Eligible patterns, and the largest squared length among them.
     pub(super) fn eligible(&self, mask: Option<&[bool]>) -> (usize, f32) {
-        let Some(mask) = mask else { return (self.len(), self.widest) };
-        let eligible = || mask.iter().zip(&self.squared).filter(|(m, _)| **m).map(|(_, s)| *s);
+        let Some(mask) = mask else { return (self.live(), self.widest) };
+        let answers = |i: &usize| mask[*i] && !self.forgotten.has(*i);
+        let eligible = || (0..self.len()).filter(answers).map(|i| self.squared[i]);
         (eligible().count(), eligible().fold(0.0, f32::max))
     }
 
@@ -396,7 +358,7 @@ impl DenseMemory {
     ) -> Result<Outcome> {
         let mut outcome = self.run(queries, Some(beta), mask, plan)?.0;
         let top_k = outcome.indices.len() / queries.rows().max(1);
-        let inward = self.inward(queries)?;
+        let inward = inward(queries, self.centre.as_deref())?;
         for (i, x) in inward.iter().enumerate() {
             // What is the same for all patterns here is not so elsewhere: their centres differ.
             let squared: f64 = x.iter().map(|v| f64::from(*v).powi(2)).sum();
@@ -418,7 +380,7 @@ impl DenseMemory {
         mask: Option<&[bool]>,
         plan: &Plan<'_>,
     ) -> Result<(Outcome, f32)> {
-        if self.is_empty() {
+        if self.live() == 0 {
             return Err(Error::EmptyMemory);
         }
         self.limits().check(queries, mask)?;
@@ -431,7 +393,7 @@ impl DenseMemory {
             return Ok((Outcome::default(), beta));
         }
         let mut measured = measure(queries, "queries", self.similarity)?;
-        let inward = self.inward(queries)?;
+        let inward = inward(queries, self.centre.as_deref())?;
         if let Cow::Owned(moved) = &inward {
             measured = measure(moved, "queries", self.similarity)?;
         }
@@ -439,6 +401,9 @@ impl DenseMemory {
         let terms = self.terms(mask)?;
         let landscape = Landscape { patterns: &self.patterns, terms: &*terms, form };
         let mut outcome = descend(&landscape, &inward, plan)?;
+        if let Some(mask) = mask {
+            self.fill(&mut outcome.indices, mask, plan.top_k);
+        }
         if let Some(centre) = &self.centre {
             plan.outward(&mut outcome.states, queries, centre);
         }
@@ -449,6 +414,8 @@ impl DenseMemory {
 /// What queries and the options of a recall are held against.
 pub(super) struct Limits {
     pub(super) patterns: usize,
+    /// How many of them are not forgotten.
+    pub(super) live: usize,
     pub(super) dim: usize,
     pub(super) similarity: Similarity,
     /// Largest stored coordinate.
@@ -482,9 +449,9 @@ impl Limits {
             let want = format!("above 0 and at most {most} for {}", self.similarity);
             return Err(Error::parameter("step size", options.step_size, want));
         }
-        let top_k = options.top_k.unwrap_or(5.min(self.patterns));
-        if top_k > self.patterns {
-            let want = format!("at most the {} stored patterns", self.patterns);
+        let top_k = options.top_k.unwrap_or(5.min(self.live));
+        if top_k > self.live {
+            let want = format!("at most the {} stored patterns", self.live);
             return Err(Error::parameter("top_k", top_k, want));
         }
         if let Some(clamp) = options.clamp.filter(|c| c.len() != d && c.len() != b * d) {
@@ -502,6 +469,14 @@ impl Limits {
             values: None,
             progress: options.progress,
         })
+    }
+}
+
+/// The rows as a memory with this centre holds them.
+fn inward<'r>(rows: &'r Rows<'r>, centre: Option<&[f32]>) -> Result<Cow<'r, Rows<'r>>> {
+    match centre {
+        Some(centre) => Ok(Cow::Owned(shifted(rows, centre)?)),
+        None => Ok(Cow::Borrowed(rows)),
     }
 }
 

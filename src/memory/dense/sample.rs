@@ -43,9 +43,32 @@ impl Sample {
         }
     }
 
-    /// Forgets the rows from `rows` on.
-    pub(super) fn truncate(&mut self, rows: usize, d: usize) {
-        self.indices.retain(|i| (*i as usize) < rows);
-        self.rows.truncate(self.indices.len() * d);
+    /// An even sample of the rows with these numbers, which `read` gives.
+    pub(super) fn of(
+        numbers: &[u32],
+        read: impl FnOnce(&[u32]) -> crate::Result<Vec<f32>>,
+    ) -> crate::Result<Self> {
+        let stride = numbers.len().div_ceil(SAMPLE).max(1);
+        let indices: Vec<u32> = numbers.iter().copied().step_by(stride).collect();
+        let rows = read(&indices)?;
+        Ok(Self { rows, indices, stride })
+    }
+
+    /// Whether too little is left of it to stand for `live` rows.
+    pub(super) fn is_thin(&self, live: usize) -> bool {
+        self.indices.len() < live.min(SAMPLE).div_ceil(4)
+    }
+
+    /// The row with this number, where it is in the sample; `d` columns.
+    pub(super) fn row(&self, number: u32, d: usize) -> Option<&[f32]> {
+        let at = self.indices.binary_search(&number).ok()?;
+        Some(&self.rows[at * d..(at + 1) * d])
+    }
+
+    /// Keeps only rows whose numbers pass.
+    pub(super) fn retain(&mut self, d: usize, mut keep: impl FnMut(u32) -> bool) {
+        let kept = self.indices.iter().zip(self.rows.chunks_exact(d)).filter(|(i, _)| keep(**i));
+        let (indices, rows): (Vec<u32>, Vec<&[f32]>) = kept.unzip();
+        (self.rows, self.indices) = (rows.concat(), indices);
     }
 }

@@ -216,7 +216,7 @@ impl SparseMemory {
 
     fn limits(&self) -> Limits {
         let similarity = self.settings.similarity;
-        Limits { patterns: self.len(), dim: self.dim(), similarity, largest: self.largest }
+        Limits { patterns: self.len(), live: self.len(), dim: self.dim(), similarity, largest: self.largest }
     }
 
     /// The memory as the loop sees it, with hidden patterns.

@@ -1,0 +1,161 @@
+//! Arguments of `attractor store`.
+
+use super::{Common, step_size, tolerance};
+use attractor::{Precision, memory::Beta, ops::Similarity};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// What all of them say about their files.
+const FILES: &str = "FILE is a safetensors file; beside it lie FILE.journal with the latest changes and FILE.lock, and the \
+three belong together (after `store compact` FILE alone is the store). A change is on the disk when its command \
+ends. One program at a time may change a store, any number may read it.
+
+Ids are whole numbers or strings, one kind for a store. IDS is a .npy (.npz, .safetensors: `ids`) of integers, a .txt \
+with one id per line, or a .json list. Payloads are lines of text, one per pattern, from a .txt or .jsonl file.";
+
+#[derive(Subcommand)]
+pub(crate) enum Store {
+    /// Make a new store
+    #[command(after_help = FILES)]
+    Create(Create),
+    /// Store more patterns, or replace some
+    #[command(after_help = FILES)]
+    Add(Add),
+    /// Forget patterns by their ids
+    #[command(after_help = FILES)]
+    Forget(Forget),
+    /// Say what a store holds
+    Info(Info),
+    /// Complete queries, and say which patterns they are
+    #[command(after_help = FILES)]
+    Recall(Recall),
+    /// Write the file anew, without what has been forgotten, and end the journal
+    Compact(Compact),
+}
+
+/// Patterns with what belongs to them.
+#[derive(Args)]
+pub(crate) struct Batch {
+    /// Patterns to store, [n, d]
+    #[arg(long, value_name = "P")]
+    pub(crate) patterns: PathBuf,
+    /// Their ids, [n] [default: numbers that count on from the largest]
+    #[arg(long, value_name = "IDS")]
+    pub(crate) ids: Option<PathBuf>,
+    /// Their payloads, one line each
+    #[arg(long, value_name = "F")]
+    pub(crate) payloads: Option<PathBuf>,
+}
+
+/// How a command reports.
+#[derive(Args)]
+pub(crate) struct Report {
+    /// Print a summary as JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but errors (and JSON where asked for)
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Create {
+    /// The store to make, a .safetensors file
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) batch: Batch,
+    /// How queries and patterns are compared: l2, dot, cosine or l1
+    #[arg(long, default_value_t = Similarity::L2, value_name = "SIM")]
+    pub(crate) similarity: Similarity,
+    /// Inverse temperature: a number that multiplies the similarity, or auto
+    #[arg(long, default_value = "auto", allow_negative_numbers = true, value_name = "F")]
+    pub(crate) beta: Beta,
+    /// How patterns are kept: f32 or f16
+    #[arg(long, default_value_t = Precision::F32, value_name = "T")]
+    pub(crate) precision: Precision,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+#[derive(Args)]
+pub(crate) struct Add {
+    /// The store
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) batch: Batch,
+    /// Put patterns in place of those that have their ids, where there are any
+    #[arg(long, requires = "ids")]
+    pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+#[derive(Args)]
+pub(crate) struct Forget {
+    /// The store
+    pub(crate) file: PathBuf,
+    /// Ids of the patterns to forget
+    #[arg(long, value_name = "IDS", required_unless_present = "id")]
+    pub(crate) ids: Option<PathBuf>,
+    /// An id; may be given several times
+    #[arg(long, value_name = "X")]
+    pub(crate) id: Vec<String>,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+#[derive(Args)]
+pub(crate) struct Info {
+    /// The store
+    pub(crate) file: PathBuf,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Recall {
+    /// The store
+    pub(crate) file: PathBuf,
+    /// Queries to complete, [b, d]
+    #[arg(long, value_name = "Q")]
+    pub(crate) queries: PathBuf,
+    /// Results: .npy gets the final states [b, d]; .npz and .safetensors get state, energy, steps, status (0 converged,
+    /// 1 all steps made), effective, and of the K best patterns weights [b, k] and ids: u64 [b, k], or strings as
+    /// UTF-8 bytes u8 [b, k, w], filled up with zeros (in Python: ids.view("S" + str(w))[..., 0])
+    #[arg(long, value_name = "O")]
+    pub(crate) out: PathBuf,
+    /// How many of the best patterns to report per query
+    #[arg(long, default_value_t = 5, value_name = "K")]
+    pub(crate) top_k: usize,
+    /// Inverse temperature of this recall: a number, or auto [default: that of the store]
+    #[arg(long, allow_negative_numbers = true, value_name = "F")]
+    pub(crate) beta: Option<Beta>,
+    /// Most updates of a state
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) steps: u32,
+    /// A state has converged when no coordinate changes by more; 0 makes exactly --steps updates
+    /// [default: a millionth of the largest stored value, a common offset left out]
+    #[arg(long, value_parser = tolerance, allow_negative_numbers = true, value_name = "F")]
+    pub(crate) tol: Option<f32>,
+    /// Share of the way to its update that a state goes
+    #[arg(long, default_value_t = 1.0, value_parser = step_size, allow_negative_numbers = true, value_name = "A")]
+    pub(crate) step_size: f32,
+    /// Ids of the patterns that may answer [default: all]
+    #[arg(long, value_name = "IDS")]
+    pub(crate) among: Option<PathBuf>,
+    /// Also write the payloads of the best patterns: `payloads` u8 [b, k, w], filled up with zeros, and
+    /// `payload_lengths` u64 [b, k]
+    #[arg(long)]
+    pub(crate) payloads: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Args)]
+pub(crate) struct Compact {
+    /// The store
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}

@@ -1,0 +1,37 @@
+//! `attractor store add`
+
+use super::{lists, report};
+use crate::{
+    arguments::store::{self, Add},
+    failure::{Result, in_file},
+};
+use attractor::{
+    io::Source,
+    store::{Batch, Ledger},
+};
+use std::path::Path;
+
+pub(super) fn run(arguments: &Add) -> Result<()> {
+    let source = Source::open(&arguments.batch.patterns)?;
+    let rows = source.matrix(&["patterns", "state", "states"])?;
+    let mut ledger = Ledger::open(&arguments.file)?;
+    let kind = ledger.info().settings.ids;
+    let ids = arguments.batch.ids.as_deref().map(|path| lists::ids(path, Some(kind))).transpose()?;
+    let payloads = arguments.batch.payloads.as_deref().map(lists::payloads).transpose()?.unwrap_or_default();
+    let mut batch = Batch::new(&rows).payloads(&payloads);
+    if let Some(ids) = &ids {
+        batch = batch.ids(ids);
+    }
+    let stored = if arguments.replace { ledger.replace(batch) } else { ledger.add(batch) };
+    let count = stored.map_err(|e| in_file(&files(&arguments.batch), e))?.len();
+    report(&arguments.report, &arguments.file, &ledger.info(), "stored", count)
+}
+
+/// The files of a batch by their roles.
+pub(super) fn files(batch: &store::Batch) -> [(&'static str, Option<&Path>); 3] {
+    [
+        ("patterns", Some(batch.patterns.as_path())),
+        ("payloads", batch.payloads.as_deref()),
+        ("id", batch.ids.as_deref()),
+    ]
+}

@@ -1,0 +1,32 @@
+//! `attractor store create`
+
+use super::{lists, report};
+use crate::{
+    arguments::store::Create,
+    failure::{Result, in_file},
+};
+use attractor::{
+    io::Source,
+    store::{Batch, Id, IdKind, Ledger, Settings},
+};
+
+pub(super) fn run(arguments: &Create) -> Result<()> {
+    let source = Source::open(&arguments.batch.patterns)?;
+    let rows = source.matrix(&["patterns", "state", "states"])?;
+    let ids = arguments.batch.ids.as_deref().map(|path| lists::ids(path, None)).transpose()?;
+    let payloads = arguments.batch.payloads.as_deref().map(lists::payloads).transpose()?.unwrap_or_default();
+    let kind = ids.as_ref().and_then(|ids| ids.first()).map_or(IdKind::Number, Id::kind);
+    let settings = Settings {
+        similarity: arguments.similarity,
+        beta: arguments.beta,
+        precision: arguments.precision,
+        ids: kind,
+    };
+    let mut batch = Batch::new(&rows).payloads(&payloads);
+    if let Some(ids) = &ids {
+        batch = batch.ids(ids);
+    }
+    let files = super::add::files(&arguments.batch);
+    let ledger = Ledger::create(&arguments.file, settings, batch).map_err(|e| in_file(&files, e))?;
+    report(&arguments.report, &arguments.file, &ledger.info(), "stored", rows.rows())
+}

@@ -1,0 +1,19 @@
+//! `attractor store forget`
+
+use super::{lists, report};
+use crate::{arguments::store::Forget, failure::Result};
+use attractor::store::{Id, Ledger};
+
+pub(super) fn run(arguments: &Forget) -> Result<()> {
+    let mut ledger = Ledger::open(&arguments.file)?;
+    let kind = ledger.info().settings.ids;
+    let mut ids = match &arguments.ids {
+        Some(path) => lists::ids(path, Some(kind))?,
+        None => Vec::new(),
+    };
+    for id in &arguments.id {
+        ids.push(Id::parse(id, kind)?);
+    }
+    ledger.forget(&ids)?;
+    report(&arguments.report, &arguments.file, &ledger.info(), "forgotten", ids.len())
+}

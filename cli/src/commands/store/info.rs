@@ -1,0 +1,26 @@
+//! `attractor store info`
+
+use super::summary;
+use crate::{arguments::store::Info, failure::Result, output::line};
+use attractor::store::Ledger;
+
+pub(super) fn run(arguments: &Info) -> Result<()> {
+    let info = Ledger::open_read_only(&arguments.file)?.info();
+    let summary = summary(&arguments.file, &info);
+    if arguments.json {
+        return line(&format!("{summary:#}"));
+    }
+    line(&format!("{} patterns of {} values in {}", info.patterns, info.dim, arguments.file.display()))?;
+    let settings = &info.settings;
+    line(&format!(
+        "similarity {}, beta {}, {}, ids {}",
+        settings.similarity,
+        summary["beta"].as_str().map_or_else(|| summary["beta"].to_string(), str::to_owned),
+        settings.precision,
+        settings.ids
+    ))?;
+    line(&format!(
+        "file {} bytes, written {} times; journal {} bytes; {} slots empty",
+        info.file_bytes, info.generation, info.journal_bytes, info.empty
+    ))
+}

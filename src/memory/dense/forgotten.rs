@@ -1,0 +1,134 @@
+//! Patterns that are stored no more. Their rows stay where they are, hidden from every recall, so that
+//! forgetting costs in proportion to what is forgotten and the numbers of the others stay.
+
+use super::DenseMemory;
+use crate::{Error, Result, memory::Memory, ops::Term};
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError},
+};
+
+/// Which rows are forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Forgotten {
+    /// As long as it has to be: rows beyond are not forgotten.
+    flags: Vec<bool>,
+    pub(super) count: usize,
+}
+
+impl Forgotten {
+    pub(super) fn has(&self, i: usize) -> bool {
+        self.flags.get(i).copied().unwrap_or(false)
+    }
+
+    /// Marks a row, one of `rows`.
+    fn mark(&mut self, i: usize, rows: usize) {
+        if self.flags.len() < rows {
+            self.flags.resize(rows, false);
+        }
+        self.flags[i] = true;
+        self.count += 1;
+    }
+}
+
+impl DenseMemory {
+    /// Forgets patterns by their numbers, as [`Recall::indices`](crate::memory::Recall) has them: no recall
+    /// returns them any more, and neither energies nor the automatic `beta` count them. Costs in
+    /// proportion to how many they are.
+    ///
+    /// The other patterns keep their numbers: [`Memory::len`], masks and values go on counting the rows of forgotten
+    /// patterns. A memory built anew from the others has that room back.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] for a number that is beyond the stored patterns, forgotten already or there
+    /// twice; nothing is forgotten then. Faults of the device, in spite of which the patterns are forgotten.
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let mut memory = DenseMemory::new(&[[0.0, 1.0], [1.0, 0.0], [0.9, 0.1]])?;
+    /// memory.forget(&[1])?;
+    /// assert_eq!((memory.len(), memory.live()), (3, 2));
+    /// assert_eq!(memory.recall(&[1.0, 0.0])?.indices[0], 2);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn forget(&mut self, numbers: &[u32]) -> Result<()> {
+        let mut seen = HashSet::with_capacity(numbers.len());
+        for &i in numbers {
+            if i as usize >= self.len() || self.is_forgotten(i) || !seen.insert(i) {
+                let want = format!("that of one of the {} stored patterns, each once", self.live());
+                return Err(Error::parameter("number of a pattern to forget", i, want));
+            }
+        }
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let rows = self.len();
+        numbers.iter().for_each(|&i| self.forgotten.mark(i as usize, rows));
+        let longest = self.widest;
+        if numbers.iter().any(|&i| self.squared[i as usize] == longest) {
+            // One that is as long ends the search: it is long only where lengths differ.
+            let live = (0..rows).filter(|i| !self.forgotten.has(*i)).map(|i| self.squared[i]);
+            self.widest = 0.0;
+            for squared in live {
+                self.widest = self.widest.max(squared);
+                if squared == longest {
+                    break;
+                }
+            }
+        }
+        self.hide(numbers);
+        let (live, forgotten) = (self.live(), &self.forgotten);
+        self.sample.retain(self.patterns.columns(), |i| !forgotten.has(i as usize));
+        let neighbours = self.neighbours.get_mut().unwrap_or_else(PoisonError::into_inner);
+        neighbours.drop_forgotten(|i| forgotten.has(i as usize), live);
+        *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        self.refresh_sample()
+    }
+
+    /// How many patterns are stored and not forgotten.
+    pub fn live(&self) -> usize {
+        self.len() - self.forgotten.count
+    }
+
+    /// Whether the pattern of this number has been forgotten.
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let mut memory = DenseMemory::new(&[[0.0, 1.0], [1.0, 0.0]])?;
+    /// memory.forget(&[0])?;
+    /// assert!(memory.is_forgotten(0) && !memory.is_forgotten(1));
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn is_forgotten(&self, number: u32) -> bool {
+        self.forgotten.has(number as usize)
+    }
+
+    /// Hides patterns in the terms, where those are made.
+    fn hide(&mut self, numbers: &[u32]) {
+        let terms = self.terms.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let hidden = |i: u32| Term::new(self.similarity, self.squared[i as usize]).masked();
+        let patterns = &self.patterns;
+        // No recall holds them while this memory is changed.
+        let kept = terms
+            .as_mut()
+            .and_then(Arc::get_mut)
+            .is_some_and(|terms| numbers.iter().all(|&i| terms.set(i as usize, hidden(i), patterns).is_ok()));
+        if !kept {
+            *terms = None;
+        }
+    }
+
+    /// Fills lists of the best in which a mask leaves room with what the mask hides, as they are where nothing is
+    /// forgotten: forgotten patterns are never listed.
+    pub(super) fn fill(&self, indices: &mut [u32], mask: &[bool], top_k: usize) {
+        let eligible = self.eligible(Some(mask)).0;
+        if self.forgotten.count == 0 || eligible >= top_k {
+            return;
+        }
+        let hidden = (0..self.len()).filter(|i| !mask[*i] && !self.forgotten.has(*i));
+        let hidden: Vec<u32> = hidden.take(top_k - eligible).map(|i| i as u32).collect();
+        for list in indices.chunks_exact_mut(top_k) {
+            list[eligible..].copy_from_slice(&hidden);
+        }
+    }
+}

@@ -1,0 +1,494 @@
+//! A store on the disk, without a memory.
+
+use super::{
+    Settings,
+    book::Book,
+    change::Change,
+    ids::Id,
+    image::{self, Edition, Image},
+    journal::{self, Journal},
+    lock::Lock,
+};
+use crate::{Error, Result, Rows, ToRows, io::check_writable};
+use std::{
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// The files of a store.
+#[derive(Clone, Debug)]
+struct Paths {
+    file: PathBuf,
+    journal: PathBuf,
+    lock: PathBuf,
+    /// Where the file is written before it takes its place.
+    new: PathBuf,
+}
+
+impl Paths {
+    /// Through symbolic links, so that all names of a store lead to one journal and one lock.
+    fn of(path: &Path) -> Self {
+        let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let beside = |suffix: &str| {
+            let mut name = OsString::from(&file);
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        Self { journal: beside(".journal"), lock: beside(".lock"), new: beside(".new"), file }
+    }
+
+    /// Refuses to make a store over what is there.
+    fn check_free(&self) -> Result<()> {
+        match [&self.file, &self.journal].into_iter().find(|path| path.exists()) {
+            Some(path) => {
+                let source = io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name");
+                Err(Error::File { path: path.clone(), action: "create", source })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The right to change a store, and where changes go.
+pub(super) struct Log {
+    paths: Paths,
+    edition: Edition,
+    journal: Journal,
+    /// Bytes of the file.
+    size: u64,
+    _lock: Lock,
+}
+
+/// Journals below this are not worth a new file.
+const SMALL: u64 = 1 << 20;
+/// Empty slots below this are not either.
+const FEW: usize = 1024;
+
+impl Log {
+    /// Has a change on the disk when it returns. Gives the journal's length before.
+    pub(super) fn append(&mut self, change: &Change) -> Result<u64> {
+        self.journal.append(&change.encode())
+    }
+
+    pub(super) fn rewind(&mut self, length: u64) -> Result<()> {
+        self.journal.rewind(length)
+    }
+
+    /// Whether it is time to write the file anew: the journal is half as large as the file, or half of the slots are
+    /// empty. So each pattern is written anew a few times at most, however many come one by one.
+    pub(super) fn is_long(&self, book: &Book) -> bool {
+        let empty = book.slots() - book.live();
+        self.journal.length() > SMALL.max(self.size / 2) || (empty > FEW && 2 * empty > book.slots())
+    }
+
+    /// Writes the file anew, with all that is in the book, and begins the journal anew.
+    pub(super) fn fold(&mut self, book: &Book) -> Result<()> {
+        let next = self.edition.next();
+        if let Err(error) = image::write(&self.paths.file, &self.paths.new, book, next) {
+            // Where the old file is not certainly the one that is there, nothing may be added to its journal.
+            let is_old = |image: Image| image.edition == self.edition;
+            if !Image::open(&self.paths.file).is_ok_and(is_old) {
+                self.journal.give_up();
+            }
+            return Err(error);
+        }
+        self.edition = next;
+        self.size = size(&self.paths.file);
+        // Were this process to end here, the journal would be known for one of the file before.
+        self.journal.restart(next.stamp)
+    }
+}
+
+fn size(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len())
+}
+
+/// What a store says of itself.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Info {
+    /// How many patterns are stored.
+    pub patterns: usize,
+    /// Their length.
+    pub dim: usize,
+    /// How the store was set up.
+    pub settings: Settings,
+    /// The number that the next pattern without an id gets.
+    pub next: u64,
+    /// Slots whose patterns have been forgotten or replaced; compacting gives their room back.
+    pub empty: usize,
+    /// How often the file has been written.
+    pub generation: u64,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Bytes of the journal.
+    pub journal_bytes: u64,
+}
+
+/// A stored pattern.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The pattern, `[d]`.
+    pub pattern: Vec<f32>,
+    /// Its payload; empty where it has none.
+    pub payload: Vec<u8>,
+}
+
+/// Patterns to store.
+#[derive(Clone, Copy)]
+pub struct Batch<'a> {
+    patterns: &'a dyn ToRows,
+    ids: Option<&'a [Id]>,
+    payloads: &'a [Vec<u8>],
+}
+
+impl<'a> Batch<'a> {
+    /// Patterns `[n, d]`, whose ids are numbers that count on from the largest there has been.
+    pub fn new(patterns: &'a dyn ToRows) -> Self {
+        Self { patterns, ids: None, payloads: &[] }
+    }
+
+    /// With these ids `[n]`, each once.
+    #[must_use]
+    pub fn ids(self, ids: &'a [Id]) -> Self {
+        Self { ids: Some(ids), ..self }
+    }
+
+    /// With these payloads `[n]`, or none.
+    #[must_use]
+    pub fn payloads(self, payloads: &'a [Vec<u8>]) -> Self {
+        Self { payloads, ..self }
+    }
+
+    pub(super) fn rows(&self) -> Result<Rows<'a>> {
+        self.patterns.to_rows()
+    }
+
+    /// The change that stores the batch, whose rows are these.
+    pub(super) fn change(&self, book: &Book, rows: &Rows<'_>, replace: bool) -> Result<Change> {
+        book.put(self.ids, rows, self.payloads, replace)
+    }
+}
+
+impl std::fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch").field("ids", &self.ids).finish_non_exhaustive()
+    }
+}
+
+/// What is on the disk at one moment.
+struct Found {
+    book: Book,
+    edition: Edition,
+    /// Good bytes of the journal; 0 where none is for this file.
+    journal: u64,
+}
+
+/// Reads a store whose writer may be at work.
+fn load(paths: &Paths) -> Result<Found> {
+    // The writer replaces the file and then removes the journal: where the file is another one after the journal
+    // has been read, the two may not belong together.
+    const TRIES: usize = 100;
+    for _ in 0..TRIES {
+        let image = Image::open(&paths.file)?;
+        let edition = image.edition;
+        let journal = journal::read(&paths.journal);
+        if Image::open(&paths.file)?.edition != edition {
+            continue;
+        }
+        let mut book = Book::of(image);
+        let Some(journal) = journal? else { return Ok(Found { book, edition, journal: 0 }) };
+        if journal.stamp == edition.previous {
+            // All of it is in the file; its writer was stopped before the journal went.
+            return Ok(Found { book, edition, journal: 0 });
+        }
+        if journal.stamp != edition.stamp {
+            return Err(Error::Format {
+                path: paths.journal.clone(),
+                problem: format!("the journal does not go with {}", paths.file.display()),
+                want: "bring back the file that it goes with, or move the journal away".to_owned(),
+            });
+        }
+        for change in journal.changes {
+            if !book.fits(&change)? {
+                return Err(Error::Format {
+                    path: paths.journal.clone(),
+                    problem: format!("it has a change that does not fit {}", paths.file.display()),
+                    want: "take both from a backup".to_owned(),
+                });
+            }
+            book.apply(change)?;
+        }
+        return Ok(Found { book, edition, journal: journal.length });
+    }
+    let source = io::Error::other("it is being written anew all the time");
+    Err(Error::File { path: paths.file.clone(), action: "read", source })
+}
+
+/// A store on the disk: adds, replaces, forgets and looks up, each at a cost in proportion to what is asked,
+/// whatever the number of patterns. Opening it reads the journal and the file's header alone. It recalls nothing;
+/// [`Store`](super::Store) does.
+///
+/// What a method has done is on the disk when it returns. One program at a time may change a store, and any
+/// number may read it meanwhile.
+///
+/// ```
+/// use attractor::store::{Batch, Id, Ledger, Settings};
+///
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("memory.safetensors");
+/// let mut ledger = Ledger::create(&path, Settings::default(), Batch::new(&[[0.0, 1.0], [1.0, 0.0]]))?;
+/// let ids = ledger.add(Batch::new(&[[1.0, 1.0]]).payloads(&[b"both".to_vec()]))?;
+/// assert_eq!(ids, [Id::from(2)]);
+/// ledger.forget(&[Id::from(0)])?;
+/// drop(ledger);
+///
+/// let ledger = Ledger::open_read_only(&path)?;
+/// assert_eq!(ledger.len(), 2);
+/// assert_eq!(ledger.get(&Id::from(2))?.map(|entry| entry.payload), Some(b"both".to_vec()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Ledger {
+    book: Book,
+    paths: Paths,
+    edition: Edition,
+    journal: u64,
+    /// `None` where it was opened for reading.
+    log: Option<Log>,
+}
+
+impl Ledger {
+    /// Makes a store of these patterns in a new file, whose name ends in `.safetensors`. The patterns may be none, as
+    /// long as they have columns ([`Rows::empty`]).
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is such a file or it cannot be written; those of [`Ledger::add`].
+    pub fn create(path: impl AsRef<Path>, settings: Settings, batch: Batch<'_>) -> Result<Self> {
+        let path = path.as_ref();
+        check_writable(path)?;
+        if !path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("safetensors")) {
+            let problem = "a store is a safetensors file".to_owned();
+            return Err(Error::Format {
+                path: path.to_owned(),
+                problem,
+                want: "use .safetensors".to_owned(),
+            });
+        }
+        let rows = batch.rows()?;
+        if rows.columns() == 0 {
+            return Err(Error::parameter("columns of patterns", 0, "at least 1"));
+        }
+        if let crate::memory::Beta::Fixed(beta) = settings.beta {
+            crate::ops::check_beta(beta)?;
+        }
+        let mut book = Book::new(settings, rows.columns());
+        let change = batch.change(&book, &rows, false)?;
+        let paths = Paths::of(path);
+        // Before there is a lock, so that none is left beside a file that is no store.
+        paths.check_free()?;
+        let lock = Lock::take(&paths.lock)?;
+        paths.check_free()?;
+        book.apply(change)?;
+        let edition = Edition::first();
+        image::write(&paths.file, &paths.new, &book, edition)?;
+        Self::with_lock(Paths::of(path), lock)
+    }
+
+    /// Opens a store to read and change it.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it cannot be opened, or another program has it open to change it; [`Error::Format`] where
+    /// it is no store, or damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let paths = Paths::of(path.as_ref());
+        // First, so that no lock is made for a store that is not there.
+        Image::open(&paths.file)?;
+        let lock = Lock::take(&paths.lock)?;
+        Self::with_lock(paths, lock)
+    }
+
+    fn with_lock(paths: Paths, lock: Lock) -> Result<Self> {
+        let Found { book, edition, journal } = load(&paths)?;
+        // Left by a writer that was stopped, if at all; where it stays, the next file is written over it.
+        let _ = fs::remove_file(&paths.new);
+        let log = Log {
+            journal: Journal::open(&paths.journal, edition.stamp, journal)?,
+            size: size(&paths.file),
+            paths: paths.clone(),
+            edition,
+            _lock: lock,
+        };
+        Ok(Self { book, paths, edition, journal, log: Some(log) })
+    }
+
+    /// Opens a store as it is now, to read it. Other programs may read and change it meanwhile; their changes are
+    /// seen when it is opened again.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`], but for other programs.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+        let paths = Paths::of(path.as_ref());
+        let Found { book, edition, journal } = load(&paths)?;
+        Ok(Self { book, paths, edition, journal, log: None })
+    }
+
+    /// What a store takes over.
+    pub(super) fn into_parts(self) -> (Book, Option<Log>) {
+        (self.book, self.log)
+    }
+
+    /// How many patterns are stored.
+    pub fn len(&self) -> usize {
+        self.book.live()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the store says of itself.
+    pub fn info(&self) -> Info {
+        info(&self.book, self.log.as_ref()).unwrap_or_else(|| Info {
+            generation: self.edition.generation,
+            file_bytes: size(&self.paths.file),
+            journal_bytes: self.journal,
+            ..described(&self.book)
+        })
+    }
+
+    /// Whether there is a pattern of this id.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the file is damaged.
+    pub fn contains(&self, id: &Id) -> Result<bool> {
+        Ok(self.book.find(id)?.is_some())
+    }
+
+    /// The pattern and the payload of an id, where it is stored.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the file is damaged.
+    pub fn get(&self, id: &Id) -> Result<Option<Entry>> {
+        let Some(slot) = self.book.find(id)? else { return Ok(None) };
+        entry(&self.book, slot as usize).map(Some)
+    }
+
+    /// All ids, in the order in which their patterns were stored. Costs in proportion to all patterns.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the file is damaged.
+    pub fn ids(&self) -> Result<Vec<Id>> {
+        self.book.live_slots().map(|slot| self.book.id(slot)).collect()
+    }
+
+    /// Stores more patterns, and gives their ids.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] for an id that is stored already, is there twice or of another kind than the
+    /// store's; [`Error::DimensionMismatch`], [`Error::NonFinite`], [`Error::ZeroNorm`]; [`Error::File`] where it cannot
+    /// be written. Nothing is stored then.
+    pub fn add(&mut self, batch: Batch<'_>) -> Result<Vec<Id>> {
+        self.put(batch, false)
+    }
+
+    /// Stores patterns in place of those that have their ids; where there is none, it is added.
+    ///
+    /// # Errors
+    /// As [`Ledger::add`].
+    pub fn replace(&mut self, batch: Batch<'_>) -> Result<Vec<Id>> {
+        self.put(batch, true)
+    }
+
+    fn put(&mut self, batch: Batch<'_>, replace: bool) -> Result<Vec<Id>> {
+        let change = batch.change(&self.book, &batch.rows()?, replace)?;
+        let ids = change.ids().to_vec();
+        self.make(change)?;
+        Ok(ids)
+    }
+
+    /// Forgets the patterns of these ids.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] for ids of which no pattern is stored, or that are there twice; [`Error::File`].
+    /// Nothing is forgotten then.
+    pub fn forget(&mut self, ids: &[Id]) -> Result<()> {
+        let change = self.book.forget(ids)?;
+        self.make(change)
+    }
+
+    fn make(&mut self, change: Change) -> Result<()> {
+        let log = writable(&mut self.log)?;
+        if change.ids().is_empty() {
+            return Ok(());
+        }
+        log.append(&change)?;
+        self.book.apply(change)?;
+        if log.is_long(&self.book) {
+            // The change is made, whatever comes of this.
+            if let Err(error) = self.compact() {
+                tracing::warn!("the store was not written anew: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the file anew, without what has been forgotten, and ends the journal. Happens by itself when the journal
+    /// has grown to half of the file, or half of the patterns have been forgotten.
+    ///
+    /// # Errors
+    /// [`Error::File`]; the store is as it was then.
+    pub fn compact(&mut self) -> Result<()> {
+        let log = writable(&mut self.log)?;
+        log.fold(&self.book)?;
+        self.book = Book::of(log.image()?);
+        Ok(())
+    }
+}
+
+pub(super) fn entry(book: &Book, slot: usize) -> Result<Entry> {
+    Ok(Entry { pattern: book.values(slot).collect(), payload: book.payload(slot)?.to_vec() })
+}
+
+pub(super) fn writable(log: &mut Option<Log>) -> Result<&mut Log> {
+    log.as_mut()
+        .ok_or_else(|| Error::parameter("store", "opened for reading", "opened with `open` to be changed"))
+}
+
+/// What a book knows.
+fn described(book: &Book) -> Info {
+    Info {
+        patterns: book.live(),
+        dim: book.dim,
+        settings: book.settings,
+        next: book.next,
+        empty: book.slots() - book.live(),
+        generation: 0,
+        file_bytes: 0,
+        journal_bytes: 0,
+    }
+}
+
+pub(super) fn info(book: &Book, log: Option<&Log>) -> Option<Info> {
+    let log = log?;
+    Some(Info {
+        generation: log.edition.generation,
+        file_bytes: log.size,
+        journal_bytes: log.journal.length(),
+        ..described(book)
+    })
+}
+
+impl Log {
+    /// The file as it is now.
+    pub(super) fn image(&self) -> Result<Image> {
+        Image::open(&self.paths.file)
+    }
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("file", &self.paths.file).field("info", &self.info()).finish()
+    }
+}

@@ -1,0 +1,376 @@
+//! A memory with a life: patterns that have ids and payloads, that come, change and go, on the disk and in a memory.
+//!
+//! A store is a safetensors file `F` (any program that reads such files can read it: the tensors `patterns`, `ids`,
+//! `payloads`, and the settings in its metadata), beside it a journal `F.journal` of what has changed since the
+//! file was written, and an empty file `F.lock` that keeps a second writer away. Adding and forgetting append to the
+//! journal, in proportion to what is added or forgotten, and return when that is on the disk. When the journal has
+//! grown long, the file is written anew beside its place, synced and renamed, and the journal goes. Whenever a
+//! program is stopped, what is read later is the store before or after an operation, and never something
+//! between; what was acknowledged stays.
+//!
+//! [`Store`] has the patterns in a memory as well, and recalls; [`Ledger`] changes and reads a store without one.
+
+mod book;
+mod change;
+mod ids;
+mod image;
+mod journal;
+mod ledger;
+mod lock;
+
+pub use ids::{Id, IdKind};
+pub use ledger::{Batch, Entry, Info, Ledger};
+
+use crate::{
+    Device, Error, Precision, Result, ToRows,
+    memory::{Beta, BetaChoice, DenseMemory, Memory, Recall, RecallOptions},
+    ops::Similarity,
+};
+use book::Book;
+use change::Change;
+use ledger::{Log, writable};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use std::{path::Path, sync::Arc};
+
+/// How a store is set up; kept in its file.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// How queries and patterns are compared.
+    pub similarity: Similarity,
+    /// Inverse temperature of its recalls.
+    pub beta: Beta,
+    /// How patterns are kept, in the file and in memory.
+    pub precision: Precision,
+    /// Which kind of ids its patterns have.
+    pub ids: IdKind,
+}
+
+impl Settings {
+    /// Bytes of a row of `dim` values.
+    fn row_bytes(&self, dim: usize) -> usize {
+        dim * if self.precision == Precision::F16 { 2 } else { 4 }
+    }
+
+    /// `beta` as text.
+    fn beta_text(&self) -> String {
+        match self.beta {
+            Beta::Auto => "auto".to_owned(),
+            Beta::Fixed(beta) => beta.to_string(),
+        }
+    }
+}
+
+/// What a recall from a store is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Ask<'a> {
+    /// How to recall; the mask must be `None`. `top_k` is cut to the number of patterns that may answer.
+    pub options: RecallOptions<'a>,
+    /// Ids of the patterns that may answer; all where `None`.
+    pub among: Option<&'a [Id]>,
+    /// Whether to bring the payloads of the best patterns.
+    pub payloads: bool,
+}
+
+/// What a recall of `b` queries from a store gives.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// States, energies, weights and the like. `indices` are slots of the store at that moment; `ids` say more.
+    pub recall: Recall,
+    /// Ids of the best patterns of each query, best first, `[b * top_k]`; their confidence is `recall.weights`.
+    pub ids: Vec<Id>,
+    /// Payloads of the best patterns `[b * top_k]`, where asked for.
+    pub payloads: Option<Vec<Vec<u8>>>,
+}
+
+impl Answer {
+    /// The best patterns of query `i` with their weights, best first.
+    ///
+    /// # Panics
+    /// As slice indexing does, where there is no such query.
+    pub fn top(&self, i: usize) -> impl ExactSizeIterator<Item = (&Id, f32)> {
+        let range = i * self.recall.top_k..(i + 1) * self.recall.top_k;
+        self.ids[range.clone()].iter().zip(self.recall.weights[range].iter().copied())
+    }
+}
+
+/// What recalls need; the two always say the same.
+struct State {
+    book: Book,
+    memory: DenseMemory,
+}
+
+/// A store with its patterns in a memory.
+///
+/// All methods take `&self`, and threads may share a store: any number recall while one changes it. A recall sees the
+/// store before or after an operation, never within one. An operation keeps recalls waiting just while it enters
+/// the memory, not while it is checked and written to the disk. Recalls may run within tasks of rayon's; what
+/// changes the store should not, since it waits for recalls that need rayon's threads.
+///
+/// ```
+/// use attractor::{Device, store::{Batch, Id, Settings, Store}};
+///
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("memory.safetensors");
+/// let ids = [Id::from("left"), Id::from("right")];
+/// let settings = Settings { ids: attractor::store::IdKind::Name, ..Settings::default() };
+/// let store = Store::create(&path, settings, Batch::new(&[[1.0, 0.0], [0.0, 1.0]]).ids(&ids), &Device::cpu())?;
+/// let answer = store.recall(&[[0.9, 0.2]])?;
+/// let (id, confidence) = answer.top(0).next().ok_or(attractor::Error::EmptyMemory)?;
+/// assert!(*id == ids[0] && confidence > 0.9);
+///
+/// store.replace(Batch::new(&[[0.9, 0.3]]).ids(&ids[..1]))?;
+/// store.forget(&ids[1..])?;
+/// assert_eq!(store.recall(&[[0.0, 1.0]])?.recall.states.row(0), [0.9, 0.3]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Store {
+    state: RwLock<State>,
+    /// `None` where it was opened for reading. Held by what changes the store, from its checks to its end.
+    log: Mutex<Option<Log>>,
+    /// What the store said of itself when it was opened.
+    opened: Info,
+    device: Device,
+}
+
+impl Store {
+    /// Makes a store in a new file, and its memory on a device.
+    ///
+    /// # Errors
+    /// As [`Ledger::create`], and faults of the device.
+    pub fn create(
+        path: impl AsRef<Path>,
+        settings: Settings,
+        batch: Batch<'_>,
+        device: &Device,
+    ) -> Result<Self> {
+        Self::of(Ledger::create(path, settings, batch)?, device)
+    }
+
+    /// Opens a store to recall from it and change it. On the CPU and in f32, the patterns of its file are used where
+    /// they are.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`], and faults of the device.
+    pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        Self::of(Ledger::open(path)?, device)
+    }
+
+    /// Opens a store as it is now, to recall from it, whether or not another program has it open.
+    ///
+    /// # Errors
+    /// As [`Ledger::open_read_only`], and faults of the device.
+    pub fn open_read_only(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        Self::of(Ledger::open_read_only(path)?, device)
+    }
+
+    fn of(ledger: Ledger, device: &Device) -> Result<Self> {
+        let opened = ledger.info();
+        let (book, log) = ledger.into_parts();
+        let memory = memory_of(&book, device)?;
+        let state = RwLock::new(State { book, memory });
+        Ok(Self { state, log: Mutex::new(log), opened, device: device.clone() })
+    }
+
+    /// The state, to read. A thread of rayon's may be within a recall that waits for it, so it does not wait
+    /// behind a writer that waits for that recall; other threads do, so that the writer gets its turn.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        match rayon::current_thread_index() {
+            Some(_) => self.state.read_recursive(),
+            None => self.state.read(),
+        }
+    }
+
+    /// How many patterns are stored.
+    pub fn len(&self) -> usize {
+        self.read().book.live()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the store says of itself.
+    pub fn info(&self) -> Info {
+        let log = self.log.lock();
+        ledger::info(&self.read().book, log.as_ref()).unwrap_or_else(|| self.opened.clone())
+    }
+
+    /// The inverse temperature of recalls: as set, or chosen now.
+    ///
+    /// # Errors
+    /// As [`DenseMemory::beta`].
+    pub fn beta(&self) -> Result<f32> {
+        self.read().memory.beta()
+    }
+
+    /// The automatic choice of `beta` for what is stored now, whether or not it is used.
+    ///
+    /// # Errors
+    /// As [`DenseMemory::beta_choice`].
+    pub fn beta_choice(&self) -> Result<BetaChoice> {
+        self.read().memory.beta_choice()
+    }
+
+    /// The pattern and the payload of an id, where it is stored.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the file is damaged.
+    pub fn get(&self, id: &Id) -> Result<Option<Entry>> {
+        let state = self.read();
+        let Some(slot) = state.book.find(id)? else { return Ok(None) };
+        ledger::entry(&state.book, slot as usize).map(Some)
+    }
+
+    /// Stores more patterns, and gives their ids.
+    ///
+    /// # Errors
+    /// As [`Ledger::add`], and faults of the device. Nothing is stored then.
+    pub fn add(&self, batch: Batch<'_>) -> Result<Vec<Id>> {
+        self.put(batch, false)
+    }
+
+    /// Stores patterns in place of those that have their ids; where there is none, it is added.
+    ///
+    /// # Errors
+    /// As [`Store::add`].
+    pub fn replace(&self, batch: Batch<'_>) -> Result<Vec<Id>> {
+        self.put(batch, true)
+    }
+
+    fn put(&self, batch: Batch<'_>, replace: bool) -> Result<Vec<Id>> {
+        let mut log = self.log.lock();
+        let rows = batch.rows()?;
+        let (change, intake) = {
+            let state = self.read();
+            (batch.change(&state.book, &rows, replace)?, state.memory.prepare(&rows)?)
+        };
+        let ids = change.ids().to_vec();
+        self.make(&mut log, change, |memory| memory.take(intake, None))?;
+        Ok(ids)
+    }
+
+    /// Forgets the patterns of these ids.
+    ///
+    /// # Errors
+    /// As [`Ledger::forget`].
+    pub fn forget(&self, ids: &[Id]) -> Result<()> {
+        let mut log = self.log.lock();
+        let change = self.read().book.forget(ids)?;
+        self.make(&mut log, change, |_| Ok(()))
+    }
+
+    /// Makes a change, of which `enter` brings the new patterns to the memory.
+    fn make(
+        &self,
+        log: &mut Option<Log>,
+        change: Change,
+        enter: impl FnOnce(&mut DenseMemory) -> Result<()>,
+    ) -> Result<()> {
+        let log = writable(log)?;
+        if change.ids().is_empty() {
+            return Ok(());
+        }
+        let before = log.append(&change)?;
+        let long = {
+            // Nothing in here may wait for another thread: all of rayon's may be waiting for this.
+            let mut state = self.state.write();
+            if let Err(error) = enter(&mut state.memory) {
+                drop(state);
+                log.rewind(before)?;
+                return Err(error);
+            }
+            let emptied = state.book.apply(change)?;
+            state.memory.forget(&emptied)?;
+            log.is_long(&state.book)
+        };
+        if long {
+            // The change is made, whatever comes of this.
+            if let Err(error) = self.fold(log) {
+                tracing::warn!("the store was not written anew: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the file anew, without what has been forgotten, and ends the journal. Happens by itself when the journal
+    /// has grown to half of the file, or half of the patterns have been forgotten. Recalls go on meanwhile.
+    ///
+    /// # Errors
+    /// As [`Ledger::compact`], and faults of the device.
+    pub fn compact(&self) -> Result<()> {
+        self.fold(writable(&mut self.log.lock())?)
+    }
+
+    fn fold(&self, log: &mut Log) -> Result<()> {
+        log.fold(&self.read().book)?;
+        let book = Book::of(log.image()?);
+        let memory = memory_of(&book, &self.device)?;
+        let new = State { book, memory };
+        let old = std::mem::replace(&mut *self.state.write(), new);
+        drop(old);
+        Ok(())
+    }
+
+    /// Completes cues `[b, d]`, and says which patterns they are.
+    ///
+    /// # Errors
+    /// As [`Memory::recall`].
+    pub fn recall(&self, queries: &dyn ToRows) -> Result<Answer> {
+        self.recall_with(queries, &Ask::default())
+    }
+
+    /// Completes cues `[b, d]`, and says which patterns they are, as asked.
+    ///
+    /// # Errors
+    /// As [`Memory::recall_with`]; [`Error::InvalidParameter`] for ids that are not stored.
+    pub fn recall_with(&self, queries: &dyn ToRows, ask: &Ask<'_>) -> Result<Answer> {
+        if ask.options.mask.is_some() {
+            return Err(Error::parameter("mask", "given", "left out for a store: name ids instead"));
+        }
+        let state = self.read();
+        let State { book, memory } = &*state;
+        let mask = match ask.among {
+            Some(ids) => {
+                let mut mask = vec![false; book.slots()];
+                book.find_all(ids)?.into_iter().for_each(|slot| mask[slot as usize] = true);
+                Some(mask)
+            }
+            None => None,
+        };
+        let eligible = mask.as_ref().map_or(memory.live(), |m| m.iter().filter(|m| **m).count());
+        let options = RecallOptions {
+            mask: mask.as_deref(),
+            top_k: Some(ask.options.top_k.unwrap_or(5).min(eligible)),
+            ..ask.options.clone()
+        };
+        let recall = memory.recall_with(queries, &options)?;
+        let slots = || recall.indices.iter().map(|slot| *slot as usize);
+        let ids = slots().map(|slot| book.id(slot)).collect::<Result<_>>()?;
+        let payloads = match ask.payloads {
+            true => Some(slots().map(|slot| Ok(book.payload(slot)?.to_vec())).collect::<Result<_>>()?),
+            false => None,
+        };
+        Ok(Answer { recall, ids, payloads })
+    }
+}
+
+/// A memory with a row for each slot of a book.
+fn memory_of(book: &Book, device: &Device) -> Result<DenseMemory> {
+    let Settings { similarity, beta, precision, .. } = book.settings;
+    let builder =
+        DenseMemory::builder().device(device).similarity(similarity).beta(beta).precision(precision);
+    let mut memory = match book.image() {
+        Some(image) => builder.build_shared(Arc::clone(&image.shared()?), book.dim)?,
+        None => builder.build(&crate::Rows::empty(book.dim))?,
+    };
+    memory.append(&book.added()?)?;
+    memory.forget(&book.empty_slots().collect::<Vec<_>>())?;
+    Ok(memory)
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("info", &self.info()).field("device", &self.device).finish()
+    }
+}
