@@ -380,3 +380,73 @@ fn every_energy_recalls() {
     assert!(desk.fails(&format!("{wrong} --energy hopfield --beta 2"), 1).contains("it must be left out"));
     assert!(desk.fails(&format!("{wrong} --energy ksubsets:9"), 1).contains("k of ksubsets is 9"));
 }
+
+/// Why a recall blends, as text, JSON and a picture; wrong rows by name.
+#[test]
+fn explanations_name_the_beta_and_draw() {
+    let desk = Desk::new();
+    let line = "explain --patterns p.npy --queries q.npy --row 1 --beta 0.1 --device cpu";
+    let text = desk.done(&format!("{line} --plot why.svg"));
+    assert!(
+        text.contains("near the mean of all patterns") && text.contains("is sure to make pattern"),
+        "{text}"
+    );
+    let svg = fs::read_to_string(desk.path("why.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && svg.contains("polyline"));
+    let why: serde_json::Value = serde_json::from_str(&desk.done(&format!("{line} --json"))).unwrap();
+    assert_eq!((&why["verdict"], &why["row"]), (&"mean".into(), &1.into()));
+    assert_eq!(why["patterns"].as_array().unwrap().len(), 4);
+    let sharp = why["patterns"][0]["beta_stable_from"].as_f64().unwrap();
+    let line = format!("explain --patterns p.npy --queries p.npy --row 0 --beta {sharp} --device cpu --json");
+    let why: serde_json::Value = serde_json::from_str(&desk.done(&line)).unwrap();
+    assert_eq!((&why["verdict"], &why["pattern"]), (&"pattern".into(), &0.into()));
+    let wrong = desk.fails("explain --patterns p.npy --queries q.npy --row 2 --device cpu", 1);
+    assert!(wrong.contains("q.npy: there is no row 2; the file has 2"), "{wrong}");
+    let wrong = desk.fails("explain --patterns p.npy --queries q.npy --energy universal --device cpu", 1);
+    assert!(wrong.contains("has no energy"), "{wrong}");
+}
+
+/// The published table: what is exact is exact, what is sharp is within its error, and L1 finds half-hidden digits best.
+#[test]
+fn published_results_come_out() {
+    let desk = Desk::new();
+    let text = desk.done("reproduce dense --device cpu --json");
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let results = report["results"].as_array().unwrap();
+    let of = |id: &str| results.iter().filter(|r| r["id"] == id).cloned().collect::<Vec<_>>();
+    for (id, count) in [
+        ("R1", 6),
+        ("R2", 6),
+        ("R3", 6),
+        ("R4", 4),
+        ("R5", 3),
+        ("R6", 3),
+        ("R7", 3),
+        ("R8", 4),
+        ("R9", 5),
+        ("R10", 10),
+        ("R11", 5),
+        ("R12", 2),
+    ] {
+        assert_eq!(of(id).len(), count, "{id}");
+    }
+    // Where there is a closed form, it is the judge.
+    for figure in of("R7") {
+        let off = figure["value"].as_f64().unwrap() - figure["formula"].as_f64().unwrap();
+        assert!(off.abs() <= 3.5 * figure["standard_error"].as_f64().unwrap(), "{figure}");
+    }
+    for figure in of("R6").into_iter().chain(of("R12")) {
+        assert_eq!(figure["value"], figure["published"], "{figure}");
+    }
+    for id in ["R10", "R11"] {
+        for five in of(id).chunks(5) {
+            let best = five
+                .iter()
+                .max_by(|a, b| a["value"].as_f64().unwrap().total_cmp(&b["value"].as_f64().unwrap()));
+            assert!(best.unwrap()["setting"].as_str().unwrap().ends_with("l1"), "{id}");
+        }
+    }
+    for figure in of("R9").into_iter().chain(of("R10")).chain(of("R11")) {
+        assert!(figure["standard_errors_off"].as_f64().unwrap() <= 4.0, "{figure}");
+    }
+}

@@ -1,12 +1,12 @@
 //! Every energy by its name: `softmax`, `entmax:1.5`, `hopfield:storkey`, ...
 
 use super::{
-    Beta, BinaryMemory, BinarySettings, DenseMemory, HopfieldMemory, HopfieldSettings, Learning, Memory,
-    Order, Post, SparseMemory, SparseSettings,
+    Beta, BinaryMemory, BinarySettings, DenseMemory, HopfieldMemory, HopfieldSettings, LagrangianMemory,
+    LagrangianModel, Learning, Memory, Order, Post, SparseMemory, SparseSettings, UniversalMemory,
 };
 use crate::{
     Device, Error, Precision, Result, Rows, SharedRows,
-    ops::{Interaction, Separation, Similarity},
+    ops::{Interaction, Separation, Similarity, UniversalSeparation, UniversalSimilarity},
 };
 use std::{fmt, str::FromStr};
 
@@ -29,6 +29,21 @@ pub enum Energy {
     Binary(Interaction),
     /// [`HopfieldMemory`].
     Hopfield(Learning),
+    /// [`LagrangianMemory`].
+    Lagrangian(Layers),
+    /// [`UniversalMemory`], which has none.
+    Universal(UniversalSimilarity, UniversalSeparation),
+}
+
+/// Which two-layer network ([`LagrangianModel`] without its `beta`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layers {
+    /// [`LagrangianModel::A`] of this power.
+    A(u32),
+    /// [`LagrangianModel::B`].
+    B,
+    /// [`LagrangianModel::C`] of this power.
+    C(u32),
 }
 
 /// What a list of energies says of one of them.
@@ -63,7 +78,7 @@ pub struct EnergySettings {
 
 impl Energy {
     /// Every kind of energy.
-    pub const LIST: [Entry; 11] = [
+    pub const LIST: [Entry; 13] = [
         Entry {
             name: "softmax",
             about: "-(1/beta) log sum_k exp(beta s_k); any similarity, blends and sharp recall by beta",
@@ -119,7 +134,22 @@ impl Energy {
             about: "the same with W by the rule hebb, storkey or pseudoinverse",
             source: "Storkey 1997; Personnaz et al. 1986",
         },
+        Entry {
+            name: "lagrangian:MODEL",
+            about: "two layers of neurons in continuous time: a:N (bits), b (softmax) or c:N (directions)",
+            source: "Krotov & Hopfield 2021",
+        },
+        Entry {
+            name: "universal:SIM:SEP",
+            about: "one shot V^T sep(sim(Xi, x)), no energy: sim dot, normalised-dot, cosine, l2, l1, kl, reverse-kl, js; sep identity, sqrt, log, powerN, softmax, max",
+            source: "Millidge et al. 2022",
+        },
     ];
+
+    /// Whether a similarity can be chosen.
+    pub fn takes_similarity(self) -> bool {
+        matches!(self, Self::Softmax | Self::Sparse(_))
+    }
 
     /// Whether patterns and queries are bits, -1 and 1.
     pub fn is_binary(self) -> bool {
@@ -170,6 +200,17 @@ impl Energy {
                 let settings = BinarySettings { device, order, seed, ..BinarySettings::new(interaction) };
                 Box::new(BinaryMemory::with(&rows, settings)?)
             }
+            Self::Lagrangian(layers) => Box::new(two_layers(layers, &rows, beta, device)?),
+            Self::Universal(similarity, separation) => {
+                let mut builder = UniversalMemory::builder().similarity(similarity).separation(separation);
+                if let Beta::Fixed(beta) = beta {
+                    builder = builder.beta(beta);
+                }
+                if let Some(device) = &device {
+                    builder = builder.device(device);
+                }
+                Box::new(builder.build(&rows)?)
+            }
             Self::Hopfield(learning) => {
                 let settings = HopfieldSettings { device, learning, order, seed, bias: Vec::new() };
                 Box::new(HopfieldMemory::with(&rows, settings)?)
@@ -182,10 +223,10 @@ impl Energy {
         let useless = |name: &'static str, value: String, of: &str| {
             Err(Error::parameter(name, value, format!("left out for the energy {self}: it is for {of}")))
         };
+        if let Some(similarity) = settings.similarity.filter(|_| !self.takes_similarity()) {
+            return useless("similarity", similarity.to_string(), "softmax, entmax and their like");
+        }
         if self.is_binary() {
-            if let Some(similarity) = settings.similarity {
-                return useless("similarity", similarity.to_string(), "energies of real vectors");
-            }
             if let Beta::Fixed(beta) = settings.beta {
                 return useless("beta", beta.to_string(), "energies of real vectors");
             }
@@ -206,6 +247,30 @@ impl Energy {
     }
 }
 
+/// A two-layer network. Without a `beta`, model A is steep enough to be bistable, and model B takes what the dense memory would choose.
+fn two_layers(
+    layers: Layers,
+    rows: &Rows<'_>,
+    beta: Beta,
+    device: Option<Device>,
+) -> Result<LagrangianMemory> {
+    let device = match device {
+        Some(device) => device,
+        None => Device::best()?,
+    };
+    let model = match (layers, beta) {
+        (Layers::A(power), Beta::Fixed(beta)) => LagrangianModel::A { power, beta },
+        (Layers::A(power), Beta::Auto) => LagrangianModel::A { power, beta: 4.0 },
+        (Layers::B, Beta::Fixed(beta)) => LagrangianModel::B { beta },
+        (Layers::B, Beta::Auto) => {
+            let dense = DenseMemory::builder().device(&device).similarity(Similarity::Dot).build(rows)?;
+            LagrangianModel::B { beta: dense.beta()? }
+        }
+        (Layers::C(power), _) => LagrangianModel::C { power },
+    };
+    LagrangianMemory::builder(model).device(&device).build(rows)
+}
+
 impl fmt::Display for Energy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -214,6 +279,10 @@ impl fmt::Display for Energy {
             Self::Binary(interaction) => interaction.fmt(f),
             Self::Hopfield(Learning::Hebb) => f.write_str("hopfield"),
             Self::Hopfield(learning) => write!(f, "hopfield:{learning}"),
+            Self::Lagrangian(Layers::A(n)) => write!(f, "lagrangian:a:{n}"),
+            Self::Lagrangian(Layers::B) => f.write_str("lagrangian:b"),
+            Self::Lagrangian(Layers::C(n)) => write!(f, "lagrangian:c:{n}"),
+            Self::Universal(similarity, separation) => write!(f, "universal:{similarity}:{separation}"),
         }
     }
 }
@@ -238,6 +307,29 @@ impl FromStr for Energy {
             ("exponential", None) => Ok(Self::Binary(Interaction::Exponential)),
             ("hopfield", None) => Ok(Self::Hopfield(Learning::Hebb)),
             ("hopfield", Some(rule)) => Ok(Self::Hopfield(rule.parse()?)),
+            ("lagrangian", Some("b")) => Ok(Self::Lagrangian(Layers::B)),
+            ("lagrangian", Some(model)) => {
+                let (kind, power) = model.split_once(':').unwrap_or((model, "3"));
+                match (kind, power.parse::<u32>()) {
+                    ("a", Ok(n)) if (2..=1000).contains(&n) => Ok(Self::Lagrangian(Layers::A(n))),
+                    ("c", Ok(n)) if (2..=1000).contains(&n) => Ok(Self::Lagrangian(Layers::C(n))),
+                    _ => Err(Error::parameter(
+                        "two-layer model",
+                        model,
+                        "a:N, b or c:N with a power N from 2 to 1000",
+                    )),
+                }
+            }
+            ("universal", _) => {
+                let (similarity, separation) = match parameter {
+                    None => (UniversalSimilarity::default(), UniversalSeparation::default()),
+                    Some(text) => match text.split_once(':') {
+                        Some((similarity, separation)) => (similarity.parse()?, separation.parse()?),
+                        None => (text.parse()?, UniversalSeparation::default()),
+                    },
+                };
+                Ok(Self::Universal(similarity, separation))
+            }
             ("entmax" | "sparsemax" | "normmax" | "ksubsets" | "epanechnikov", _) => {
                 Ok(Self::Sparse(s.parse()?))
             }
@@ -270,6 +362,11 @@ mod tests {
             "hopfield",
             "hopfield:storkey",
             "hopfield:pseudoinverse",
+            "lagrangian:a:3",
+            "lagrangian:b",
+            "lagrangian:c:2",
+            "universal:js:max",
+            "universal:dot:power10",
         ] {
             assert_eq!(name.parse::<Energy>().unwrap().to_string(), name);
         }

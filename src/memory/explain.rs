@@ -106,6 +106,10 @@ pub fn explain(
             numbers.push(pattern);
         }
     }
+    let verdict = view.verdict(&recall);
+    if let Verdict::OutOfSupport { nearest, .. } = verdict {
+        numbers.push(nearest);
+    }
     let weight_in = |recall: &Recall, k: u32| recall.top(0).find(|(i, _)| *i == k).map_or(0.0, |(_, w)| w);
     let widest = patterns.iter().map(|xi| squared(&wide(xi))).fold(0.0, f64::max);
     let suspects = numbers
@@ -128,12 +132,7 @@ pub fn explain(
         .collect();
     let trace = recall.trace.as_ref().map_or(&[][..], |t| &t[0]);
     let worst_rise = trace.windows(2).map(|w| w[1] - w[0]).fold(f32::NEG_INFINITY, f32::max);
-    Ok(Explanation {
-        verdict: view.verdict(&recall),
-        suspects,
-        worst_rise: worst_rise.max(-f32::MAX),
-        recall,
-    })
+    Ok(Explanation { verdict, suspects, worst_rise: worst_rise.max(-f32::MAX), recall })
 }
 
 fn wide(x: &[f32]) -> Vec<f64> {
@@ -193,7 +192,7 @@ impl View<'_> {
                 }
                 Some(high)
             }
-            Energy::Binary(_) | Energy::Hopfield(_) => None,
+            Energy::Binary(_) | Energy::Hopfield(_) | Energy::Lagrangian(_) | Energy::Universal(..) => None,
         }
     }
 
@@ -242,6 +241,8 @@ impl Explanation {
     pub fn advice(&self, energy: Energy) -> String {
         let beta = f64::from(self.recall.beta);
         let heaviest = self.suspects.first();
+        // What was meant, most likely.
+        let nearest = self.suspects.iter().max_by(|a, b| a.similarity[0].total_cmp(&b.similarity[0]));
         let fix = |s: &Suspect| match (s.stable_from, s.separation) {
             (Some(from), _) => {
                 format!("a beta of {from:.4} or more is sure to make pattern {} a fixed point", s.pattern)
@@ -267,14 +268,14 @@ impl Explanation {
                 )
             }
             Verdict::Blend(effective) => {
-                let wanted = heaviest.map(fix).filter(|f| !f.is_empty());
+                let wanted = nearest.map(fix).filter(|f| !f.is_empty());
                 format!(
                     "a blend of about {effective:.1} patterns, which beta {beta:.4} does not tell apart{}",
                     wanted.map_or(String::new(), |f| format!("; {f}"))
                 )
             }
             Verdict::Mean => {
-                let wanted = heaviest.map(fix).filter(|f| !f.is_empty());
+                let wanted = nearest.map(fix).filter(|f| !f.is_empty());
                 format!(
                     "near the mean of all patterns: beta {beta:.4} is too small for any of them{}",
                     wanted.map_or(String::new(), |f| format!("; {f}"))

@@ -21,7 +21,7 @@ pub use beta::{Beta, BetaChoice};
 pub use binary::{BinaryMemory, BinarySettings, Order};
 pub(crate) use dense::check_patterns;
 pub use dense::{Builder, DenseMemory};
-pub use energy::{Energy, EnergySettings, Entry};
+pub use energy::{Energy, EnergySettings, Entry, Layers};
 pub use explain::{Explanation, Suspect, Verdict, explain};
 pub use hopfield::{HopfieldMemory, HopfieldSettings, Learning};
 pub use lagrangian::{LagrangianBuilder, LagrangianMemory, LagrangianModel};

@@ -13,6 +13,7 @@ mod common;
 mod dense;
 mod devices;
 mod energy_transformer;
+mod explain;
 mod forget;
 mod lagrangian;
 mod layers;

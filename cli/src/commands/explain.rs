@@ -82,11 +82,12 @@ fn headline(why: &Explanation) -> String {
 
 fn print_trace(why: &Explanation) -> Result<()> {
     let Some(trace) = why.recall.trace.as_ref().and_then(|t| t.first()) else { return Ok(()) };
+    let word = |e: &f32| if *e > 1e29 { "out of support".to_owned() } else { e.to_string() };
     let shown: Vec<String> = match trace.len() {
-        0..=9 => trace.iter().map(f32::to_string).collect(),
+        0..=9 => trace.iter().map(word).collect(),
         n => {
-            let ends = trace[..5].iter().map(f32::to_string).chain([format!("... ({} more)", n - 8)]);
-            ends.chain(trace[n - 3..].iter().map(f32::to_string)).collect()
+            let ends = trace[..5].iter().map(word).chain([format!("... ({} more)", n - 8)]);
+            ends.chain(trace[n - 3..].iter().map(word)).collect()
         }
     };
     line(&format!("energy, before and after each of {} updates: {}", why.recall.steps[0], shown.join(" ")))?;

@@ -83,28 +83,31 @@ fn read_pattern_mask(path: &Path, n: usize) -> Result<Vec<bool>> {
 /// Energy, similarity and `beta` in a few words.
 fn described(arguments: &arguments::Memory, memory: &dyn Memory) -> Result<String> {
     let energy = arguments.energy;
-    let Some(similarity) = similarity_name(arguments) else {
-        return Ok(format!("energy {energy}, order {}", arguments.order.unwrap_or_default()));
-    };
-    let beta = match (arguments.beta, memory.automatic_beta()?) {
-        (Beta::Fixed(beta), _) => beta.to_string(),
-        (Beta::Auto, Some(choice)) => match energy {
-            Energy::Softmax => choice.to_string(),
-            _ => format!(
-                "{} (auto: {:.1} % of {} patterns are fixed points)",
-                choice.beta,
-                100.0 * choice.separated,
+    let mut words = format!("energy {energy}");
+    if energy.is_binary() {
+        words += &format!(", order {}", arguments.order.unwrap_or_default());
+    }
+    if let Some(similarity) = similarity_name(arguments) {
+        words += &format!(", similarity {similarity}");
+    }
+    match (arguments.beta, memory.automatic_beta()?) {
+        (Beta::Fixed(beta), _) => words += &format!(", beta {beta}"),
+        (Beta::Auto, Some(choice)) if energy == Energy::Softmax => words += &format!(", beta {choice}"),
+        (Beta::Auto, Some(choice)) => {
+            let (beta, share) = (choice.beta, 100.0 * choice.separated);
+            words += &format!(
+                ", beta {beta} (auto: {share:.1} % of {} patterns are fixed points)",
                 choice.sampled
-            ),
-        },
-        (Beta::Auto, None) => "auto".to_owned(),
-    };
-    Ok(format!("energy {energy}, similarity {similarity}, beta {beta}"))
+            );
+        }
+        (Beta::Auto, None) => {}
+    }
+    Ok(words)
 }
 
-/// The name of the similarity, where the energy has one.
+/// The name of the similarity, where one can be chosen.
 fn similarity_name(arguments: &arguments::Memory) -> Option<&'static str> {
-    (!arguments.energy.is_binary()).then(|| arguments.similarity.unwrap_or_default().name())
+    arguments.energy.takes_similarity().then(|| arguments.similarity.unwrap_or_default().name())
 }
 
 /// `beta` and how it came about, for JSON; null where the energy has none.

@@ -133,12 +133,15 @@ pub(super) fn write(path: &Path, recall: &Recall, more: &[Array<'_>]) -> Result<
     let best = vec![b, recall.top_k];
     let mut arrays = vec![
         state,
-        Array { name: "energy", shape: vec![b], data: ArrayData::F32(&recall.energy) },
         Array { name: "steps", shape: vec![b], data: ArrayData::U32(&recall.steps) },
         Array { name: "status", shape: vec![b], data: ArrayData::U8(&status) },
         Array { name: "weights", shape: best, data: ArrayData::F32(&recall.weights) },
         Array { name: "effective", shape: vec![b], data: ArrayData::F32(&recall.effective) },
     ];
+    // A single shot has no energy.
+    if recall.energy.len() == b {
+        arrays.push(Array { name: "energy", shape: vec![b], data: ArrayData::F32(&recall.energy) });
+    }
     if let Some(support) = &recall.support {
         arrays.push(Array { name: "support", shape: vec![b], data: ArrayData::U32(support) });
     }

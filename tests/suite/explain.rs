@@ -1,0 +1,87 @@
+//! Explanations: each verdict, and advice that holds when it is followed.
+
+use super::common::*;
+use attractor::{
+    memory::{Beta, Energy, EnergySettings, Explanation, Verdict, explain},
+    prelude::*,
+};
+use std::sync::Arc;
+
+fn why(energy: &str, settings: EnergySettings, patterns: &Rows<'_>, query: &[f32]) -> Explanation {
+    let energy: Energy = energy.parse().unwrap();
+    let memory =
+        energy.memory(Arc::new(patterns.as_slice().to_vec()), patterns.columns(), &settings).unwrap();
+    let similarity = settings.similarity.unwrap_or_default();
+    explain(&*memory, energy, similarity, patterns, query, &RecallOptions::default()).unwrap()
+}
+
+fn at(beta: f32, similarity: Similarity) -> EnergySettings {
+    EnergySettings {
+        device: Some(Device::cpu()),
+        similarity: Some(similarity),
+        beta: Beta::Fixed(beta),
+        ..EnergySettings::default()
+    }
+}
+
+/// Too small a beta blends; at the beta that is advised the pattern is a fixed point, for softmax and the sparse energies.
+#[test]
+fn the_advised_beta_separates() {
+    let mut random = Random::new(61);
+    let patterns = random.rows(40, 24, 1.0);
+    for similarity in [Similarity::Dot, Similarity::L2] {
+        for energy in ["softmax", "entmax:1.5", "sparsemax", "normmax:2"] {
+            let soft = why(energy, at(1e-3, similarity), &patterns, patterns.row(7));
+            assert!(
+                matches!(soft.verdict, Verdict::Mean | Verdict::Blend(_)),
+                "{energy}: {:?}",
+                soft.verdict
+            );
+            let suspect =
+                soft.suspects.iter().max_by(|a, b| a.similarity[0].total_cmp(&b.similarity[0])).unwrap();
+            assert_eq!(suspect.pattern, 7, "{energy} {similarity}");
+            let beta = suspect.stable_from.unwrap();
+            assert!(soft.advice(energy.parse().unwrap()).contains(&format!("{beta:.4}")));
+            let sharp = why(energy, at(1.001 * beta as f32, similarity), &patterns, patterns.row(7));
+            assert_eq!(sharp.verdict, Verdict::Pattern(7), "{energy} {similarity} {beta}");
+            assert!(soft.worst_rise <= 1e-4 && sharp.worst_rise <= 1e-4);
+            if energy != "softmax" {
+                // Exactly, and not far below it: there the pattern is no fixed point any more.
+                assert_eq!(sharp.recall.states.row(0).len(), 24);
+                let below = why(energy, at(0.98 * beta as f32, similarity), &patterns, patterns.row(7));
+                assert!(below.recall.weights[0] < 1.0, "{energy} {similarity}");
+            }
+        }
+    }
+}
+
+#[test]
+fn verdicts_on_supports_bits_and_long_patterns() {
+    let line = Rows::new(vec![0.0, 0.0, 1.0, 0.0, 3.0, 0.0], 2).unwrap();
+    let lost = why("epanechnikov", at(2.5, Similarity::L2), &line, &[2.0, 0.0]);
+    let Verdict::OutOfSupport { nearest, distance } = lost.verdict else { panic!("{:?}", lost.verdict) };
+    assert!((nearest == 1 || nearest == 2) && distance == 1.0);
+    let reached = why("epanechnikov", at(1.9, Similarity::L2), &line, &[2.0, 0.0]);
+    assert!(!matches!(reached.verdict, Verdict::OutOfSupport { .. }));
+
+    // The second is a longer copy of the first: with dot no beta brings the first back.
+    let long = Rows::new(vec![1.0, 0.0, 2.0, 0.0, 0.0, 1.0], 2).unwrap();
+    let outdone = why("softmax", at(3.0, Similarity::Dot), &long, &[1.0, 0.0]);
+    let first = outdone.suspects.iter().find(|s| s.pattern == 0).unwrap();
+    assert_eq!((first.stable_from, first.rival, first.separation), (None, Some(1), Some(-1.0)));
+
+    let bits = EnergySettings { device: Some(Device::cpu()), ..EnergySettings::default() };
+    let one = Rows::new(vec![1.0, 1.0, -1.0, 1.0, -1.0], 5).unwrap();
+    let mirror: Vec<f32> = one.row(0).iter().map(|v| -v).collect();
+    assert_eq!(why("hopfield", bits.clone(), &one, &mirror).verdict, Verdict::Mirror(0));
+    assert_eq!(why("hopfield", bits.clone(), &one, one.row(0)).verdict, Verdict::Pattern(0));
+    // A majority of three patterns is a classical spurious state.
+    let three = [
+        [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+        [1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0],
+        [1.0, 1.0, -1.0, -1.0, 1.0, 1.0, -1.0, -1.0_f32],
+    ];
+    let three = Rows::new(three.concat(), 8).unwrap();
+    let majority = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0];
+    assert_eq!(why("hopfield", bits, &three, &majority).verdict, Verdict::Spurious);
+}
