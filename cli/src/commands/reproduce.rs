@@ -5,7 +5,7 @@ use crate::{
     failure::Result,
     output::line,
     progress::Progress,
-    reproduce::{Bench, Figure, bits, digits, epanechnikov, vectors},
+    reproduce::{Bench, Figure, bits, digits, epanechnikov, theory, vectors},
 };
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -15,7 +15,7 @@ use std::{
 type Experiment = fn(&Bench<'_>) -> Result<Vec<Figure>>;
 
 /// The experiments on dense memories, with how many settings each goes through.
-const DENSE: [(Experiment, u64); 7] = [
+const DENSE: [(Experiment, u64); 9] = [
     (bits::classical, 6),
     (bits::polynomial, 5),
     (bits::exponential, 3),
@@ -23,6 +23,8 @@ const DENSE: [(Experiment, u64); 7] = [
     (vectors::sphere, 4),
     (digits::damaged_digits, 4),
     (epanechnikov::emergent_minima, 1),
+    (theory::falling_energies, 12),
+    (theory::margins, 4),
 ];
 
 /// Figures beyond so many standard errors are marked.
@@ -43,7 +45,7 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     }
     drop(progress);
     // By number, and as they came within it.
-    figures.sort_by_key(|f| f.id.trim_start_matches('R').parse::<u32>().unwrap_or(0));
+    figures.sort_by_key(|f| f.id.strip_prefix('R').and_then(|n| n.parse::<u32>().ok()).unwrap_or(u32::MAX));
     let seconds = started.elapsed().as_secs_f64();
     let near = figures.iter().filter(|f| f.deviation() <= FAR).count();
     if common.json {
@@ -58,12 +60,13 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
         });
         line(&format!("{summary:#}"))?;
     } else if !common.quiet {
+        let wide = figures.iter().map(|f| f.setting.len()).max().unwrap_or(0);
         line(&format!(
-            "{:<4} {:<44} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}",
+            "{:<4} {:<wide$} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}",
             "", "setting", "figure", "published", "here", "+-", "formula", "off"
         ))?;
         for figure in &figures {
-            line(&row(figure))?;
+            line(&row(figure, wide))?;
         }
         line(&format!(
             "{near} of {} figures within {FAR} standard errors of the published ones; {seconds:.0} s on {device}",
@@ -73,13 +76,13 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     Ok(())
 }
 
-fn row(f: &Figure) -> String {
+fn row(f: &Figure, wide: usize) -> String {
     let formula = f.formula.map_or(String::new(), number);
     let off = f.deviation();
     let off = if off.is_finite() && off < 1e3 { format!("{off:.1}") } else { "far".to_owned() };
     let mark = if f.deviation() > FAR { "!" } else { "" };
     format!(
-        "{:<4} {:<44} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}{mark}",
+        "{:<4} {:<wide$} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}{mark}",
         f.id,
         f.setting,
         f.metric,
