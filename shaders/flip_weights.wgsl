@@ -1,5 +1,5 @@
 // Rows of overlaps to weights by a table; per row the sum of the corrections, the sum of the weights' sizes, the energy and the
-// entropy of their shares.
+// entropy of their shares; and the sum of the corrections' sizes.
 #import common
 #import row_reduce
 
@@ -20,6 +20,7 @@ struct Parameters {
 @group(0) @binding(2) var<storage, read> table: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> energies: array<f32>;
 @group(0) @binding(4) var<storage, read_write> summary: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> corrections: array<f32>;
 
 fn place(overlap: f32) -> u32 {
     return u32(0.5 * (overlap + f32(p.d)) + 0.25);
@@ -39,8 +40,9 @@ fn work(row: u32, lane: u32, live: bool) {
     var correction = 0.0;
     var total = 0.0;
     var energy = 0.0;
+    var sizes = 0.0;
     for (var block = lane; block < p.columns; block += 64u * LANES) {
-        var sums = vec3<f32>(0.0);
+        var sums = vec4<f32>(0.0);
         let end = min(p.columns, block + 64u * LANES);
         for (var k = block; k < end; k += LANES) {
             let h = overlaps[row * p.width + k];
@@ -49,15 +51,17 @@ fn work(row: u32, lane: u32, live: bool) {
             let size = exp(max((entry.x - log_most) + entry.y, -104.0));
             let w = entry.z * size;
             let of_energy = select(energies[select(i, 0u, p.exponential == 1u)], exp(max(h - most, -104.0)), p.exponential == 1u);
-            sums += vec3<f32>(entry.w * size, abs(w), of_energy);
+            sums += vec4<f32>(entry.w * size, abs(w), of_energy, abs(entry.w * size));
         }
         correction += sums.x;
         total += sums.y;
         energy += sums.z;
+        sizes += sums.w;
     }
     correction = lanes_sum(lane, correction);
     total = lanes_sum(lane, total);
     energy = lanes_sum(lane, energy);
+    sizes = lanes_sum(lane, sizes);
     var entropy = 0.0;
     let share = 1.0 / max(total, 1e-37);
     for (var k = lane; k < p.columns; k += LANES) {
@@ -74,6 +78,7 @@ fn work(row: u32, lane: u32, live: bool) {
     if lane == 0u && live {
         let value = select(energy, most + log(max(energy, 1e-37)), p.exponential == 1u);
         summary[row] = vec4<f32>(correction, total, -value, entropy);
+        corrections[row] = sizes;
     }
 }
 

@@ -9,7 +9,6 @@ struct Parameters {
     // vec4s of a row of bits, and of a row of overlaps.
     width: u32,
     out_width: u32,
-    first_query: u32,
 }
 #import parameters
 @group(0) @binding(1) var<storage, read> states: array<vec4<u32>>;

@@ -40,7 +40,8 @@ fn power(x: vec4<f32>, e: f32) -> vec4<f32> {
     if e == 2.0 {
         value = positive * positive;
     } else if e != 1.0 {
-        value = exp2(max(e * log2(positive), vec4<f32>(-126.0)));
+        let log = e * log2(positive);
+        value = select(vec4<f32>(0.0), exp2(max(log, vec4<f32>(-126.0))), log > vec4<f32>(-126.0));
     }
     return select(vec4<f32>(0.0), value, x > vec4<f32>(0.0));
 }

@@ -16,6 +16,8 @@ struct Parameters {
     // Places in the order.
     first: u32,
     end: u32,
+    // Whether sums of less than 2^23 are exact.
+    exact: u32,
 }
 #import parameters
 #if MATRIX
@@ -60,12 +62,18 @@ fn work(row: u32, lane: u32, live: bool) {
         }
         log_most = lanes_max(lane, log_most);
         var sum = 0.0;
+        var sizes = 0.0;
         for (var k = lane; k < p.count; k += LANES) {
             let entry = table[place(kept[of_row + k])];
             let size = exp(max((entry.x - log_most) + entry.y, -104.0));
             sum += (of_pattern(k, i) * entry.z + x * entry.w) * size;
+            sizes += (abs(entry.z) + abs(entry.w)) * size;
         }
-        let field = lanes_sum(lane, sum);
+        sizes = lanes_sum(lane, sizes);
+        // Below this a field is 0: see FlipTable::noise.
+        let noise = select(16.0 * 1.1920929e-7 * sizes, 0.0, p.exact == 1u && sizes < 8388608.0);
+        let sum_of_lanes = lanes_sum(lane, sum);
+        let field = select(0.0, sum_of_lanes, abs(sum_of_lanes) > noise);
 #endif
         // At 0 the bit stays.
         let flips = live && field * x < 0.0 && clamped[row * p.d + i] == 0u;

@@ -32,9 +32,9 @@ pub enum Error {
         /// What would be right.
         want: String,
     },
-    /// The cosine of a row of zeros has no meaning.
+    /// The direction of a row of zeros has no meaning (for a layer norm: of a constant row).
     #[error(
-        "{what}: row {row} has a length of zero in f32, and the cosine similarity needs a direction; drop or scale the row, or use l2"
+        "{what}: row {row} has a length of zero in f32 (for a layer norm: after its mean is taken off), and a direction is needed here; drop or scale the row, or use l2"
     )]
     ZeroNorm {
         /// Which input, for example `patterns`.

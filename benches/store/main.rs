@@ -49,7 +49,8 @@ struct Figures {
     add: f64,
     forget: f64,
     replace: f64,
-    recall: f64,
+    /// Of one query; `None` where there is no memory.
+    recall: Option<f64>,
     compact: f64,
 }
 
@@ -80,7 +81,7 @@ fn ledger(path: &Path, n: usize) -> Outcome<Figures> {
     }
     let [open, first, add, forget, replace, compact] =
         [open, first, add, forget, replace, compact].map(median);
-    Ok(Figures { open, first, add, forget, replace, recall: f64::NAN, compact })
+    Ok(Figures { open, first, add, forget, replace, recall: None, compact })
 }
 
 /// Ids all over the store, others in each run.
@@ -120,7 +121,7 @@ fn store(path: &Path, n: usize) -> Outcome<Figures> {
     }
     let [open, first, add, forget, replace, recall, compact] =
         [open, first, add, forget, replace, recall, compact].map(median);
-    Ok(Figures { open, first, add, forget, replace, recall, compact })
+    Ok(Figures { open, first, add, forget, replace, recall: Some(recall), compact })
 }
 
 fn main() -> Outcome {
@@ -138,7 +139,8 @@ fn main() -> Outcome {
         for (what, figures) in [("ledger", ledger(&path, n)?), ("store", store(&path, n)?)] {
             let Figures { open, first, add, forget, replace, recall, compact } = figures;
             println!(
-                "{n:>10} {what:>8} {open:>9.2} {first:>9.2} {add:>9.2} {forget:>9.2} {replace:>9.2} {recall:>9.2} {compact:>9.2}"
+                "{n:>10} {what:>8} {open:>9.2} {first:>9.2} {add:>9.2} {forget:>9.2} {replace:>9.2} {:>9} {compact:>9.2}",
+                recall.map_or(String::new(), |r| format!("{r:.2}"))
             );
         }
     }

@@ -117,7 +117,7 @@ pub(crate) struct Recall {
     #[arg(long, value_name = "Q")]
     pub(crate) queries: PathBuf,
     /// Results: .npy gets the final states [b, d]; .npz and .safetensors get state, energy, steps,
-    /// status (0 converged, 1 all steps made, 2 a cycle of two states, 3 out of support, 4 not finite), indices, weights,
+    /// status (0 converged, 1 all steps made, 2 a cycle of two states, 3 out of support, 4 not finite, 5 the energy rises), indices, weights,
     /// effective, support for sparse energies, and trace and values where asked for
     #[arg(long, value_name = "O")]
     pub(crate) out: PathBuf,

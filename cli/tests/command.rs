@@ -403,7 +403,7 @@ fn explanations_name_the_beta_and_draw() {
     let wrong = desk.fails("explain --patterns p.npy --queries q.npy --row 2 --device cpu", 1);
     assert!(wrong.contains("q.npy: there is no row 2; the file has 2"), "{wrong}");
     let wrong = desk.fails("explain --patterns p.npy --queries q.npy --energy universal --device cpu", 1);
-    assert!(wrong.contains("has no energy"), "{wrong}");
+    assert!(wrong.contains("it must be one that a recall descends on"), "{wrong}");
 }
 
 /// The published table: what is exact is exact, what is sharp is within its error, and L1 finds half-hidden digits best.

@@ -174,6 +174,8 @@ struct Weights {
     /// Sum of the corrections, sizes of all weights, energy, and `exp(H)` of the weights' shares.
     correction: f64,
     total: f64,
+    /// What a field must exceed.
+    noise: f64,
     energy: f32,
     effective: f32,
     /// Numbers of equal bits that have no weight: from, and how many.
@@ -186,12 +188,13 @@ impl Weights {
         let log = |i: usize| f64::from(table.entries[i][0]) + f64::from(table.entries[i][1]);
         let largest = found().map(|(i, _)| log(i)).fold(f64::MIN, f64::max);
         let mut of = vec![0.0; histogram.len()];
-        let (mut correction, mut total) = (0.0, 0.0);
+        let (mut correction, mut total, mut corrections) = (0.0, 0.0, 0.0);
         for (i, count) in found() {
             let size = (log(i) - largest).exp();
             let [_, _, w, c] = table.entries[i];
             of[i] = (f64::from(w) * size) as f32;
             correction += f64::from(*count) * f64::from(c) * size;
+            corrections += f64::from(*count) * f64::from(c.abs()) * size;
             total += f64::from(*count) * f64::from(of[i].abs());
         }
         let entropy: f64 = found()
@@ -221,7 +224,8 @@ impl Weights {
             (0, 0)
         };
         let effective = if total > 0.0 { entropy.exp() as f32 } else { 0.0 };
-        Self { of, correction, total, energy: energy as f32, effective, idle }
+        let noise = table.noise(total + corrections);
+        Self { of, correction, total, noise, energy: energy as f32, effective, idle }
     }
 
     /// Whether a block of patterns has no weight at all.
@@ -268,7 +272,8 @@ fn flips_of(states: &Packed, queries: &[usize], patterns: &Packed, table: &FlipT
         }
         for (i, field) in fields.iter().enumerate() {
             let set = states.word(*query, i / 64) >> (i % 64) & 1 == 1;
-            out.fields.push((field + if set { weights.correction } else { -weights.correction }) as f32);
+            let field = field + if set { weights.correction } else { -weights.correction };
+            out.fields.push(if field.abs() > weights.noise { field as f32 } else { 0.0 });
         }
         out.energy.push(weights.energy);
         out.effective.push(weights.effective);
@@ -376,7 +381,7 @@ pub(crate) fn sweep(
         let Agreements { counts, .. } = agreements(states, &[query], patterns);
         let mut counts = counts[..patterns.rows].to_vec();
         let mut state = words_of(states, query);
-        let (mut weights, mut correction) = weigh(&counts, d, table);
+        let (mut weights, mut all) = weigh(&counts, d, table);
         for &i in order {
             let (word, bit) = (i as usize / 64, i % 64);
             if clamp[query * d + i as usize] {
@@ -384,8 +389,8 @@ pub(crate) fn sweep(
             }
             let set = state[word] >> bit & 1 == 1;
             let sum = signed_total(patterns, &weights, word, bit);
-            let field = sum + if set { correction } else { -correction };
-            if field == 0.0 || (field > 0.0) == set {
+            let field = sum + if set { all.correction } else { -all.correction };
+            if field.abs() <= all.noise || (field > 0.0) == set {
                 continue;
             }
             state[word] ^= 1 << bit;
@@ -394,19 +399,19 @@ pub(crate) fn sweep(
                 let equal = (patterns.word(k, word) >> bit & 1 == 1) == set;
                 *count = if equal { *count - 1 } else { *count + 1 };
             }
-            (weights, correction) = weigh(&counts, d, table);
+            (weights, all) = weigh(&counts, d, table);
         }
         (0..d).map(move |i| if state[i / 64] >> (i % 64) & 1 == 1 { 1.0 } else { -1.0 }).collect::<Vec<f32>>()
     };
     (0..states.rows).into_par_iter().flat_map_iter(of_query).collect()
 }
 
-/// The weight of each pattern, and the sum of the corrections.
-fn weigh(counts: &[u16], d: usize, table: &FlipTable) -> (Vec<f32>, f64) {
+/// The weight of each pattern, and what all of them come to.
+fn weigh(counts: &[u16], d: usize, table: &FlipTable) -> (Vec<f32>, Weights) {
     let mut histogram = vec![0; d + 1];
     counts.iter().for_each(|c| histogram[usize::from(*c)] += 1);
     let weights = Weights::new(&histogram, table);
-    (counts.iter().map(|c| weights.of[usize::from(*c)]).collect(), weights.correction)
+    (counts.iter().map(|c| weights.of[usize::from(*c)]).collect(), weights)
 }
 
 /// The sum of the weights with the sign of one bit of each pattern.
@@ -461,4 +466,50 @@ pub(crate) fn sweep_matrix(
         }
     });
     out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+
+    /// With and without the machine's own population count, for one query and for four, whatever is left of the last word.
+    #[test]
+    fn every_way_of_counting_agrees() {
+        let mut state = 5_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            state ^ state >> 29
+        };
+        for width in 1..5 {
+            let d = 64 * width;
+            let groups: Vec<[u64; TOGETHER]> =
+                (0..3 * width).map(|_| [(); TOGETHER].map(|()| next())).collect();
+            let x: Vec<Vec<u64>> = (0..4).map(|_| (0..width).map(|_| next()).collect()).collect();
+            let want: Vec<u16> = x
+                .iter()
+                .flat_map(|x| {
+                    let of = |i: usize| {
+                        let words = &groups[i / TOGETHER * width..][..width];
+                        let same =
+                            |(x, w): (&u64, &[u64; TOGETHER])| (!(x ^ w[i % TOGETHER])).count_ones() as u16;
+                        x.iter().zip(words).map(same).sum::<u16>()
+                    };
+                    (0..3 * TOGETHER).map(of).collect::<Vec<u16>>()
+                })
+                .collect();
+            let mut out = vec![0; want.len()];
+            let four: [&Vec<u64>; 4] = [&x[0], &x[1], &x[2], &x[3]];
+            count::<4>(&groups, width, d, four, &mut out);
+            assert_eq!(out, want);
+            out.fill(0);
+            simd!(count_words::<4>(&groups, width, d, four, &mut out));
+            assert_eq!(out, want);
+            out.fill(0);
+            for (x, out) in x.iter().zip(out.chunks_exact_mut(3 * TOGETHER)) {
+                count::<1>(&groups, width, d, [x], out);
+            }
+            assert_eq!(out, want);
+        }
+    }
 }

@@ -151,7 +151,7 @@ fn clipped(found: &[Candidate], k: f64) -> Vec<f64> {
 /// Sums `[b, v]` of rows `[n, v]`, if few of the weights `[b, n]` are not 0: else a matrix product is faster.
 pub(crate) fn sparse_sum(weights: &[f32], rows: &[f32], n: usize, v: usize) -> Option<Vec<f32>> {
     let some = weights.par_iter().filter(|w| **w != 0.0).count();
-    if v == 0 || some > weights.len() / 16 {
+    if v == 0 || n == 0 || some > weights.len() / 16 {
         return None;
     }
     let mut sums = vec![0.0_f32; weights.len() / n * v];

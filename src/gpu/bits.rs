@@ -1,9 +1,14 @@
 //! Updates of states of -1 and 1 on the GPU.
 
-use super::{Buffer, Context, Dispatch, MAX_TRIPS, Matrix, matrix::unpadded, softmax::by_rows, topk};
+use super::{
+    Buffer, Context, Dispatch, MAX_TRIPS, Matrix, elementwise,
+    matrix::unpadded,
+    softmax::{by_rows, check_trips},
+    topk,
+};
 use crate::{
     Bits, Error, Result, Rows,
-    ops::{FlipTable, Flips},
+    ops::{FlipTable, Flips, Unary},
 };
 use std::sync::Arc;
 
@@ -18,7 +23,7 @@ pub(crate) fn overlaps(context: &Arc<Context>, states: &Bits, patterns: &Bits) -
     let out = Matrix::new(context, "overlaps", b, n)?;
     context.dispatch(&Dispatch {
         kernel: "overlaps",
-        parameters: &[b as u32, n as u32, d as u32, patterns.width4() as u32, out.width4() as u32, 0],
+        parameters: &[b as u32, n as u32, d as u32, patterns.width4() as u32, out.width4() as u32],
         buffers: &[buffer(states)?, buffer(patterns)?, out.buffer()],
         groups: (4 * out.width4()).div_ceil(64) * b.div_ceil(4),
         trips: patterns.width4(),
@@ -42,12 +47,14 @@ pub(crate) fn flips(
     let energies = if exponential { &[0.0][..] } else { &table.energies };
     let energies = context.upload("a table of energies", bytemuck::cast_slice(energies))?;
     let summary = Matrix::new(context, "a summary of weights", b, 4)?;
+    let corrections = Matrix::new(context, "sizes of corrections", 1, b)?;
     let kernels = ("flip_weights.serial", "flip_weights.group");
     let (kernel, groups, trips) = by_rows(context, kernels, b, n, 3);
+    check_trips(trips, n)?;
     context.dispatch(&Dispatch {
         kernel,
         parameters: &[b as u32, n as u32, 4 * weights.width4() as u32, d as u32, u32::from(exponential)],
-        buffers: &[weights.buffer(), &entries, &energies, summary.buffer()],
+        buffers: &[weights.buffer(), &entries, &energies, summary.buffer(), corrections.buffer()],
         groups,
         trips,
         work: 20.0 * b as f64 * n as f64,
@@ -65,14 +72,20 @@ pub(crate) fn flips(
             work: 4.0 * b as f64 * (end - first) as f64 * d as f64,
         })?;
     }
-    let (mut fields, summary) = (sums.download()?, summary.download()?);
+    let (mut fields, summary, corrections) = (sums.download()?, summary.download()?, corrections.download()?);
     for (i, (fields, s)) in fields.chunks_exact_mut(d).zip(summary.chunks_exact(4)).enumerate() {
-        fields.iter_mut().zip(states.row(i)).for_each(|(f, x)| *f += x * s[0]);
+        let noise = table.noise(f64::from(s[1] + corrections[i]));
+        for (f, x) in fields.iter_mut().zip(states.row(i)) {
+            *f += x * s[0];
+            if f64::from(f.abs()) <= noise {
+                *f = 0.0;
+            }
+        }
     }
     let mut best = (Vec::new(), Vec::new());
     if top_k > 0 {
-        let (signed, sizes) = (weights.download()?, absolute(context, &weights)?);
-        best = topk::top_k(&sizes, top_k)?;
+        let signed = weights.download()?;
+        best = topk::top_k(&elementwise::unary(Unary::Abs, &weights)?, top_k)?;
         for (at, (value, index)) in best.0.iter_mut().zip(&best.1).enumerate() {
             let row = at / top_k;
             *value = signed[row * n + *index as usize] / summary[4 * row + 1].max(f32::MIN_POSITIVE);
@@ -87,17 +100,14 @@ pub(crate) fn flips(
     })
 }
 
-fn absolute(context: &Arc<Context>, weights: &Matrix) -> Result<Matrix> {
-    debug_assert!(Arc::ptr_eq(context, weights.context()));
-    super::elementwise::unary(crate::ops::Unary::Abs, weights)
-}
-
 /// A sweep in portions that no invocation spends too many loop trips on.
 struct Sweep<'a> {
     context: &'a Arc<Context>,
     kernel: &'static str,
     /// Words of the parameters before the places in the order.
     parameters: [u32; 6],
+    /// Whether sums are of whole numbers.
+    exact: bool,
     buffers: Vec<&'a Buffer>,
     /// Loop trips and operations of one bit.
     trips: usize,
@@ -110,7 +120,7 @@ impl Sweep<'_> {
         for first in (0..order).step_by(portion) {
             let end = (first + portion).min(order);
             let mut parameters = self.parameters.to_vec();
-            parameters.extend([first as u32, end as u32]);
+            parameters.extend([first as u32, end as u32, u32::from(self.exact)]);
             self.context.dispatch(&Dispatch {
                 kernel: self.kernel,
                 parameters: &parameters,
@@ -139,6 +149,7 @@ pub(crate) fn sweep(
     clamp: &[bool],
 ) -> Result<Vec<f32>> {
     let (b, n, d) = (states.rows(), patterns.rows(), patterns.columns());
+    check_trips(3 * n.div_ceil(64) + 2, n)?;
     let kept = overlaps(context, states, patterns)?;
     let values: Vec<f32> = (0..b).flat_map(|i| states.row(i)).collect();
     let values = Matrix::upload(context, &Rows::new(values, d)?, b, d)?;
@@ -151,6 +162,7 @@ pub(crate) fn sweep(
         kernel: "sweep.bits",
         parameters: [b as u32, n as u32, widths[0], widths[1], widths[2], d as u32],
         buffers: vec![buffer(patterns)?, &order_buffer, &clamped, kept.buffer(), values.buffer(), &entries],
+        exact: table.whole,
         trips: 3 * n.div_ceil(64),
         work: 12.0 * b as f64 * n as f64,
     }
@@ -175,6 +187,7 @@ pub(crate) fn sweep_matrix(
         kernel: "sweep.matrix",
         parameters: [b as u32, d as u32, widths[0], widths[1], widths[2], d as u32],
         buffers: vec![matrix.buffer(), &order_buffer, &clamped, fields.buffer(), states.buffer()],
+        exact: true,
         trips: d.div_ceil(64),
         work: 2.0 * b as f64 * d as f64,
     }

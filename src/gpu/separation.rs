@@ -1,6 +1,9 @@
 //! Separations on the GPU.
 
-use super::{Dispatch, Matrix, softmax::by_rows};
+use super::{
+    Dispatch, Matrix,
+    softmax::{by_rows, check_trips},
+};
 use crate::{Result, ops::Separation};
 
 /// Halvings that bring a threshold between -1 and 0 to the last bit of f32.
@@ -30,6 +33,7 @@ pub(crate) fn separate(z: &Matrix, beta: f32, kind: Separation) -> Result<(Matri
     let passes = halvings as usize + 3;
     let kernels = ("separate.serial", "separate.group");
     let (kernel, groups, trips) = by_rows(z.context(), kernels, rows, width, passes);
+    check_trips(trips, columns)?;
     z.context().dispatch(&Dispatch {
         kernel,
         parameters: &[

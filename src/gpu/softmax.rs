@@ -24,6 +24,16 @@ pub(super) fn by_rows(
     }
 }
 
+/// Refuses rows of `patterns` scores that a kernel could not go through.
+pub(super) fn check_trips(trips: usize, patterns: usize) -> Result<()> {
+    if trips <= MAX_TRIPS {
+        return Ok(());
+    }
+    let most = patterns / trips.div_ceil(MAX_TRIPS);
+    let want = format!("about {most} at most on a GPU for this energy; the CPU has no such limit");
+    Err(crate::Error::parameter("number of patterns", patterns, want))
+}
+
 /// See [`crate::ops::softmax`].
 pub(crate) fn softmax(z: &Matrix, beta: f32) -> Result<Matrix> {
     run(z, beta, ("softmax.serial", "softmax.group"), z.columns())

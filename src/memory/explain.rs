@@ -1,7 +1,11 @@
 //! Why a recall ended where it did, and what would change it.
 
-use super::{Energy, Memory, Recall, RecallOptions, Status};
-use crate::{Error, Result, Rows, ops::Similarity, reference::of_pair};
+use super::{Energy, Memory, Recall, RecallOptions, Status, dense::Limits};
+use crate::{
+    Error, Result, Rows,
+    ops::{Separation, Similarity},
+    reference::of_pair,
+};
 
 /// Patterns that are looked at closely.
 const CLOSE: usize = 8;
@@ -13,7 +17,7 @@ const KEEP: f64 = 0.99;
 pub enum Verdict {
     /// At a stored pattern.
     Pattern(u32),
-    /// At the mirror image `-xi` of a stored pattern, which is as stable as the pattern (energies of bits without rectification).
+    /// At the mirror image `-xi` of a stored pattern, as stable as the pattern (classical networks, even powers).
     Mirror(u32),
     /// At a mixture of about so many patterns that `beta` does not tell apart.
     Blend(f32),
@@ -32,6 +36,8 @@ pub enum Verdict {
     Cycle,
     /// Still moving when the updates ran out.
     Moving,
+    /// It could not go on.
+    Failed(Status),
 }
 
 /// One of the patterns behind a recall.
@@ -43,12 +49,12 @@ pub struct Suspect {
     pub weights: [f32; 2],
     /// Its similarity to the query and to the final state (for bits: the overlap over `d`).
     pub similarity: [f64; 2],
-    /// The pattern most similar to it, `None` where there is no other.
+    /// The pattern most similar to it, its copies left out; `None` where there is no other.
     pub rival: Option<u32>,
     /// By how much it is more similar to itself than to its rival, `Delta_i` (for bits: over `d`).
     pub separation: Option<f64>,
     /// The smallest `beta` that is sure to make it a fixed point of its own: for softmax by the bound of Ramsauer et al. 2021 (theorem 3),
-    /// for sparse energies `margin / separation`, exactly. `None` where none does, or the energy has no `beta`.
+    /// for sparse energies `margin / separation`, exactly. `None` where none does, or nothing is known of the energy and similarity.
     pub stable_from: Option<f64>,
     /// The `beta` from which it keeps 99 % of the weight where the state is the pattern itself, were all others as near as the rival (softmax).
     pub sharp_from: Option<f64>,
@@ -67,7 +73,8 @@ pub struct Explanation {
     pub worst_rise: f32,
 }
 
-/// Recalls one query `[d]` and explains the result. `memory` has this energy and similarity and was made of these patterns.
+/// Recalls one query `[d]` and explains the result. `memory` has this energy and similarity and was made of these patterns, of which none has
+/// been forgotten and none transformed ([`super::Post`]).
 ///
 /// Costs the recall, and a look at all patterns for each of some ten suspects.
 ///
@@ -95,11 +102,16 @@ pub fn explain(
     if patterns.rows() != memory.len() || patterns.columns() != memory.dim() {
         return Err(Error::dimension("patterns (as many as are stored)", patterns.rows(), memory.len()));
     }
-    let top_k = Some(CLOSE.min(memory.len()));
+    if let Energy::Universal(..) = energy {
+        return Err(Error::parameter("energy to explain", energy, "one that a recall descends on"));
+    }
+    Limits { patterns: memory.len(), live: memory.len(), dim: memory.dim(), similarity, largest: 1.0 }
+        .check(&Rows::new(query, memory.dim())?, options.mask)?;
+    let view = View { energy, similarity, patterns, mask: options.mask };
+    let top_k = Some(CLOSE.min(view.eligible().count()));
     let query = Rows::new(query, memory.dim())?;
     let recall = memory.recall_with(&query, &RecallOptions { trace: true, top_k, ..options.clone() })?;
     let start = memory.recall_with(&query, &RecallOptions { steps: 0, top_k, ..options.clone() })?;
-    let view = View { energy, similarity, patterns };
     let mut numbers: Vec<u32> = Vec::new();
     for (pattern, weight) in recall.top(0).chain(start.top(0)) {
         if weight.abs() > 1e-6 && !numbers.contains(&pattern) {
@@ -111,12 +123,12 @@ pub fn explain(
         numbers.push(nearest);
     }
     let weight_in = |recall: &Recall, k: u32| recall.top(0).find(|(i, _)| *i == k).map_or(0.0, |(_, w)| w);
-    let widest = patterns.iter().map(|xi| squared(&wide(xi))).fold(0.0, f64::max);
+    let widest = view.eligible().map(|(_, xi)| squared(&wide(xi))).fold(0.0, f64::max);
     let suspects = numbers
         .into_iter()
         .map(|k| {
             let (rival, separation) = view.separation(k);
-            let of = |x: &[f32]| view.similarity(x, patterns.row(k as usize));
+            let of = |x: &[f32]| view.similarity(&wide(x), patterns.row(k as usize));
             Suspect {
                 pattern: k,
                 weights: [weight_in(&start, k), weight_in(&recall, k)],
@@ -126,13 +138,13 @@ pub fn explain(
                 stable_from: separation.and_then(|s| view.stable_from(s, widest)),
                 sharp_from: separation
                     .filter(|s| *s > 0.0 && energy == Energy::Softmax)
-                    .map(|s| ((patterns.rows() as f64 - 1.0) * KEEP / (1.0 - KEEP)).ln().max(0.0) / s),
+                    .map(|s| view.sharp_from(s)),
             }
         })
         .collect();
     let trace = recall.trace.as_ref().map_or(&[][..], |t| &t[0]);
-    let worst_rise = trace.windows(2).map(|w| w[1] - w[0]).fold(f32::NEG_INFINITY, f32::max);
-    Ok(Explanation { verdict, suspects, worst_rise: worst_rise.max(-f32::MAX), recall })
+    let worst_rise = trace.windows(2).map(|w| w[1] - w[0]).reduce(f32::max).unwrap_or(0.0);
+    Ok(Explanation { verdict, suspects, worst_rise, recall })
 }
 
 fn wide(x: &[f32]) -> Vec<f64> {
@@ -147,23 +159,36 @@ struct View<'a> {
     energy: Energy,
     similarity: Similarity,
     patterns: &'a Rows<'a>,
+    mask: Option<&'a [bool]>,
 }
 
 impl View<'_> {
-    fn similarity(&self, x: &[f32], xi: &[f32]) -> f64 {
+    /// The patterns that may answer, with their numbers.
+    fn eligible(&self) -> impl Iterator<Item = (u32, &[f32])> {
+        let all = self.patterns.iter().enumerate().map(|(k, xi)| (k as u32, xi));
+        all.filter(|(k, _)| self.mask.is_none_or(|mask| mask[*k as usize]))
+    }
+
+    fn similarity(&self, x: &[f64], xi: &[f32]) -> f64 {
         match self.energy.is_binary() {
-            true => of_pair(&wide(x), &wide(xi), Similarity::Dot) / x.len() as f64,
-            false => of_pair(&wide(x), &wide(xi), self.similarity),
+            true => of_pair(x, &wide(xi), Similarity::Dot) / x.len() as f64,
+            false => of_pair(x, &wide(xi), self.similarity),
         }
     }
 
-    /// The rival of a pattern, and how far it is.
+    /// The rival of a pattern, its copies left out, and how far it is.
     fn separation(&self, k: u32) -> (Option<u32>, Option<f64>) {
-        let own = self.patterns.row(k as usize);
-        let others = self.patterns.iter().enumerate().filter(|(j, _)| *j != k as usize);
-        let rival =
-            others.map(|(j, xi)| (j as u32, self.similarity(own, xi))).max_by(|a, b| a.1.total_cmp(&b.1));
-        (rival.map(|r| r.0), rival.map(|r| self.similarity(own, own) - r.1))
+        let row = self.patterns.row(k as usize);
+        let own = wide(row);
+        let others = self.eligible().filter(|(_, xi)| *xi != row);
+        let rival = others.map(|(j, xi)| (j, self.similarity(&own, xi))).max_by(|a, b| a.1.total_cmp(&b.1));
+        (rival.map(|r| r.0), rival.map(|r| self.similarity(&own, row) - r.1))
+    }
+
+    /// See [`Suspect::sharp_from`].
+    fn sharp_from(&self, separation: f64) -> f64 {
+        let others = self.eligible().count() as f64 - 1.0;
+        (others * KEEP / (1.0 - KEEP)).ln().max(0.0) / separation
     }
 
     /// See [`Suspect::stable_from`].
@@ -173,26 +198,29 @@ impl View<'_> {
         }
         match self.energy {
             Energy::Sparse(s) if s.margin().is_finite() => Some(f64::from(s.margin()) / separation),
-            Energy::Softmax | Energy::Sparse(_) => {
-                let n = self.patterns.rows() as f64;
+            // The theorem is one of dot products; distances are that with a bias.
+            Energy::Softmax | Energy::Sparse(Separation::Softmax | Separation::Entmax(1.0))
+                if matches!(self.similarity, Similarity::Dot | Similarity::L2) =>
+            {
+                let n = self.eligible().count() as f64;
                 let needs =
                     |beta: f64| 2.0 / (beta * n) + (2.0 * (n - 1.0) * n * beta * widest).max(1.0).ln() / beta;
                 // What is needed falls with beta once it is not small; the last crossing is the one that stays.
-                let mut high = 1.0 / separation;
+                let (mut low, mut high) = (0.0, 1.0 / separation);
                 while needs(high) > separation || needs(2.0 * high) > separation {
+                    low = high;
                     high *= 2.0;
                     if !high.is_finite() {
                         return None;
                     }
                 }
-                let mut low = 0.5 * high;
                 for _ in 0..60 {
                     let middle = 0.5 * (low + high);
                     if needs(middle) <= separation { high = middle } else { low = middle }
                 }
                 Some(high)
             }
-            Energy::Binary(_) | Energy::Hopfield(_) | Energy::Lagrangian(_) | Energy::Universal(..) => None,
+            _ => None,
         }
     }
 
@@ -201,13 +229,13 @@ impl View<'_> {
         match recall.status[0] {
             Status::OutOfSupport => return self.out_of_support(state),
             Status::Cycle2 => return Verdict::Cycle,
-            Status::NonFinite | Status::EnergyRises => return Verdict::Moving,
+            status @ (Status::NonFinite | Status::EnergyRises) => return Verdict::Failed(status),
             Status::Converged | Status::MaxSteps => {}
         }
         if self.energy.is_binary() {
             let at = |sign: f32| {
                 let equal = |xi: &[f32]| xi.iter().zip(state).all(|(a, b)| *a == sign * b);
-                self.patterns.iter().position(equal).map(|k| k as u32)
+                self.eligible().find(|(_, xi)| equal(xi)).map(|(k, _)| k)
             };
             return match (at(1.0), at(-1.0)) {
                 (Some(k), _) => Verdict::Pattern(k),
@@ -216,9 +244,16 @@ impl View<'_> {
                 (None, None) => Verdict::Spurious,
             };
         }
-        let (n, effective) = (self.patterns.rows() as f32, recall.effective[0]);
+        let (n, effective) = (self.eligible().count() as f32, recall.effective[0]);
+        // Copies of a pattern share its weight.
+        let total = if let Energy::Sparse(s) = self.energy { f64::from(s.total()) } else { 1.0 };
+        let of_copies = |k: u32| -> f64 {
+            let row = self.patterns.row(k as usize);
+            let copies = recall.top(0).filter(|(j, _)| self.patterns.row(*j as usize) == row);
+            copies.map(|(_, weight)| f64::from(weight)).sum()
+        };
         match recall.top(0).next() {
-            Some((k, weight)) if f64::from(weight) >= KEEP => Verdict::Pattern(k),
+            Some((k, _)) if of_copies(k) >= KEEP * total => Verdict::Pattern(k),
             _ if recall.status[0] == Status::MaxSteps => Verdict::Moving,
             _ if n > 2.0 && effective > 0.5 * n => Verdict::Mean,
             _ => Verdict::Blend(effective),
@@ -230,8 +265,8 @@ impl View<'_> {
             let squares = state.iter().zip(xi).map(|(a, b)| f64::from(a - b).powi(2));
             squares.sum::<f64>().sqrt()
         };
-        let nearest = self.patterns.iter().map(distance).enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-        let (nearest, distance) = nearest.map_or((0, 0.0), |(k, d)| (k as u32, d));
+        let nearest = self.eligible().map(|(k, xi)| (k, distance(xi))).min_by(|a, b| a.1.total_cmp(&b.1));
+        let (nearest, distance) = nearest.unwrap_or((0, 0.0));
         Verdict::OutOfSupport { nearest, distance }
     }
 }
@@ -244,6 +279,15 @@ impl Explanation {
         // What was meant, most likely.
         let nearest = self.suspects.iter().max_by(|a, b| a.similarity[0].total_cmp(&b.similarity[0]));
         let fix = |s: &Suspect| match (s.stable_from, s.separation) {
+            // The theorem promises a fixed point near the pattern, not all of the weight.
+            (Some(from), _) if from <= beta => {
+                s.sharp_from.filter(|from| *from > beta).map_or(String::new(), |from| {
+                    format!(
+                        "a beta of {from:.4} or more gives pattern {} 99 % of the weight at itself",
+                        s.pattern
+                    )
+                })
+            }
             (Some(from), _) => {
                 format!("a beta of {from:.4} or more is sure to make pattern {} a fixed point", s.pattern)
             }
@@ -305,6 +349,9 @@ impl Explanation {
                     .to_owned()
             }
             Verdict::Moving => "not at rest yet: allow more steps".to_owned(),
+            Verdict::Failed(status) => format!(
+                "ended early ({status}): smaller values, a smaller beta or a smaller time step may help"
+            ),
         }
     }
 }

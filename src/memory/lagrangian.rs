@@ -337,8 +337,8 @@ impl Memory for LagrangianMemory {
             beta: model.beta().unwrap_or(1.0),
         };
         let mut states = Vec::with_capacity(b * d);
-        for first in (0..b).step_by(batch(n)) {
-            let end = b.min(first + batch(n));
+        for first in (0..b).step_by(batch(n, d)) {
+            let end = b.min(first + batch(n, d));
             let clamp = plan.clamp.map(|c| (SEEN, if c.len() == d { c } else { &c[first * d..end * d] }));
             let still = Settings { steps: 0, ..Settings::default() };
             let start = resting.start(&[(SEEN, &rows.slice(first..end))])?;
@@ -373,8 +373,8 @@ impl Memory for LagrangianMemory {
         let resting = self.network(&self.weights, self.model, 0.0)?;
         let offset = self.offset(self.model, self.len(), self.widest);
         let mut energy = Vec::with_capacity(rows.rows());
-        for first in (0..rows.rows()).step_by(batch(self.len())) {
-            let end = rows.rows().min(first + batch(self.len()));
+        for first in (0..rows.rows()).step_by(batch(self.len(), self.dim())) {
+            let end = rows.rows().min(first + batch(self.len(), self.dim()));
             let start = resting.start(&[(SEEN, &rows.slice(first..end))])?;
             energy.extend(resting.energy(&start)?.into_iter().map(|e| e + offset));
         }

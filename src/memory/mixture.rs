@@ -5,12 +5,12 @@ use crate::{
     ops::{Axis, Binary, Reduction, Unary, binary, reduce, unary},
 };
 
-/// Scores of a batch of queries that are held at once: `[b, n]` of at most so many values.
+/// Scores `[b, n]` or states `[b, d]` of a batch of queries that are held at once: at most so many values.
 const AT_ONCE: usize = 1 << 22;
 
-/// Queries of a batch against `n` patterns.
-pub(super) fn batch(n: usize) -> usize {
-    (AT_ONCE / n.max(1)).max(1)
+/// Queries of a batch against `n` patterns of `d` columns.
+pub(super) fn batch(n: usize, d: usize) -> usize {
+    (AT_ONCE / n.max(d).max(1)).max(1)
 }
 
 /// `exp(H(p))` of weights `[b, n]`, taken in magnitude and divided by their sum; 0 where all are 0.

@@ -2,7 +2,7 @@
 //!
 //! A step costs one trip to the device and back with the states `[b, d]`; the scores `[b, n]` stay there.
 
-use super::{Recall, Status, dense::Limits};
+use super::{Recall, Status, dense::Limits, mixture::batch};
 use crate::{
     Result, Rows,
     ops::descent::{Plan, advance, clamp_row},
@@ -52,13 +52,8 @@ pub(super) trait Landscape {
     }
 }
 
-/// Scores that may exist at once: 64 MiB of them.
-const SCORES: usize = 1 << 24;
-
-/// How many queries run together against `n` patterns.
-fn batch(n: usize) -> usize {
-    (SCORES / n.max(1)).clamp(1, 1024)
-}
+/// Most queries that run together.
+const BATCH: usize = 1024;
 
 /// Completes queries `[b, d]`; shapes and values have been checked.
 pub(super) fn relax(
@@ -70,7 +65,7 @@ pub(super) fn relax(
 ) -> Result<Recall> {
     let (b, d) = (queries.rows(), queries.columns());
     let mut all = Recall::none(d, plan, beta);
-    let size = batch(limits.patterns);
+    let size = batch(limits.patterns, d).min(BATCH);
     for first in (0..b).step_by(size) {
         let end = (first + size).min(b);
         let tell = |step: u64| {
@@ -114,11 +109,11 @@ fn relax_batch(
             if plan.trace {
                 trace[i].push(look.energy[at]);
             }
-            steps[i] += 1;
             if look.lost.get(at) == Some(&true) {
                 status[i] = Status::OutOfSupport;
                 continue;
             }
+            steps[i] += 1;
             let clamp = plan.clamp.map(|c| clamp_row(c, first + i, d));
             let change = advance(x, &look.updates[at * d..(at + 1) * d], plan.step_size, clamp);
             status[i] = match change {

@@ -357,8 +357,8 @@ impl Memory for UniversalMemory {
             effective: Vec::with_capacity(b),
         };
         let queries = comparable(&rows, "queries", self.similarity)?;
-        for first in (0..b).step_by(batch(n)) {
-            let end = b.min(first + batch(n));
+        for first in (0..b).step_by(batch(n, d)) {
+            let end = b.min(first + batch(n, d));
             let shot = self.shoot(stored, &queries.slice(first..end), first, beta, plan.top_k.min(n))?;
             all.states.extend(shot.states);
             all.values.extend(shot.values);

@@ -49,6 +49,8 @@ pub(crate) struct FlipTable {
     /// By `(h + d) / 2`: logarithm of the size in two parts, then `w` and `c` over that size. The logarithms are 0 where the values
     /// themselves fit; sums of whole numbers are then exact.
     pub(crate) entries: Vec<[f32; 4]>,
+    /// Whether the values are whole numbers or halves: sums of them are exact while they stay below 2^23.
+    pub(crate) whole: bool,
     /// `F(h / d)`; empty for the exponential, whose energy is `-log sum_k exp(h_k)`.
     pub(crate) energies: Vec<f32>,
 }
@@ -68,10 +70,12 @@ impl FlipTable {
             |z: f64| reference::interaction(f, if exponential { z - size } else { z / size }),
             |z: f64| reference::slope(f, if exponential { z - size } else { z / size }),
         );
+        // Beyond -d and d there are no overlaps: a pattern that is equal to the state differs from it nowhere.
+        let (less, more) = (|z: f64, by: f64| (z - by).max(-size), |z: f64, by: f64| (z + by).min(size));
         let pair = |h: f64| match rule {
-            Rule::Exact => (value(h) - value(h - 2.0), value(h + 2.0) - value(h)),
+            Rule::Exact => (value(h) - value(less(h, 2.0)), value(more(h, 2.0)) - value(h)),
             Rule::Gradient => (slope(h), slope(h)),
-            Rule::LeaveOneOut => (slope(h - 1.0), slope(h + 1.0)),
+            Rule::LeaveOneOut => (slope(less(h, 1.0)), slope(more(h, 1.0))),
         };
         let halves = |(a, b): (f64, f64)| (0.5 * (a + b), 0.5 * (a - b));
         let overlaps = || (0..=d).map(|i| 2.0 * i as f64 - size);
@@ -115,7 +119,7 @@ impl FlipTable {
             true => Vec::new(),
             false => overlaps().map(|h| value(h) as f32).collect(),
         };
-        Ok(Self { entries: overlaps().map(entry).collect(), energies })
+        Ok(Self { entries: overlaps().map(entry).collect(), whole: plain && !exponential, energies })
     }
 }
 
@@ -147,6 +151,19 @@ pub fn overlaps(states: &Bits, patterns: &Bits) -> Result<Tensor> {
         Some(context) => Tensor::on_gpu(gpu::bits::overlaps(context, states, patterns)?, &shape),
     }
 }
+
+impl FlipTable {
+    /// What a field must exceed to be told from 0, where the sizes of all that was summed come to `sizes`. Where the sum is exact, that is
+    /// 0; else two patterns that cancel would leave a rounding error to decide, and recall might never end.
+    pub(crate) fn noise(&self, sizes: f64) -> f64 {
+        if self.whole && sizes < EXACT { 0.0 } else { NOISE * sizes }
+    }
+}
+
+/// Sums of whole and half numbers below this are exact in f32.
+const EXACT: f64 = 8_388_608.0;
+/// Rounding errors of a sum of f32 in blocks, relative to the sizes of its terms.
+const NOISE: f64 = 16.0 * f32::EPSILON as f64;
 
 /// What a look at some states gives.
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,7 @@ use std::{fmt, str::FromStr};
 /// How scores `z = beta * similarity` become weights of the patterns.
 ///
 /// All but the last are gradients of a convex function, `p = argmax_p p.z - Omega(p)` (Santos et al.,
-/// "Hopfield-Fenchel-Young Networks", arXiv 2411.08590): with all but softmax, a pattern that leads by the
+/// "Hopfield-Fenchel-Young Networks", arXiv 2411.08590): with all but softmax and k-subsets of several patterns, one that leads by the
 /// [margin](Separation::margin) gets all the weight, exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Separation {
@@ -32,7 +32,7 @@ pub enum Separation {
 
 impl Separation {
     /// By how much `beta` times the score of a pattern must exceed those of all others for it to get all the
-    /// weight: exactly 1 where the margin is reached. Infinite for softmax.
+    /// weight: exactly 1 where the margin is reached. Infinite for softmax, and for k-subsets of more than one pattern.
     ///
     /// ```
     /// use attractor::ops::Separation;
@@ -42,6 +42,7 @@ impl Separation {
     pub fn margin(self) -> f32 {
         match self {
             Self::Softmax => f32::INFINITY,
+            Self::KSubsets(k) if k > 1 => f32::INFINITY,
             Self::Entmax(alpha) => (alpha - 1.0).recip(),
             Self::Normmax(_) | Self::KSubsets(_) | Self::Epanechnikov => 1.0,
         }
@@ -141,7 +142,7 @@ pub struct Separated {
 }
 
 /// Weights of each row of scores `[b, n]` at an inverse temperature. Scores at or below -5e29 are those of hidden patterns, which get
-/// no weight.
+/// no weight; each row must have others (for k-subsets at least `k`).
 ///
 /// No sort: thresholds are found by Newton steps or bisection (24 to 48 halvings on a GPU).
 ///

@@ -80,11 +80,18 @@ impl Bits {
     /// Packs more rows; `what` names them in errors.
     pub(crate) fn append(&mut self, rows: &Rows<'_>, what: &'static str) -> Result<()> {
         check(rows, what)?;
+        let before = self.packed.clone();
         rows.iter().for_each(|row| self.packed.push(row));
         if let Some(context) = self.device.as_gpu()
             && self.rows() > 0
         {
-            self.buffer = Some(Arc::new(context.upload(what, bytemuck::cast_slice(&self.by_row()))?));
+            match context.upload(what, bytemuck::cast_slice(&self.by_row())) {
+                Ok(buffer) => self.buffer = Some(Arc::new(buffer)),
+                Err(error) => {
+                    self.packed = before;
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }

@@ -335,3 +335,57 @@ fn bad_input_is_refused() {
     let options = RecallOptions { mask: Some(&[true]), ..RecallOptions::default() };
     assert!(network.recall_with(&[[1.0, 1.0]], &options).is_err());
 }
+
+/// Two patterns that differ in one bit, and a query that is one of them: that bit's field is exactly 0, so it stays, and the recall ends.
+#[test]
+fn ties_stay_ties() {
+    let mut random = Random::new(47);
+    for d in [7, 11, 24, 88, 200] {
+        let one = bits(&mut random, 1, d);
+        let mut two = [one.row(0), one.row(0)].concat();
+        two[d + 3] = -two[d + 3];
+        let patterns = Rows::new(two, d).unwrap();
+        for interaction in [
+            Interaction::Polynomial(2),
+            Interaction::Polynomial(5),
+            Interaction::Rectified(3),
+            Interaction::Rectified(10),
+            Interaction::Exponential,
+        ] {
+            for (name, device) in devices() {
+                for order in [Order::Synchronous, Order::Asynchronous] {
+                    let settings = BinarySettings {
+                        device: Some(device.clone()),
+                        order,
+                        ..BinarySettings::new(interaction)
+                    };
+                    let memory = BinaryMemory::with(&patterns, settings).unwrap();
+                    let recall = memory.recall(&patterns).unwrap();
+                    let what = format!("{name} {interaction} {order} {d}");
+                    assert_eq!(recall.states, patterns, "{what}");
+                    assert_eq!(recall.status, [Status::Converged; 2], "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// A power far beyond what the length can hold.
+#[test]
+fn large_powers_of_short_patterns() {
+    for (name, device) in devices() {
+        for interaction in [Interaction::Polynomial(1000), Interaction::Rectified(1000)] {
+            let settings =
+                BinarySettings { device: Some(device.clone()), ..BinarySettings::new(interaction) };
+            for patterns in [Rows::new(vec![1.0], 1).unwrap(), Rows::new(vec![1.0, -1.0, 1.0], 3).unwrap()] {
+                let memory = BinaryMemory::with(&patterns, settings.clone()).unwrap();
+                let recall = memory.recall(&patterns).unwrap();
+                assert_eq!(recall.states, patterns, "{name} {interaction}");
+                assert!(
+                    recall.energy[0].is_finite() && recall.weights[0].is_finite(),
+                    "{name} {interaction}"
+                );
+            }
+        }
+    }
+}

@@ -85,3 +85,29 @@ fn verdicts_on_supports_bits_and_long_patterns() {
     let majority = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0];
     assert_eq!(why("hopfield", bits, &three, &majority).verdict, Verdict::Spurious);
 }
+
+/// Copies share the weight of a pattern, hidden patterns are no rivals, and what is not known is not promised.
+#[test]
+fn copies_masks_and_what_is_not_known() {
+    let rows = Rows::new(vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.9, 0.1], 2).unwrap();
+    let copied = why("softmax", at(900.0, Similarity::L2), &rows, &[1.0, 0.0]);
+    assert_eq!(copied.verdict, Verdict::Pattern(0));
+    assert_eq!(copied.suspects[0].rival, Some(3));
+
+    let memory = DenseMemory::builder().device(&Device::cpu()).beta(30.0).build(&rows).unwrap();
+    let mask = [true, true, false, false];
+    let options = RecallOptions { mask: Some(&mask), ..RecallOptions::default() };
+    let hidden = explain(&memory, Energy::Softmax, Similarity::L2, &rows, &[0.9, 0.1], &options).unwrap();
+    assert_eq!((hidden.verdict, hidden.suspects[0].rival), (Verdict::Pattern(0), Some(1)));
+
+    for similarity in [Similarity::Cosine, Similarity::L1] {
+        let soft = why("softmax", at(0.5, similarity), &rows, &[1.0, 0.0]);
+        assert!(soft.suspects.iter().all(|s| s.stable_from.is_none()), "{similarity}");
+    }
+    let blend = why("ksubsets:2", at(5.0, Similarity::L2), &rows, &[0.5, 0.5]);
+    assert!(!matches!(blend.verdict, Verdict::Pattern(_)), "{:?}", blend.verdict);
+    assert!(blend.suspects.iter().all(|s| s.stable_from.is_none()));
+    let energy: Energy = "universal".parse().unwrap();
+    let options = RecallOptions::default();
+    assert!(explain(&memory, energy, Similarity::L2, &rows, &[0.9, 0.1], &options).is_err());
+}

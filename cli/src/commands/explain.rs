@@ -9,7 +9,7 @@ use crate::{
 };
 use attractor::{
     io::{Source, write_bytes},
-    memory::{Explanation, RecallOptions, Suspect, Verdict, explain},
+    memory::{Explanation, Post, RecallOptions, Suspect, Verdict, explain},
 };
 
 pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
@@ -23,6 +23,11 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
             arguments.row,
             queries.rows()
         )));
+    }
+    if arguments.memory.post != Post::None {
+        return Err(Failure::data(
+            "--post: explain compares patterns as they are in the file; transform them first, and leave this out",
+        ));
     }
     let device = common.open()?;
     let (memory, mask) = open_memory(&arguments.memory, common, &device)?;
@@ -77,6 +82,7 @@ fn headline(why: &Explanation) -> String {
         Verdict::Spurious => "a spurious state".to_owned(),
         Verdict::Cycle => "a cycle of two states".to_owned(),
         Verdict::Moving => "still moving".to_owned(),
+        Verdict::Failed(status) => status.to_string(),
     }
 }
 
@@ -147,6 +153,7 @@ fn json(arguments: &arguments::Explain, why: &Explanation, advice: &str) -> serd
         Verdict::Spurious => ("spurious", None),
         Verdict::Cycle => ("cycle", None),
         Verdict::Moving => ("moving", None),
+        Verdict::Failed(_) => ("failed", None),
     };
     serde_json::json!({
         "row": arguments.row,

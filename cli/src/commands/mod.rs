@@ -30,12 +30,11 @@ pub(crate) fn list_energies() -> Result<()> {
     Ok(())
 }
 
+/// A memory, and its pattern mask.
+type Opened = (Box<dyn Memory>, Option<Vec<bool>>);
+
 /// The memory that the arguments describe, and its pattern mask.
-fn open_memory(
-    arguments: &arguments::Memory,
-    common: &arguments::Common,
-    device: &Device,
-) -> Result<(Box<dyn Memory>, Option<Vec<bool>>)> {
+fn open_memory(arguments: &arguments::Memory, common: &arguments::Common, device: &Device) -> Result<Opened> {
     let (rows, columns) = Source::open(&arguments.patterns)?.shared(&["patterns", "state", "states"])?;
     let settings = EnergySettings {
         device: Some(device.clone()),

@@ -72,14 +72,16 @@ impl Figure {
     /// What rounding to the published digits leaves open.
     fn rounding(&self) -> f64 {
         let digits = format!("{}", self.published).split_once('.').map_or(0, |(_, d)| d.len());
-        0.5 * 10_f64.powi(-(digits.max(2) as i32))
+        // A published 0 has as many digits as its neighbours in the table.
+        let digits = if self.published == 0.0 { 4 } else { digits.max(2) };
+        0.5 * 10_f64.powi(-(digits as i32))
     }
 
     /// By how many standard errors the figure lies off the published one. That was an estimate as well, of samples as many or fewer: its
     /// error counts once more.
     pub(crate) fn deviation(&self) -> f64 {
         let beyond = ((self.got - self.published).abs() - self.rounding()).max(0.0);
-        if beyond == 0.0 { 0.0 } else { beyond / (2.0_f64.sqrt() * self.error).max(f64::MIN_POSITIVE) }
+        if beyond == 0.0 { 0.0 } else { beyond / (2.0_f64.sqrt() * self.error).max(1e-9) }
     }
 }
 

@@ -29,11 +29,11 @@ use crate::{
 /// | `Polynomial(n)`, `Rectified(n)` | `-sum_k F(xi_k.x / d)` |
 /// | `Exponential` | `-log sum_k exp(xi_k.x)` |
 ///
-/// [`Order::Asynchronous`] updates bit after bit: the energy never rises, and a recall always ends. [`Order::Synchronous`] updates all bits at
-/// once: faster, but the energy may rise and the state may come back every second step ([`Status::Cycle2`](super::Status::Cycle2)). A bit whose field is exactly
-/// 0 stays. Overlaps are exact; a `step` of a recall is a sweep over all bits.
+/// [`Order::Asynchronous`] updates bit after bit: with [`Rule::Exact`] the energy never rises, and a recall always ends. [`Order::Synchronous`] updates all bits at
+/// once: faster, but the energy may rise and the state may come back every second step ([`Status::Cycle2`](super::Status::Cycle2)). A bit whose field is 0, or
+/// cannot be told from 0 in f32, stays. Overlaps are exact; a `step` of a recall is a sweep over all bits.
 ///
-/// Of [`RecallOptions`], `beta`, `tolerance` and `step_size` have no meaning here. Reported weights are the patterns' shares in the fields, with their signs.
+/// Of [`RecallOptions`], `beta` and `tolerance` have no meaning here (but a tolerance of 0 makes all steps), and `step_size` must be 1. Reported weights are the patterns' shares in the fields, with their signs.
 ///
 /// ```
 /// use attractor::{memory::{BinaryMemory, Order}, ops::Interaction, prelude::*};
@@ -154,9 +154,15 @@ pub(super) fn bit_limits(patterns: usize, dim: usize) -> Limits {
 
 /// The plan for a recall of bits: they move by 2 or not at all.
 pub(super) fn bit_plan<'a>(limits: &Limits, options: &RecallOptions<'a>, b: usize) -> Result<Plan<'a>> {
+    if options.step_size != 1.0 {
+        return Err(Error::parameter(
+            "step size",
+            options.step_size,
+            "1 for bits: they change wholly or not",
+        ));
+    }
     let exactly = options.tolerance == Some(0.0);
-    let options = RecallOptions { step_size: 1.0, ..options.clone() };
-    Ok(Plan { tolerance: if exactly { 0.0 } else { 0.5 }, ..limits.plan(&options, b)? })
+    Ok(Plan { tolerance: if exactly { 0.0 } else { 0.5 }, ..limits.plan(options, b)? })
 }
 
 /// Known bits of some queries, `[b * d]`.

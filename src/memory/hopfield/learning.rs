@@ -46,8 +46,16 @@ pub(super) struct Couplings {
 }
 
 impl Couplings {
-    pub(super) fn new(d: usize) -> Self {
-        Self { values: vec![0.0; d * d], d }
+    pub(super) fn new(d: usize) -> Result<Self> {
+        let mut values = Vec::new();
+        if values.try_reserve_exact(d * d).is_err() {
+            return Err(Error::OutOfMemory {
+                what: "a matrix of couplings".into(),
+                needed: 8 * (d * d) as u64,
+            });
+        }
+        values.resize(d * d, 0.0);
+        Ok(Self { values, d })
     }
 
     /// Adds (or takes away) a pattern by Hebb's rule.
@@ -97,7 +105,7 @@ impl Couplings {
             row.iter_mut().for_each(|r| *r /= length);
             basis.push(row);
         }
-        let mut out = Self::new(d);
+        let mut out = Self::new(d)?;
         out.values.par_chunks_exact_mut(d).enumerate().for_each(|(i, row)| {
             for b in &basis {
                 row.iter_mut().zip(b).for_each(|(w, x)| *w += b[i] * x);
@@ -109,6 +117,7 @@ impl Couplings {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
 
@@ -116,7 +125,7 @@ mod tests {
     #[test]
     fn storkey_follows_its_definition() {
         let patterns = [[1.0_f32, -1.0, 1.0, 1.0], [1.0, 1.0, -1.0, 1.0], [-1.0, 1.0, 1.0, 1.0]];
-        let mut got = Couplings::new(4);
+        let mut got = Couplings::new(4).unwrap();
         let mut want = [[0.0_f64; 4]; 4];
         for xi in &patterns {
             let x = xi.map(f64::from);

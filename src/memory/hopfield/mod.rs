@@ -27,7 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// ([`Status::Cycle2`](super::Status::Cycle2)). With Hebb's rule, no bias and fewer than `d / 2` patterns no matrix is made: fields come from the bits
 /// of the patterns.
 ///
-/// Of [`RecallOptions`], `beta`, `tolerance`, `step_size` and `mask` have no meaning here (a mask is refused: what is stored is mixed in one matrix).
+/// Of [`RecallOptions`], `beta` and `tolerance` have no meaning here (but a tolerance of 0 makes all steps), `step_size` must be 1, and a mask is refused: what
+/// is stored is mixed in one matrix.
 /// Reported weights are overlaps `xi_k.x / d` of the final state with the stored patterns, the largest sizes first: -1 is the mirror image of a pattern.
 ///
 /// ```
@@ -176,7 +177,7 @@ impl HopfieldMemory {
                 Couplings::pseudo_inverse(&self.patterns)?
             }
             None => {
-                let mut made = Couplings::new(d);
+                let mut made = Couplings::new(d)?;
                 (0..self.len()).for_each(|k| self.learn(&mut made, &self.patterns.row(k)));
                 made
             }

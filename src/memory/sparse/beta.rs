@@ -38,6 +38,8 @@ pub(super) fn choose(patterns: &Tensor, squared: &[f32], settings: &Settings) ->
     separations.sort_by(f64::total_cmp);
     let margin = match settings.separation.margin() {
         m if m.is_finite() => f64::from(m),
+        // Its patterns are no fixed points at any beta; this is where the nearest one begins to get less than all.
+        _ if settings.separation.total() > 1.0 => 1.0,
         // Softmax: 99 % of the weight, were all others as near as the nearest.
         _ => (99.0 * (n as f64 - 1.0).max(1.0)).ln(),
     };
@@ -47,7 +49,8 @@ pub(super) fn choose(patterns: &Tensor, squared: &[f32], settings: &Settings) ->
     let fallback = if widest > 0.0 { 1.0 / widest } else { 1.0 };
     let beta = separations.get(at).map_or(fallback, |s| ROOM * margin / s);
     let beta = (beta as f32).clamp(f32::MIN_POSITIVE, 1e28);
-    let kept = separations.iter().filter(|s| **s * f64::from(beta) >= margin).count();
+    let alone = settings.separation.total() == 1.0;
+    let kept = separations.iter().filter(|s| alone && **s * f64::from(beta) >= margin).count();
     let unique = sample.len() - copied;
     Ok(BetaChoice {
         beta,

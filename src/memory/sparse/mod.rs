@@ -35,7 +35,7 @@ use std::{
 /// | [`Dot`](Similarity::Dot) | `-(1/beta) Omega*(beta x.xi_k) + \|x\|^2/2 + M^2/2 - Omega(uniform)/beta` (`M` the largest length; 1-entmax gives the energy of [`DenseMemory`](super::DenseMemory)) |
 /// | L2 with [`Separation::Epanechnikov`] | `-(1/beta) log sum_k max(0, 1 - beta/2 \|x - xi_k\|^2)`, 1e30 where no pattern is within `sqrt(2/beta)` |
 ///
-/// No update raises the energy. A pattern is a fixed point exactly where its separation from all others is at least
+/// No update raises the energy. But for k-subsets, a pattern is a fixed point exactly where its separation from all others is at least
 /// [`margin`](Separation::margin)` / beta`, and a query whose scores lead by that much gets it back, bit by bit, in one update.
 /// With k-subsets and the dot similarity states grow to the sum of `k` patterns; with L2 they are the mean of about `k`.
 ///
@@ -67,7 +67,8 @@ pub struct Settings {
     pub similarity: Similarity,
     /// How scores become weights.
     pub separation: Separation,
-    /// The inverse temperature. Automatic: the smallest at which 99 % of the stored patterns that have no copy are fixed points.
+    /// The inverse temperature. Automatic: the smallest at which 99 % of the stored patterns that have no copy are fixed points (k-subsets
+    /// blend at any `beta`: for them, that of sparsemax).
     pub beta: Beta,
     /// What happens to a read-out before it is the next state.
     pub post: Post,
@@ -210,7 +211,12 @@ impl SparseMemory {
             return Ok(Cow::Borrowed(rows));
         }
         let mut values = rows.as_slice().to_vec();
-        values.chunks_exact_mut(rows.columns()).for_each(|row| post.apply(row));
+        for (row, values) in values.chunks_exact_mut(rows.columns()).enumerate() {
+            if !post.has_direction(values) {
+                return Err(Error::ZeroNorm { what, row });
+            }
+            post.apply(values);
+        }
         Ok(Cow::Owned(Rows::new(values, rows.columns())?))
     }
 
@@ -255,6 +261,9 @@ impl SparseMemory {
         let limits = self.limits();
         limits.check(rows, options.mask)?;
         let plan = limits.plan(options, rows.rows())?;
+        if self.settings.post != Post::None && options.step_size > 1.0 {
+            return Err(Error::parameter("step size", options.step_size, "at most 1 with a post-transform"));
+        }
         let beta = match options.beta {
             Some(beta) => beta,
             None => self.beta()?,
@@ -270,7 +279,7 @@ impl SparseMemory {
         if let Some(centre) = &self.centre {
             let mut states = recall.states.into_vec();
             plan.outward(&mut states, rows, centre);
-            let stayed = |i: &usize| recall.status[*i] == Status::OutOfSupport && recall.steps[*i] <= 1;
+            let stayed = |i: &usize| recall.status[*i] == Status::OutOfSupport && recall.steps[*i] == 0;
             for i in (0..rows.rows()).filter(stayed) {
                 states[i * self.dim()..(i + 1) * self.dim()].copy_from_slice(rows.row(i));
             }
@@ -342,7 +351,7 @@ impl View<'_> {
         Ok(Best {
             indices,
             weights,
-            effective: summary.chunks_exact(4).map(|s| s[1].exp()).collect(),
+            effective: summary.chunks_exact(4).map(|s| if s[2] > 0.0 { s[1].exp() } else { 0.0 }).collect(),
             support: Some(summary.chunks_exact(4).map(|s| s[2] as u32).collect()),
             values,
         })

@@ -58,6 +58,15 @@ impl Post {
         }
     }
 
+    /// Whether the transform of a row is defined: it has a length, or is not constant.
+    pub(super) fn has_direction(self, row: &[f32]) -> bool {
+        match self {
+            Self::Normalize => row.iter().any(|v| *v != 0.0),
+            Self::LayerNorm => row.iter().any(|v| *v != row[0]),
+            Self::None | Self::Tanh | Self::Sign => true,
+        }
+    }
+
     /// Whether patterns and queries pass through it first; else they must be what it gives.
     pub(super) fn prepares(self) -> bool {
         matches!(self, Self::Normalize | Self::LayerNorm)
