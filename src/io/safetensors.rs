@@ -32,6 +32,17 @@ pub(super) fn names(file: &[u8]) -> Checked<Vec<String>> {
     opened(file).map(|tensors| names_of(&tensors))
 }
 
+/// The `format` in the metadata of a store ([`crate::store`]).
+pub(crate) const STORE: &str = "attractor store";
+
+/// Whether a file is a store.
+pub(super) fn is_store(file: &[u8]) -> bool {
+    let metadata = (!has_absurd_number(file)).then(|| SafeTensors::read_metadata(file).ok()).flatten();
+    let format =
+        metadata.and_then(|(_, m)| m.metadata().as_ref().and_then(|pairs| pairs.get("format").cloned()));
+    format.is_some_and(|format| format == STORE)
+}
+
 fn names_of(tensors: &SafeTensors<'_>) -> Vec<String> {
     let mut names: Vec<String> = tensors.names().into_iter().map(str::to_owned).collect();
     names.sort();

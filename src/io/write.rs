@@ -4,7 +4,7 @@ use super::{
     atomic,
     fault::{Checked, Fault},
     format::Format,
-    npy, npz, safetensors,
+    mapped, npy, npz, safetensors,
 };
 use crate::{Error, Result};
 use bytemuck::NoUninit;
@@ -148,6 +148,7 @@ pub fn write_with_metadata(
     metadata: &[(&str, &str)],
 ) -> Result<()> {
     let path = path.as_ref();
+    check_no_store(path)?;
     let format = format_for(path, arrays).map_err(|fault| fault.at(path))?;
     for Array { name, shape, data } in arrays {
         let want = shape.iter().try_fold(1_usize, |product, &d| product.checked_mul(d)).unwrap_or(usize::MAX);
@@ -211,7 +212,22 @@ fn format_for(path: &Path, arrays: &[Array<'_>]) -> Checked<Format> {
 pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     Format::of(path).map_err(|fault| fault.at(path))?;
+    check_no_store(path)?;
     atomic::check_writable_bytes(path)
+}
+
+/// Refuses to replace a store ([`crate::store`]) by mere arrays: its patterns would be gone, and its journal would fit nothing.
+fn check_no_store(path: &Path) -> Result<()> {
+    let holds_store =
+        |file: &std::fs::File| mapped::map(file).is_ok_and(|bytes| safetensors::is_store(&bytes));
+    if path.is_file() && std::fs::File::open(path).is_ok_and(|file| holds_store(&file)) {
+        return Err(Error::Format {
+            path: path.to_owned(),
+            problem: "there is a store in this file".to_owned(),
+            want: "write to another file, or remove the store first".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

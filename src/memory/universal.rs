@@ -2,7 +2,7 @@
 
 use super::{
     Memory, Recall, RecallOptions, Status,
-    dense::{Limits, check_values, measure},
+    dense::{Limits, check_values, far_centre, measure, shifted},
     mixture::{among_all, batch, effective, eligible, pick},
 };
 use crate::{
@@ -59,7 +59,9 @@ struct Stored {
 }
 
 struct OnDevice {
-    /// Patterns as they are compared: divided by their sums where the similarity is one of distributions.
+    /// What is taken off patterns and queries before their distances, where the data lie far from the origin.
+    centre: Option<Vec<f32>>,
+    /// Patterns as they are compared: without the centre, or divided by their sums where the similarity is one of distributions.
     keys: Tensor,
     patterns: Tensor,
     values: Option<Tensor>,
@@ -128,6 +130,9 @@ fn comparable<'r>(
     what: &'static str,
     similarity: UniversalSimilarity,
 ) -> Result<Cow<'r, Rows<'r>>> {
+    if rows.rows() == 0 {
+        return Ok(Cow::Borrowed(rows));
+    }
     if !similarity.of_distributions() {
         let needs = match similarity {
             UniversalSimilarity::Cosine => Similarity::Cosine,
@@ -164,10 +169,23 @@ impl Stored {
         similarity: UniversalSimilarity,
         device: &Device,
     ) -> Result<Self> {
-        let keys = comparable(&patterns, "patterns", similarity)?;
-        let keys = upload(&keys, device)?;
+        let compared = comparable(&patterns, "patterns", similarity)?;
+        // Distances do not notice a shift, but rounding errors grow with the distance from the origin.
+        let centre = match similarity {
+            UniversalSimilarity::L2 | UniversalSimilarity::L1 => {
+                let squared = measure(&patterns, "patterns", Similarity::L2)?.squared;
+                if patterns.rows() == 0 { None } else { far_centre(&patterns, &squared) }
+            }
+            _ => None,
+        };
+        let keys = match &centre {
+            Some(centre) => upload(&shifted(&compared, centre)?, device)?,
+            None => upload(&compared, device)?,
+        };
+        let as_they_are = !similarity.of_distributions() && centre.is_none();
         let on_device = OnDevice {
-            patterns: if similarity.of_distributions() { upload(&patterns, device)? } else { keys.clone() },
+            centre,
+            patterns: if as_they_are { keys.clone() } else { upload(&patterns, device)? },
             keys,
             values: values.as_ref().map(|v| upload(v, device)).transpose()?,
         };
@@ -265,7 +283,11 @@ impl UniversalMemory {
     /// Weighs the patterns for queries, as they are compared, of which the first has the number `first`.
     fn shoot(&self, stored: &Stored, queries: &Rows<'_>, first: usize, beta: f32, k: usize) -> Result<Shot> {
         let here = &stored.on_device;
-        let scores = universal_similarity(&upload(queries, &self.device)?, &here.keys, self.similarity)?;
+        let queries = match &here.centre {
+            Some(centre) => Cow::Owned(shifted(queries, centre)?),
+            None => Cow::Borrowed(queries),
+        };
+        let scores = universal_similarity(&upload(&queries, &self.device)?, &here.keys, self.similarity)?;
         if self.separation == UniversalSeparation::Max {
             // The best pattern as it is stored, without a product.
             let (_, indices) = top_k(&scores, k.max(1))?;

@@ -231,6 +231,7 @@ pub fn activation(kind: &Lagrangian, x: &Tensor) -> Result<Tensor> {
 /// # Ok::<(), attractor::Error>(())
 /// ```
 pub fn layer_energy(kind: &Lagrangian, x: &Tensor, g: &Tensor) -> Result<Tensor> {
+    kind.check(x.matrix_shape().1)?;
     let columns = x.matrix_shape().1 as f32;
     match kind {
         Lagrangian::Identity => lagrangian(kind, x),

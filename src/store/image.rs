@@ -23,7 +23,7 @@ use crate::{
     Error, Precision, Result, SharedRows,
     io::{
         Source, atomic,
-        safetensors::{Contents, Entry, contents, header},
+        safetensors::{Contents, Entry, STORE as FORMAT, contents, header},
     },
 };
 use std::{
@@ -34,7 +34,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const FORMAT: &str = "attractor store";
 const VERSION: &str = "1";
 
 /// Which writing of a store's file this is.

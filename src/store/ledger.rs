@@ -35,7 +35,7 @@ impl Paths {
             name.push(suffix);
             PathBuf::from(name)
         };
-        Self { journal: beside(".journal"), lock: beside(".lock"), new: beside(".new"), file }
+        Self { journal: beside(".journal"), lock: beside(".lock"), new: beside(".new-store"), file }
     }
 
     /// Refuses to make a store over what is there.
@@ -57,6 +57,8 @@ pub(super) struct Log {
     journal: Journal,
     /// Bytes of the file.
     size: u64,
+    /// Where writing the file anew has failed: bytes of the journal and empty slots then. Both must double before it is tried again.
+    failed: Option<(u64, usize)>,
     _lock: Lock,
 }
 
@@ -79,7 +81,18 @@ impl Log {
     /// empty. So each pattern is written anew a few times at most, however many come one by one.
     pub(super) fn is_long(&self, book: &Book) -> bool {
         let empty = book.slots() - book.live();
+        if self
+            .failed
+            .is_some_and(|(journal, slots)| self.journal.length() < 2 * journal && empty < 2 * slots)
+        {
+            return false;
+        }
         self.journal.length() > SMALL.max(self.size / 2) || (empty > FEW && 2 * empty > book.slots())
+    }
+
+    /// Notes that the file was not written anew, or what it is for was not made.
+    pub(super) fn put_off(&mut self, book: &Book) {
+        self.failed = Some((self.journal.length().max(SMALL), (book.slots() - book.live()).max(FEW)));
     }
 
     /// Writes the file anew, with all that is in the book, and begins the journal anew.
@@ -94,6 +107,7 @@ impl Log {
             return Err(error);
         }
         self.edition = next;
+        self.failed = None;
         self.size = size(&self.paths.file);
         // Were this process to end here, the journal would be known for one of the file before.
         self.journal.restart(next.stamp)
@@ -266,6 +280,9 @@ impl Ledger {
     /// [`Error::File`] where there is such a file or it cannot be written; those of [`Ledger::add`].
     pub fn create(path: impl AsRef<Path>, settings: Settings, batch: Batch<'_>) -> Result<Self> {
         let path = path.as_ref();
+        let paths = Paths::of(path);
+        // Before there is a lock, so that none is left beside a file that is no store.
+        paths.check_free()?;
         check_writable(path)?;
         if !path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("safetensors")) {
             let problem = "a store is a safetensors file".to_owned();
@@ -284,9 +301,6 @@ impl Ledger {
         }
         let mut book = Book::new(settings, rows.columns());
         let change = batch.change(&book, &rows, false)?;
-        let paths = Paths::of(path);
-        // Before there is a lock, so that none is left beside a file that is no store.
-        paths.check_free()?;
         let lock = Lock::take(&paths.lock)?;
         paths.check_free()?;
         book.apply(change)?;
@@ -317,6 +331,7 @@ impl Ledger {
             size: size(&paths.file),
             paths: paths.clone(),
             edition,
+            failed: None,
             _lock: lock,
         };
         Ok(Self { book, paths, edition, journal, log: Some(log) })
@@ -350,12 +365,15 @@ impl Ledger {
 
     /// What the store says of itself.
     pub fn info(&self) -> Info {
-        info(&self.book, self.log.as_ref()).unwrap_or_else(|| Info {
-            generation: self.edition.generation,
-            file_bytes: size(&self.paths.file),
-            journal_bytes: self.journal,
-            ..described(&self.book)
-        })
+        match &self.log {
+            Some(log) => info(&self.book, log),
+            None => Info {
+                generation: self.edition.generation,
+                file_bytes: size(&self.paths.file),
+                journal_bytes: self.journal,
+                ..described(&self.book)
+            },
+        }
     }
 
     /// Whether there is a pattern of this id.
@@ -429,6 +447,8 @@ impl Ledger {
             // The change is made, whatever comes of this.
             if let Err(error) = self.compact() {
                 tracing::warn!("the store was not written anew: {error}");
+                let log = writable(&mut self.log)?;
+                log.put_off(&self.book);
             }
         }
         Ok(())
@@ -470,14 +490,13 @@ fn described(book: &Book) -> Info {
     }
 }
 
-pub(super) fn info(book: &Book, log: Option<&Log>) -> Option<Info> {
-    let log = log?;
-    Some(Info {
+pub(super) fn info(book: &Book, log: &Log) -> Info {
+    Info {
         generation: log.edition.generation,
         file_bytes: log.size,
         journal_bytes: log.journal.length(),
         ..described(book)
-    })
+    }
 }
 
 impl Log {

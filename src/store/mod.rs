@@ -63,7 +63,7 @@ impl Settings {
 /// What a recall from a store is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Ask<'a> {
-    /// How to recall; the mask must be `None`. `top_k` is cut to the number of patterns that may answer.
+    /// How to recall; the mask must be `None`, and `progress` must not call the store: the recall holds it. `top_k` is cut to the number of patterns that may answer.
     pub options: RecallOptions<'a>,
     /// Ids of the patterns that may answer; all where `None`.
     pub among: Option<&'a [Id]>,
@@ -97,6 +97,8 @@ impl Answer {
 struct State {
     book: Book,
     memory: DenseMemory,
+    /// What the store said of itself after the last change.
+    info: Info,
 }
 
 /// A store with its patterns in a memory.
@@ -127,8 +129,6 @@ pub struct Store {
     state: RwLock<State>,
     /// `None` where it was opened for reading. Held by what changes the store, from its checks to its end.
     log: Mutex<Option<Log>>,
-    /// What the store said of itself when it was opened.
-    opened: Info,
     device: Device,
 }
 
@@ -164,11 +164,11 @@ impl Store {
     }
 
     fn of(ledger: Ledger, device: &Device) -> Result<Self> {
-        let opened = ledger.info();
+        let info = ledger.info();
         let (book, log) = ledger.into_parts();
         let memory = memory_of(&book, device)?;
-        let state = RwLock::new(State { book, memory });
-        Ok(Self { state, log: Mutex::new(log), opened, device: device.clone() })
+        let state = RwLock::new(State { book, memory, info });
+        Ok(Self { state, log: Mutex::new(log), device: device.clone() })
     }
 
     /// The state, to read. A thread of rayon's may be within a recall that waits for it, so it does not wait
@@ -192,8 +192,7 @@ impl Store {
 
     /// What the store says of itself.
     pub fn info(&self) -> Info {
-        let log = self.log.lock();
-        ledger::info(&self.read().book, log.as_ref()).unwrap_or_else(|| self.opened.clone())
+        self.read().info.clone()
     }
 
     /// The inverse temperature of recalls: as set, or chosen now.
@@ -281,6 +280,7 @@ impl Store {
                 return Err(error);
             }
             let emptied = state.book.apply(change)?;
+            state.info = ledger::info(&state.book, log);
             state.memory.forget(&emptied)?;
             log.is_long(&state.book)
         };
@@ -288,6 +288,7 @@ impl Store {
             // The change is made, whatever comes of this.
             if let Err(error) = self.fold(log) {
                 tracing::warn!("the store was not written anew: {error}");
+                log.put_off(&self.read().book);
             }
         }
         Ok(())
@@ -306,7 +307,8 @@ impl Store {
         log.fold(&self.read().book)?;
         let book = Book::of(log.image()?);
         let memory = memory_of(&book, &self.device)?;
-        let new = State { book, memory };
+        let info = ledger::info(&book, log);
+        let new = State { book, memory, info };
         let old = std::mem::replace(&mut *self.state.write(), new);
         drop(old);
         Ok(())
@@ -329,7 +331,7 @@ impl Store {
             return Err(Error::parameter("mask", "given", "left out for a store: name ids instead"));
         }
         let state = self.read();
-        let State { book, memory } = &*state;
+        let State { book, memory, .. } = &*state;
         let mask = match ask.among {
             Some(ids) => {
                 let mut mask = vec![false; book.slots()];

@@ -189,3 +189,53 @@ fn lengths_of_forgotten_patterns_do_not_count() {
     let want = builder.build(&[x[0], x[2]]).unwrap().energy(&[0.5, 0.2]).unwrap();
     assert_close("energy", &memory.energy(&[0.5, 0.2]).unwrap(), &wide(&want), 4.0 * EPS);
 }
+
+/// The default tolerance follows what is left: a forgotten giant no longer makes every recall stop at once.
+#[test]
+fn a_forgotten_giant_leaves_no_tolerance_behind() {
+    let mut random = Random::new(93);
+    let rows = random.rows(50, 3, 1.0);
+    let giant = Rows::new([rows.as_slice(), &[1e6, 0.0, 0.0]].concat(), 3).unwrap();
+    let build = |rows: &Rows<'_>| {
+        DenseMemory::builder()
+            .device(&Device::cpu())
+            .similarity(Similarity::Dot)
+            .beta(0.8)
+            .build(rows)
+            .unwrap()
+    };
+    let (fresh, mut forgetful) = (build(&rows), build(&giant));
+    forgetful.forget(&[50]).unwrap();
+    let query = [0.5, 0.4, -0.3];
+    let (a, b) = (fresh.recall(&query).unwrap(), forgetful.recall(&query).unwrap());
+    assert_eq!((a.steps, a.states.as_slice()), (b.steps, b.states.as_slice()));
+    assert!(forgetful.recall(&query).unwrap().steps[0] > 3);
+}
+
+/// No queries and no patterns are nothing to do, for every memory.
+#[test]
+fn nothing_is_no_trouble() {
+    use attractor::memory::{Energy, EnergySettings};
+    let empty: Vec<Vec<f32>> = Vec::new();
+    for name in [
+        "softmax",
+        "entmax:1.5",
+        "epanechnikov",
+        "rectified:3",
+        "exponential",
+        "hopfield",
+        "lagrangian:a:3",
+        "lagrangian:b",
+        "lagrangian:c:3",
+        "universal:l2:max",
+        "universal:js:softmax",
+    ] {
+        let energy: Energy = name.parse().unwrap();
+        let settings = EnergySettings { device: Some(Device::cpu()), ..EnergySettings::default() };
+        let patterns = std::sync::Arc::new(vec![1.0, 1.0, 1.0, 1.0]);
+        let mut memory = energy.memory(patterns, 2, &settings).unwrap();
+        assert!(memory.recall(&empty).unwrap().is_empty(), "{name}");
+        memory.append(&empty).unwrap();
+        assert_eq!(memory.len(), 2, "{name}");
+    }
+}

@@ -362,3 +362,19 @@ fn digits_come_back_as_often_as_they_should() {
         }
     }
 }
+
+/// Far from the origin distances are still distances.
+#[test]
+fn an_offset_does_not_blind_distances() {
+    let mut random = Random::new(97);
+    let patterns: Vec<f32> = random.rows(200, 16, 0.1).as_slice().iter().map(|v| v + 1000.0).collect();
+    let patterns = Rows::new(patterns, 16).unwrap();
+    let queries: Vec<f32> = patterns.as_slice().iter().map(|v| v + 0.01 * random.normal() as f32).collect();
+    let queries = Rows::new(queries, 16).unwrap();
+    for (name, device) in devices().into_iter().take(2) {
+        for similarity in [UniversalSimilarity::L2, UniversalSimilarity::L1] {
+            let memory = builder(&device, similarity, UniversalSeparation::Max).build(&patterns).unwrap();
+            assert_eq!(memory.recall(&queries).unwrap().states, patterns, "{name} {similarity}");
+        }
+    }
+}

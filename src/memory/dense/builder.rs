@@ -105,6 +105,7 @@ impl Builder {
             centre: None,
             squared: Vec::new(),
             widest: 0.0,
+            magnitudes: Vec::new(),
             largest: 0.0,
             forgotten: Forgotten::default(),
             sample: Sample::default(),

@@ -64,17 +64,11 @@ impl DenseMemory {
         }
         let rows = self.len();
         numbers.iter().for_each(|&i| self.forgotten.mark(i as usize, rows));
-        let longest = self.widest;
-        if numbers.iter().any(|&i| self.squared[i as usize] == longest) {
-            // One that is as long ends the search: it is long only where lengths differ.
-            let live = (0..rows).filter(|i| !self.forgotten.has(*i)).map(|i| self.squared[i]);
-            self.widest = 0.0;
-            for squared in live {
-                self.widest = self.widest.max(squared);
-                if squared == longest {
-                    break;
-                }
-            }
+        if numbers.iter().any(|&i| self.squared[i as usize] == self.widest) {
+            self.widest = self.most_of(&self.squared, self.widest);
+        }
+        if numbers.iter().any(|&i| self.magnitudes[i as usize] == self.largest) {
+            self.largest = self.most_of(&self.magnitudes, self.largest);
         }
         self.hide(numbers);
         let (live, forgotten) = (self.live(), &self.forgotten);
@@ -83,6 +77,19 @@ impl DenseMemory {
         neighbours.drop_forgotten(|i| forgotten.has(i as usize), live);
         *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         self.refresh_sample()
+    }
+
+    /// The largest of these values, one for each stored pattern, among the patterns that are not forgotten. One that is `enough` ends the
+    /// search, so that it is long only where values differ.
+    pub(super) fn most_of(&self, values: &[f32], enough: f32) -> f32 {
+        let mut most = 0.0_f32;
+        for (_, value) in values.iter().enumerate().filter(|(i, _)| !self.forgotten.has(*i)) {
+            most = most.max(*value);
+            if *value >= enough {
+                break;
+            }
+        }
+        most
     }
 
     /// How many patterns are stored and not forgotten.

@@ -25,7 +25,8 @@ pub(crate) struct Intake<'r> {
 #[derive(Default)]
 pub(in crate::memory) struct Measured {
     pub(in crate::memory) squared: Vec<f32>,
-    /// Largest coordinate.
+    /// Largest coordinate of each row, and of all.
+    pub(in crate::memory) magnitudes: Vec<f32>,
     pub(in crate::memory) largest: f32,
 }
 
@@ -35,6 +36,9 @@ pub(in crate::memory) fn measure(
     what: &'static str,
     similarity: Similarity,
 ) -> Result<Measured> {
+    if rows.rows() == 0 {
+        return Ok(Measured::default());
+    }
     let d = rows.columns();
     let squared: Vec<f32> =
         rows.as_slice().par_chunks_exact(d).map(crate::cpu::similarity::squared).collect();
@@ -53,8 +57,9 @@ pub(in crate::memory) fn measure(
         return Err(Error::ZeroNorm { what, row });
     }
     let magnitude = |row: &[f32]| row.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-    let largest = rows.as_slice().par_chunks_exact(d).map(magnitude).reduce(|| 0.0, f32::max);
-    Ok(Measured { squared, largest })
+    let magnitudes: Vec<f32> = rows.as_slice().par_chunks_exact(d).map(magnitude).collect();
+    let largest = magnitudes.iter().copied().fold(0.0, f32::max);
+    Ok(Measured { squared, magnitudes, largest })
 }
 
 /// Refuses rows that a memory of this kind could not store.

@@ -67,7 +67,8 @@ pub struct DenseMemory {
     squared: Vec<f32>,
     /// Largest of them.
     widest: f32,
-    /// Largest coordinate of a pattern, as kept.
+    /// Largest coordinate of each stored row, and of all of them that are not forgotten.
+    magnitudes: Vec<f32>,
     largest: f32,
     forgotten: Forgotten,
     sample: Sample,
@@ -221,6 +222,7 @@ impl DenseMemory {
         let similarity = self.similarity;
         let new: Vec<Term> = measured.squared.iter().map(|s| Term::new(similarity, *s)).collect();
         self.squared.extend(measured.squared);
+        self.magnitudes.extend(measured.magnitudes);
         let terms = self.terms.get_mut().unwrap_or_else(PoisonError::into_inner);
         let extended = |terms: &mut Terms| terms.extend(&new, &self.patterns).is_ok();
         // No recall holds them while this memory is changed.
@@ -283,6 +285,9 @@ impl DenseMemory {
         let left = self.len() - rows;
         self.patterns.truncate_gpu(left);
         self.squared.truncate(left);
+        self.magnitudes.truncate(left);
+        self.widest = self.most_of(&self.squared, f32::INFINITY);
+        self.largest = self.most_of(&self.magnitudes, f32::INFINITY);
         self.sample.retain(self.patterns.columns(), |i| (i as usize) < left);
         *self.terms.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         *self.neighbours.get_mut().unwrap_or_else(PoisonError::into_inner) = Neighbours::default();
