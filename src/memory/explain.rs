@@ -255,7 +255,7 @@ impl View<'_> {
         match recall.top(0).next() {
             Some((k, _)) if of_copies(k) >= KEEP * total => Verdict::Pattern(k),
             _ if recall.status[0] == Status::MaxSteps => Verdict::Moving,
-            _ if n > 2.0 && effective > 0.5 * n => Verdict::Mean,
+            _ if n > 2.0 && effective > 0.8 * n => Verdict::Mean,
             _ => Verdict::Blend(effective),
         }
     }

@@ -4,15 +4,17 @@ use super::Settings;
 use crate::{
     Result, Tensor,
     memory::{BetaChoice, dense::even_sample},
-    ops::{Similarity, nearest},
+    ops::{Separation, Similarity, nearest},
 };
 
 /// Share of the patterns that must be fixed points.
 const SHARE: f64 = 0.99;
-/// A little more than needed, for the rounding of scores.
-const ROOM: f64 = 1.001;
+/// How much more than a fixed point needs: at just that, its basin is the point alone, and states near it hardly move.
+const ROOM: f64 = 2.0;
+/// For the Epanechnikov kernel, whose reach a larger `beta` shrinks: a little, for the rounding of scores.
+const ROOM_OF_SUPPORT: f64 = 1.001;
 
-/// The smallest `beta` at which most patterns lead all others by the margin.
+/// `beta` at which most patterns lead all others by the margin, with some room.
 pub(super) fn choose(patterns: &Tensor, squared: &[f32], settings: &Settings) -> Result<BetaChoice> {
     let (n, d) = patterns.matrix_shape();
     let stored = patterns.to_vec()?;
@@ -47,7 +49,8 @@ pub(super) fn choose(patterns: &Tensor, squared: &[f32], settings: &Settings) ->
     let at = ((1.0 - SHARE) * separations.len() as f64).floor() as usize;
     let widest = f64::from(squared.iter().copied().fold(0.0, f32::max));
     let fallback = if widest > 0.0 { 1.0 / widest } else { 1.0 };
-    let beta = separations.get(at).map_or(fallback, |s| ROOM * margin / s);
+    let room = if settings.separation == Separation::Epanechnikov { ROOM_OF_SUPPORT } else { ROOM };
+    let beta = separations.get(at).map_or(fallback, |s| room * margin / s);
     let beta = (beta as f32).clamp(f32::MIN_POSITIVE, 1e28);
     let alone = settings.separation.total() == 1.0;
     let kept = separations.iter().filter(|s| alone && **s * f64::from(beta) >= margin).count();

@@ -67,8 +67,8 @@ pub struct Settings {
     pub similarity: Similarity,
     /// How scores become weights.
     pub separation: Separation,
-    /// The inverse temperature. Automatic: the smallest at which 99 % of the stored patterns that have no copy are fixed points (k-subsets
-    /// blend at any `beta`: for them, that of sparsemax).
+    /// The inverse temperature. Automatic: twice the smallest at which 99 % of the stored patterns that have no copy are fixed points, so that
+    /// states near them come back (Epanechnikov: the smallest, which reaches farthest; k-subsets blend at any `beta`: that of sparsemax).
     pub beta: Beta,
     /// What happens to a read-out before it is the next state.
     pub post: Post,
@@ -153,8 +153,7 @@ impl SparseMemory {
         }
     }
 
-    /// The automatic choice of `beta`, whether or not it is used: the smallest at which 99 % of the stored patterns, copies left out, are
-    /// fixed points (for softmax: keep 99 % of the weight).
+    /// The automatic choice of `beta`, whether or not it is used; see [`Settings::beta`]. For softmax patterns keep 99 % of the weight.
     ///
     /// # Errors
     /// Faults of the device.
