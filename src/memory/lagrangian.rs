@@ -1,7 +1,7 @@
 //! The two-layer memory: neurons that are seen, hidden neurons that stand for patterns, and a synapse between them.
 
 use super::{
-    Memory, Recall, RecallOptions, Status,
+    Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, measure},
     mixture::{among_all, batch, effective, eligible, pick},
 };
@@ -275,12 +275,9 @@ impl Memory for LagrangianMemory {
 
     fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
         let rows = patterns.to_rows()?;
+        check_columns(&rows, self.dim())?;
         if rows.rows() == 0 {
             return Ok(());
-        }
-        if rows.columns() != self.dim() {
-            let what = "columns of patterns (as those stored have)";
-            return Err(Error::dimension(what, rows.columns(), self.dim()));
         }
         // Named by its place among the new ones.
         measure(&rows, "patterns", Similarity::Dot)?;

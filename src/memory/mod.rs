@@ -30,7 +30,7 @@ pub use sparse::{Post, Settings as SparseSettings, SparseMemory};
 pub use spread::SpreadMemory;
 pub use universal::{UniversalBuilder, UniversalMemory};
 
-use crate::{Device, Result, ToRows};
+use crate::{Device, Result, Rows, ToRows};
 
 /// A store of patterns that completes damaged ones.
 ///
@@ -118,5 +118,16 @@ pub trait Memory: Send + Sync {
     ///
     /// # Errors
     /// As [`Memory::recall_with`]; [`crate::Error::NoEnergy`] for a memory that has none.
-    fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>>;
+    fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
+        let look = RecallOptions { steps: 0, top_k: Some(0), ..RecallOptions::default() };
+        Ok(self.recall_with(states, &look)?.energy)
+    }
+}
+
+/// Refuses patterns of another length than `dim`, unless there are none.
+pub(crate) fn check_columns(patterns: &Rows<'_>, dim: usize) -> Result<()> {
+    if patterns.rows() == 0 || patterns.columns() == dim {
+        return Ok(());
+    }
+    Err(crate::Error::dimension("columns of patterns (as those stored have)", patterns.columns(), dim))
 }

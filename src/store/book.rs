@@ -6,7 +6,10 @@ use super::{
     ids::{Id, IdKind, check_distinct, check_kind, listed},
     image::Image,
 };
-use crate::{Error, Precision, Result, Rows, memory::check_patterns};
+use crate::{
+    Error, Precision, Result, Rows,
+    memory::{check_columns, check_patterns},
+};
 use half::f16;
 use std::collections::{HashMap, HashSet};
 
@@ -151,10 +154,7 @@ impl Book {
         payloads: &[Vec<u8>],
         replace: bool,
     ) -> Result<Change> {
-        if rows.rows() > 0 && rows.columns() != self.dim {
-            let what = "columns of patterns (as those stored have)";
-            return Err(Error::dimension(what, rows.columns(), self.dim));
-        }
+        check_columns(rows, self.dim)?;
         check_patterns(rows, self.settings.similarity, self.settings.precision)?;
         if !payloads.is_empty() && payloads.len() != rows.rows() {
             return Err(Error::dimension("payloads (one per pattern)", payloads.len(), rows.rows()));

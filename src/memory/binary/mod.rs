@@ -6,7 +6,7 @@ pub use order::Order;
 pub(super) use order::permutation;
 
 use super::{
-    Memory, Recall, RecallOptions,
+    Memory, Recall, RecallOptions, check_columns,
     dense::Limits,
     mixture::{among_all, eligible},
     relax::{Ask, Best, Landscape, Look, relax},
@@ -234,20 +234,12 @@ impl Memory for BinaryMemory {
 
     fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
         let rows = patterns.to_rows()?;
-        if rows.rows() > 0 && rows.columns() != self.dim() {
-            let what = "columns of patterns (as those stored have)";
-            return Err(Error::dimension(what, rows.columns(), self.dim()));
-        }
+        check_columns(&rows, self.dim())?;
         self.patterns.append(&rows, "patterns")
     }
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
         self.recall_rows(&queries.to_rows()?, options)
-    }
-
-    fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
-        let options = RecallOptions { steps: 0, top_k: Some(0), ..RecallOptions::default() };
-        Ok(self.recall_rows(&states.to_rows()?, &options)?.energy)
     }
 }
 

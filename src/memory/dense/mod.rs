@@ -9,7 +9,7 @@ mod sample;
 pub use builder::Builder;
 pub(crate) use intake::check_patterns;
 
-use super::{Beta, BetaChoice, Memory, Recall, RecallOptions};
+use super::{Beta, BetaChoice, Memory, Recall, RecallOptions, check_columns};
 use crate::{
     Device, Error, Precision, Result, Rows, ToRows,
     ops::{
@@ -178,13 +178,7 @@ impl DenseMemory {
         if rows.rows() == 0 {
             return Ok(Intake::default());
         }
-        if rows.columns() != self.dim() {
-            return Err(Error::dimension(
-                "columns of patterns (as those stored have)",
-                rows.columns(),
-                self.dim(),
-            ));
-        }
+        check_columns(rows, self.dim())?;
         let mut measured = measure(rows, "patterns", self.similarity)?;
         // In f16 the stored values are those given, rounded, whatever their offset.
         let half = self.patterns.precision() == Precision::F16;
@@ -528,10 +522,6 @@ impl Memory for DenseMemory {
         let plan = Plan { values: self.values.as_ref(), ..self.limits().plan(options, rows.rows())? };
         let (outcome, beta) = self.run(&rows, options.beta, options.mask, &plan)?;
         Recall::of(outcome, &plan, self.dim(), beta)
-    }
-
-    fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
-        Ok(self.run(&states.to_rows()?, None, None, &Plan::evaluation(0))?.0.energy)
     }
 }
 

@@ -7,6 +7,7 @@ pub use learning::Learning;
 use super::{
     Memory, Order, Recall, RecallOptions,
     binary::{bit_limits, bit_plan, decided, known, permutation},
+    check_columns,
     relax::{Ask, Best, Landscape, Look, relax},
 };
 use crate::{
@@ -323,10 +324,7 @@ impl Memory for HopfieldMemory {
     /// Stores more patterns: an update of rank 1 each, or the whole projection anew for the pseudo-inverse.
     fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
         let rows = patterns.to_rows()?;
-        if rows.rows() > 0 && rows.columns() != self.dim() {
-            let what = "columns of patterns (as those stored have)";
-            return Err(Error::dimension(what, rows.columns(), self.dim()));
-        }
+        check_columns(&rows, self.dim())?;
         let mut bits = self.patterns.clone();
         bits.append(&rows, "patterns")?;
         let made = self.couplings.get_mut().unwrap_or_else(PoisonError::into_inner).take();
@@ -346,10 +344,5 @@ impl Memory for HopfieldMemory {
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
         self.recall_rows(&queries.to_rows()?, options)
-    }
-
-    fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
-        let options = RecallOptions { steps: 0, top_k: Some(0), ..RecallOptions::default() };
-        Ok(self.recall_rows(&states.to_rows()?, &options)?.energy)
     }
 }

@@ -6,7 +6,7 @@ mod post;
 pub use post::Post;
 
 use super::{
-    Beta, BetaChoice, Memory, Recall, RecallOptions, Status,
+    Beta, BetaChoice, Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, check_values, far_centre, measure, shifted},
     relax::{Ask, Best, Landscape, Look, relax},
 };
@@ -168,12 +168,9 @@ impl SparseMemory {
     }
 
     fn add(&mut self, rows: &Rows<'_>) -> Result<()> {
+        check_columns(rows, self.dim())?;
         if rows.rows() == 0 {
             return Ok(());
-        }
-        if rows.columns() != self.dim() {
-            let what = "columns of patterns (as those stored have)";
-            return Err(Error::dimension(what, rows.columns(), self.dim()));
         }
         let measured = measure(rows, "patterns", self.settings.similarity)?;
         if self.is_empty() && self.settings.similarity == Similarity::L2 && self.settings.post == Post::None {
@@ -396,10 +393,5 @@ impl Memory for SparseMemory {
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
         self.recall_rows(&queries.to_rows()?, options)
-    }
-
-    fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
-        let options = RecallOptions { steps: 0, top_k: Some(0), ..RecallOptions::default() };
-        Ok(self.recall_rows(&states.to_rows()?, &options)?.energy)
     }
 }
