@@ -1,5 +1,6 @@
 //! The command line. All commands share one convention for files, devices and output.
 
+pub(crate) mod features;
 pub(crate) mod store;
 
 use attractor::{
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// A memory in a file: add, replace, forget and recall patterns by their ids
     #[command(subcommand)]
     Store(store::Store),
+    /// A memory of fixed size through random features: encode, recall, merge and forget patterns
+    #[command(subcommand)]
+    Features(features::Features),
     /// Store handwritten digits, damage them, recall them
     Demo(Demo),
     /// Compute published results anew, beside the published figures

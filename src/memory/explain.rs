@@ -201,7 +201,9 @@ impl View<'_> {
         match recall.status[0] {
             Status::OutOfSupport => return self.out_of_support(state),
             Status::Cycle2 => return Verdict::Cycle,
-            Status::NonFinite | Status::EnergyRises => return Verdict::Moving,
+            Status::NonFinite | Status::EnergyRises | Status::Dead | Status::LowSignal => {
+                return Verdict::Moving;
+            }
             Status::Converged | Status::MaxSteps => {}
         }
         if self.energy.is_binary() {
