@@ -88,6 +88,27 @@ pub enum Error {
         row: usize,
     },
 
+    /// Two memories of features that differ in what their sums mean cannot be added.
+    #[error(
+        "the memories differ in {field} ({left} and {right}); only memories with the same {field} can be combined"
+    )]
+    IncompatibleMemory {
+        /// What differs: `map`, `seed`, `beta`, ...
+        field: &'static str,
+        /// What it is in one.
+        left: String,
+        /// What it is in the other.
+        right: String,
+    },
+    /// More patterns were to be forgotten than a memory holds.
+    #[error("{rows} patterns cannot be forgotten: the memory holds {count}")]
+    InvalidForget {
+        /// How many were to be forgotten.
+        rows: usize,
+        /// How many there are.
+        count: u64,
+    },
+
     // ---- shapes ---------------------------------------------------------------------------
     /// Two shapes that must agree do not.
     #[error("{what}: got {got}, want {want}")]

@@ -1,5 +1,6 @@
 //! The command line. All commands share one convention for files, devices and output.
 
+pub(crate) mod features;
 pub(crate) mod store;
 
 use attractor::{
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// A memory in a file: add, replace, forget and recall patterns by their ids
     #[command(subcommand)]
     Store(store::Store),
+    /// A memory of fixed size through random features: encode, recall, merge and forget patterns
+    #[command(subcommand)]
+    Features(features::Features),
     /// Store handwritten digits, damage them, recall them
     Demo(Demo),
     /// Compute published results anew, beside the published figures
@@ -192,9 +196,13 @@ pub(crate) struct Demo {
 
 #[derive(Args)]
 pub(crate) struct Reproduce {
-    /// What to reproduce: dense (classical, polynomial, exponential, softmax and Epanechnikov memories; similarities on digits)
-    #[arg(value_parser = ["dense"], value_name = "EXPERIMENT")]
+    /// What to reproduce: dense (classical, polynomial, exponential, softmax and Epanechnikov memories; similarities on digits) or
+    /// drdam (random features: errors, retrieval beside the exact memory's own, inpainting, maps)
+    #[arg(value_parser = ["dense", "drdam"], value_name = "EXPERIMENT")]
     pub(crate) experiment: String,
+    /// Fewer draws and sizes, in under a minute (drdam)
+    #[arg(long)]
+    pub(crate) quick: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -116,6 +116,35 @@ pub(crate) fn exp_nonpositive(x: f32) -> f32 {
     if x > -87.0 { scaled } else { 0.0 }
 }
 
+/// `e^x` within 2 ulp up to 88, and as there beyond it; 0 below -87.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    // The polynomial and the exponent are right for positive numbers too, as long as the result is finite.
+    exp_nonpositive(if x < 88.0 { x } else { 88.0 })
+}
+
+/// `(sin 2 pi x, cos 2 pi x)` within 1.5e-7 for `x` up to 500,000 turns: quarter turns are taken off exactly, the rest goes into
+/// polynomials (S. Moshier, Cephes); branch-free so that loops over it vectorise.
+#[inline(always)]
+pub(crate) fn sin_cos_turns(x: f32) -> (f32, f32) {
+    const ROUND: f32 = 12_582_912.0;
+    let shifted = x.mul_add(4.0, ROUND);
+    let quarters = shifted - ROUND;
+    let t = std::f32::consts::TAU * quarters.mul_add(-0.25, x);
+    let z = t * t;
+    let sin = ((-1.951_529_6e-4_f32).mul_add(z, 8.332_161e-3).mul_add(z, -1.666_665_5e-1) * z).mul_add(t, t);
+    let cos = 2.443_315_7e-5_f32
+        .mul_add(z, -1.388_731_6e-3)
+        .mul_add(z, 4.166_664_6e-2)
+        .mul_add(z * z, (-0.5_f32).mul_add(z, 1.0));
+    // The number of quarter turns sits in the low bits of `shifted`.
+    let bits = shifted.to_bits();
+    let (a, b) = if bits & 1 == 1 { (cos, sin) } else { (sin, cos) };
+    let sin_sign = (bits & 2) << 30;
+    let cos_sign = (bits.wrapping_add(1) & 2) << 30;
+    (f32::from_bits(a.to_bits() ^ sin_sign), f32::from_bits(b.to_bits() ^ cos_sign))
+}
+
 /// `ln x` for positive normal numbers within 2 ulp or 1e-7 near 1; finite for 0 and subnormal numbers.
 ///
 /// `x = 2^n m` with `m` from `1/sqrt 2` to `sqrt 2`; a polynomial in `m - 1`, branch-free so that loops over it
@@ -155,6 +184,31 @@ mod tests {
         }
         assert_eq!(exp_nonpositive(0.0), 1.0);
         assert_eq!(exp_nonpositive(-1e30), 0.0);
+    }
+
+    #[test]
+    fn exp_of_positive_numbers_is_within_two_ulp() {
+        for i in 0..1_000_000 {
+            let x = 88.0 * (i as f32) / 1e6;
+            let (got, want) = (f64::from(exp(x)), f64::from(x).exp());
+            assert!((got - want).abs() <= 2.0 * f64::from(f32::EPSILON) * want, "{x}: {got} {want}");
+        }
+        assert!(exp(1e9).is_finite());
+    }
+
+    #[test]
+    fn sine_and_cosine_are_within_their_bound() {
+        for i in 0..1_000_000 {
+            let u = f64::from(i) / 5e5 - 1.0;
+            // Around 0, and out to hundreds of radians.
+            for x in [u as f32, (100.0 * u) as f32] {
+                let (sin, cos) = sin_cos_turns(x);
+                let (a, b) = (std::f64::consts::TAU * f64::from(x)).sin_cos();
+                let error = (f64::from(sin) - a).abs().max((f64::from(cos) - b).abs());
+                assert!(error <= 1.5e-7, "{x}: {sin} {a} {cos} {b}: {error:e}");
+            }
+        }
+        assert_eq!(sin_cos_turns(0.0), (0.0, 1.0));
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub(crate) mod descent;
 pub(crate) mod divergence;
 pub(crate) mod dots;
 pub(crate) mod elementwise;
+pub(crate) mod features;
+pub(crate) mod frequencies;
 pub(crate) mod kernel;
 pub(crate) mod machine;
 pub(crate) mod math;

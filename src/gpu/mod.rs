@@ -9,6 +9,7 @@ mod context;
 pub(crate) mod descent;
 pub(crate) mod divergence;
 pub(crate) mod elementwise;
+pub(crate) mod features;
 pub(crate) mod machine;
 pub(crate) mod matmul;
 mod matrix;

@@ -23,8 +23,10 @@ const SOURCES: &[(&str, &str)] = sources![
     "divergence",
     "elementwise",
     "energy",
+    "features",
     "finish",
     "flip_weights",
+    "frequencies",
     "load_b",
     "matmul_direct",
     "matmul_tiled",
@@ -48,6 +50,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "sweep",
     "terms",
     "top_k",
+    "turns",
     "weights",
 ];
 

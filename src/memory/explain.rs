@@ -229,7 +229,9 @@ impl View<'_> {
         match recall.status[0] {
             Status::OutOfSupport => return self.out_of_support(state),
             Status::Cycle2 => return Verdict::Cycle,
-            status @ (Status::NonFinite | Status::EnergyRises) => return Verdict::Failed(status),
+            status @ (Status::NonFinite | Status::EnergyRises | Status::Dead | Status::LowSignal) => {
+                return Verdict::Failed(status);
+            }
             Status::Converged | Status::MaxSteps => {}
         }
         if self.energy.is_binary() {

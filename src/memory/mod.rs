@@ -8,6 +8,7 @@ mod binary;
 mod dense;
 mod energy;
 mod explain;
+mod features;
 mod hopfield;
 mod lagrangian;
 mod mixture;
@@ -23,6 +24,10 @@ pub(crate) use dense::check_patterns;
 pub use dense::{Builder, DenseMemory};
 pub use energy::{Energy, EnergySettings, Entry, Layers};
 pub use explain::{Explanation, Suspect, Verdict, explain};
+pub use features::{
+    Advice, FeatureDescent, FeatureMemory, FeatureSettings, FeatureWarning, beta_for_isolation,
+    descend_ladder,
+};
 pub use hopfield::{HopfieldMemory, HopfieldSettings, Learning};
 pub use lagrangian::{LagrangianBuilder, LagrangianMemory, LagrangianModel};
 pub use recall::{Recall, RecallOptions, Status};

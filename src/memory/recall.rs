@@ -90,10 +90,15 @@ pub enum Status {
     NonFinite,
     /// Every further step, however small, would have raised the energy: the state is the last before that.
     EnergyRises,
+    /// The estimated sum of kernels is at or below its clip: the state has no gradient, and stays (random features).
+    Dead,
+    /// The estimated sum of kernels is below three times its noise: where the state ended says little (random features).
+    LowSignal,
 }
 
 impl Status {
-    /// The code in files: 0 converged, 1 all steps made, 2 a cycle of two states, 3 out of support, 4 not finite, 5 the energy rises.
+    /// The code in files: 0 converged, 1 all steps made, 2 a cycle of two states, 3 out of support, 4 not finite, 5 the energy rises, 6 dead,
+    /// 7 a low signal.
     pub fn code(self) -> u8 {
         match self {
             Self::Converged => 0,
@@ -102,6 +107,8 @@ impl Status {
             Self::OutOfSupport => 3,
             Self::NonFinite => 4,
             Self::EnergyRises => 5,
+            Self::Dead => 6,
+            Self::LowSignal => 7,
         }
     }
 }
@@ -115,6 +122,8 @@ impl fmt::Display for Status {
             Self::OutOfSupport => "out-of-support",
             Self::NonFinite => "non-finite",
             Self::EnergyRises => "energy-rises",
+            Self::Dead => "dead",
+            Self::LowSignal => "low-signal",
         })
     }
 }
@@ -139,7 +148,8 @@ pub struct Recall {
     pub weights: Vec<f32>,
     /// How many patterns are reported per query.
     pub top_k: usize,
-    /// `exp(H(p))`, how many patterns the final state effectively mixes, `[b]`; 2 and more mark a blend.
+    /// `exp(H(p))`, how many patterns the final state effectively mixes, `[b]`; 2 and more mark a blend. Empty for a memory
+    /// that keeps no patterns.
     pub effective: Vec<f32>,
     /// How many patterns have weight, `[b]`; `None` where all have (softmax).
     pub support: Option<Vec<u32>>,

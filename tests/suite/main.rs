@@ -14,6 +14,8 @@ mod dense;
 mod devices;
 mod energy_transformer;
 mod explain;
+mod feature_memory;
+mod features;
 mod forget;
 mod lagrangian;
 mod layers;

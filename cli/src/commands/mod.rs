@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod devices;
 pub(crate) mod energy;
 pub(crate) mod explain;
+pub(crate) mod features;
 pub(crate) mod recall;
 pub(crate) mod reproduce;
 pub(crate) mod store;

@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
 }
 
 /// How many queries ended how.
-fn statuses(recall: &Recall) -> BTreeMap<String, usize> {
+pub(super) fn statuses(recall: &Recall) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::from([(Status::Converged.to_string(), 0)]);
     for status in &recall.status {
         *counts.entry(status.to_string()).or_default() += 1;
@@ -112,7 +112,7 @@ fn statuses(recall: &Recall) -> BTreeMap<String, usize> {
 }
 
 /// Known coordinates: `[d]`, or `[b, d]`.
-fn read_clamp(path: &Path, b: usize, d: usize) -> Result<Vec<bool>> {
+pub(super) fn read_clamp(path: &Path, b: usize, d: usize) -> Result<Vec<bool>> {
     let (clamp, shape) = read_mask(path, "clamp")?;
     // One image for all queries, or one for each, first axis first: a transposed file must not pass.
     if clamp.len() == d || (clamp.len() == b * d && shape.first() == Some(&b)) {
@@ -158,7 +158,7 @@ pub(super) fn write(path: &Path, recall: &Recall, more: &[Array<'_>]) -> Result<
 }
 
 /// Traces of unequal length as one matrix; a state that stopped early keeps its last energy.
-fn rectangular(traces: &[Vec<f32>]) -> (Vec<f32>, usize) {
+pub(super) fn rectangular(traces: &[Vec<f32>]) -> (Vec<f32>, usize) {
     let columns = traces.iter().map(Vec::len).max().unwrap_or(0);
     let mut values = Vec::with_capacity(traces.len() * columns);
     for trace in traces {

@@ -5,7 +5,7 @@ use crate::{
     failure::Result,
     output::line,
     progress::Progress,
-    reproduce::{Bench, Figure, bits, digits, epanechnikov, theory, vectors},
+    reproduce::{Bench, Figure, bits, digits, epanechnikov, features, theory, vectors},
 };
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -27,6 +27,18 @@ const DENSE: [(Experiment, u64); 9] = [
     (theory::margins, 4),
 ];
 
+/// Those on random features; retrieval takes minutes.
+const DRDAM: [(Experiment, u64); 4] = [
+    (|b| features::errors(b, false), 18),
+    (features::retrieval, 6),
+    (features::inpainting, 3),
+    (features::maps, 6),
+];
+
+/// The same in under a minute: fewer draws, fewer frequencies, no retrieval.
+const DRDAM_QUICK: [(Experiment, u64); 3] =
+    [(|b| features::errors(b, true), 12), (features::inpainting, 3), (features::maps, 6)];
+
 /// Figures beyond so many standard errors are marked.
 const FAR: f64 = 3.0;
 
@@ -34,13 +46,18 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     let common = &arguments.common;
     let device = common.open()?;
     let progress = Progress::new("reproducing", common.quiet);
-    let total = DENSE.iter().map(|(_, settings)| settings).sum();
+    let experiments = match (arguments.experiment.as_str(), arguments.quick) {
+        ("drdam", true) => &DRDAM_QUICK[..],
+        ("drdam", false) => &DRDAM,
+        _ => &DENSE,
+    };
+    let total = experiments.iter().map(|(_, settings)| settings).sum();
     let done = AtomicU64::new(0);
     let tell = || progress.tell(done.fetch_add(1, Ordering::Relaxed) + 1, total);
     let bench = Bench { device: &device, seed: common.seed, tell: &tell };
     let started = Instant::now();
     let mut figures = Vec::new();
-    for (experiment, _) in DENSE {
+    for (experiment, _) in experiments {
         figures.extend(experiment(&bench)?);
     }
     drop(progress);

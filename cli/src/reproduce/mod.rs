@@ -4,6 +4,7 @@ pub(crate) mod bits;
 pub(crate) mod digits;
 
 pub(crate) mod epanechnikov;
+pub(crate) mod features;
 pub(crate) mod theory;
 pub(crate) mod vectors;
 
@@ -13,7 +14,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 /// A figure, and what it is held against.
 pub(crate) struct Figure {
-    /// Number of the result: R1 to R12, or the section of the theory.
+    /// Number or letter of the result in its table, or the section of the theory.
     pub(crate) id: &'static str,
     /// Model, data and sizes.
     pub(crate) setting: String,

@@ -1,0 +1,61 @@
+//! `attractor features advise`
+
+use super::{described, open_one, summary};
+use crate::{
+    arguments::features::Advise,
+    failure::{Result, in_file},
+    output::line,
+};
+use attractor::{
+    io::Source,
+    memory::{Memory, beta_for_isolation},
+};
+
+/// Largest component of a gradient at a pattern that counts as a fixed point, as in published experiments.
+const FIXED: f32 = 1e-6;
+
+pub(super) fn run(arguments: &Advise) -> Result<()> {
+    let device = arguments.common.open()?;
+    let memory = open_one(&arguments.source, &arguments.common, &device)?;
+    let free = arguments.free.unwrap_or_else(|| memory.dim());
+    let advice = memory.advise(free, arguments.squared_distance);
+    let mut warnings = advice.warnings;
+    let mut beta = None;
+    if let Some(path) = &arguments.source.patterns {
+        let source = Source::open(path)?;
+        let mut rows = source.matrix(&["patterns", "state", "states"])?.into_owned();
+        let files = [("patterns", Some(path.as_path()))];
+        warnings.extend(memory.inspect(&rows).map_err(|e| in_file(&files, e))?);
+        let scale = memory.settings().scale;
+        if scale != 1.0 {
+            let scaled: Vec<f32> = rows.as_slice().iter().map(|v| scale * v).collect();
+            rows = attractor::Rows::new(scaled, rows.columns())?;
+        }
+        // Where no beta isolates them, that says enough.
+        beta = beta_for_isolation(&rows, FIXED).ok();
+    }
+    if arguments.common.json {
+        let mut summary = summary(&memory, &device);
+        summary["stable"] = advice.stable.into();
+        summary["reach"] = advice.reach.into();
+        summary["needed"] = advice.needed.into();
+        summary["noise"] = memory.noise().into();
+        summary["beta_for_isolation"] = beta.into();
+        summary["warnings"] = warnings.iter().map(ToString::to_string).collect();
+        return line(&format!("{summary:#}"));
+    }
+    if arguments.common.quiet {
+        return Ok(());
+    }
+    line(&described(&memory))?;
+    line(&format!(
+        "features for patterns to stay: {}, for queries to reach them: {}",
+        advice.stable, advice.reach
+    ))?;
+    if let Some(beta) = beta {
+        line(&format!(
+            "smallest beta at which every pattern is a fixed point of the exact energy: {beta:.3}"
+        ))?;
+    }
+    warnings.iter().try_for_each(|warning| line(&format!("warning: {warning}")))
+}

@@ -1,0 +1,182 @@
+//! `attractor features`: memories of fixed size through random features.
+
+mod advise;
+mod energy;
+mod recall;
+mod vector;
+
+use crate::{
+    arguments::{
+        Common,
+        features::{Features, Source as From, Space},
+    },
+    failure::{Failure, Result, in_file},
+    output::line,
+};
+use attractor::{
+    Device, Rows,
+    io::Source,
+    memory::{FeatureMemory, FeatureSettings, Memory},
+    ops::{FeatureMap, FeatureSpec, FrequencySource},
+};
+use std::path::Path;
+
+pub(crate) fn run(command: &Features) -> Result<()> {
+    match command {
+        Features::Encode(arguments) => vector::encode(arguments),
+        Features::Energy(arguments) => energy::run(arguments),
+        Features::Recall(arguments) => recall::run(arguments),
+        Features::Merge(arguments) => vector::merge(arguments),
+        Features::Forget(arguments) => vector::forget(arguments),
+        Features::Advise(arguments) => advise::run(arguments),
+    }
+}
+
+/// The memories that the arguments name, at least one.
+fn open(from: &From, common: &Common, device: &Device) -> Result<Vec<FeatureMemory>> {
+    match &from.patterns {
+        Some(path) => Ok(vec![of_patterns(path, &from.space, common, device)?]),
+        None if from.space.beta.is_some()
+            || from.space.features.is_some()
+            || from.space.frequencies.is_some() =>
+        {
+            let message = "a memory from a file has its beta and features: leave --beta, --features and --frequencies out";
+            Err(Failure::data(message))
+        }
+        None => from.memory.iter().map(|path| Ok(FeatureMemory::load(path, device)?)).collect(),
+    }
+}
+
+/// The one memory that the arguments name.
+fn open_one(from: &From, common: &Common, device: &Device) -> Result<FeatureMemory> {
+    let mut memories = open(from, common, device)?;
+    match (memories.pop(), memories.is_empty()) {
+        (Some(memory), true) => Ok(memory),
+        _ => Err(Failure::data("--memory is given several times; only `features recall` takes several")),
+    }
+}
+
+/// A memory of the patterns in a file.
+fn of_patterns(path: &Path, space: &Space, common: &Common, device: &Device) -> Result<FeatureMemory> {
+    let source = Source::open(path)?;
+    let rows = source.matrix(&["patterns", "state", "states"])?;
+    let files = [
+        ("patterns", Some(path)),
+        ("frequencies", space.frequencies.as_deref()),
+        ("phases", space.phases.as_deref()),
+    ];
+    let failed = |error| in_file(&files, error);
+    let spec = spec(space, common.seed, rows.columns()).map_err(|failure| match failure {
+        Wrong::Library(error) => failed(error),
+        Wrong::Usage(failure) => failure,
+    })?;
+    if rows.rows() > 0 && spec.dim != rows.columns() {
+        let what = "columns of patterns (as the frequencies have)";
+        return Err(failed(attractor::Error::dimension(what, rows.columns(), spec.dim)));
+    }
+    let settings = FeatureSettings {
+        device: Some(device.clone()),
+        scale: space.scale,
+        shift: if space.centre { mean(&rows) } else { Vec::new() },
+        ..FeatureSettings::default()
+    };
+    let mut memory = FeatureMemory::with(spec, settings).map_err(failed)?;
+    memory.absorb(&rows).map_err(failed)?;
+    Ok(memory)
+}
+
+/// Why there is no feature map.
+enum Wrong {
+    Library(attractor::Error),
+    Usage(Failure),
+}
+
+impl<T: Into<Failure>> std::convert::From<T> for Wrong {
+    fn from(failure: T) -> Self {
+        Self::Usage(failure.into())
+    }
+}
+
+fn spec(space: &Space, seed: u64, d: usize) -> Result<FeatureSpec, Wrong> {
+    let beta = space.beta.ok_or_else(|| Failure::data("patterns need --beta, the inverse temperature"))?;
+    let Some(path) = &space.frequencies else {
+        let count = space
+            .features
+            .ok_or_else(|| Failure::data("patterns need --features, the number of frequencies"))?;
+        let source = FrequencySource::Seed { seed, projection: space.projection };
+        return Ok(FeatureSpec { source, ..FeatureSpec::new(space.map, count, d, beta, seed) });
+    };
+    let source = Source::open(path)?;
+    let frequencies = source.matrix(&["frequencies"])?;
+    if let Some(count) = space.features.filter(|count| *count != frequencies.rows()) {
+        let what = "--features (as there are rows of frequencies)";
+        return Err(Wrong::Library(attractor::Error::dimension(what, count, frequencies.rows())));
+    }
+    let phases = match &space.phases {
+        Some(path) => Some(Source::open(path)?.values(&["phases"])?.0.into_owned()),
+        None if space.map == FeatureMap::Cos => {
+            let message = "the map cos needs --phases with its --frequencies: without them it is biased";
+            return Err(Failure::data(message).into());
+        }
+        None => None,
+    };
+    FeatureSpec::given(space.map, frequencies.into_owned(), phases.as_deref(), beta).map_err(Wrong::Library)
+}
+
+/// The mean of rows.
+fn mean(rows: &Rows<'_>) -> Vec<f32> {
+    let mut sum = vec![0.0; rows.columns()];
+    for row in rows.iter() {
+        sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
+    }
+    sum.iter().map(|s| (s / rows.rows().max(1) as f64) as f32).collect()
+}
+
+/// What a memory says of itself, for JSON.
+fn summary(memory: &FeatureMemory, device: &Device) -> serde_json::Value {
+    let spec = memory.spec();
+    let (seed, projection) = match &spec.source {
+        FrequencySource::Seed { seed, projection } => (Some(*seed), Some(projection.to_string())),
+        FrequencySource::Given { .. } => (None, None),
+    };
+    serde_json::json!({
+        "patterns": memory.len(),
+        "dim": spec.dim,
+        "map": spec.map.name(),
+        "features": spec.count,
+        "numbers": spec.length(),
+        "beta": spec.beta,
+        "seed": seed,
+        "projection": projection,
+        "scale": memory.settings().scale,
+        "device": device.to_string(),
+    })
+}
+
+/// A memory in a line.
+fn described(memory: &FeatureMemory) -> String {
+    let spec = memory.spec();
+    format!(
+        "{} patterns of {} values in {} numbers: {} frequencies, map {}, beta {}",
+        memory.len(),
+        spec.dim,
+        spec.length(),
+        spec.count,
+        spec.map,
+        spec.beta
+    )
+}
+
+/// Says what has been written: in words, or as JSON.
+fn report(common: &Common, memory: &FeatureMemory, device: &Device, out: &Path) -> Result<()> {
+    if common.json {
+        let mut summary = summary(memory, device);
+        summary["out"] = out.display().to_string().into();
+        line(&format!("{summary:#}"))
+    } else if common.quiet {
+        Ok(())
+    } else {
+        line(&described(memory))?;
+        line(&format!("written: {}", out.display()))
+    }
+}

@@ -1,0 +1,159 @@
+//! `attractor features` as a user meets it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
+
+use attractor::io::{Array, ArrayData, Source, write};
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+/// A folder with the specification's worked example.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self { folder: tempfile::tempdir().unwrap() };
+        let side = 0.5_f64.sqrt();
+        desk.save("p.npy", &[2, 2], &[side, 0.0, 0.0, side]);
+        desk.save("x.npy", &[1, 2], &[0.6, 0.1]);
+        desk.save("s.npy", &[3, 2], &[1.0, -0.5, 0.3, 0.8, -1.2, 0.4]);
+        desk.save("b.npy", &[3], &[0.5, 2.0, 4.0]);
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn save(&self, name: &str, shape: &[usize], values: &[f64]) {
+        let array = Array { name: "array", shape: shape.to_vec(), data: ArrayData::F64(values) };
+        write(self.path(name), &[array]).unwrap();
+    }
+
+    fn run(&self, line: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_attractor"))
+            .arg("features")
+            .args(line.split_whitespace())
+            .args(["--device", "cpu"])
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap()
+    }
+
+    #[track_caller]
+    fn done(&self, line: &str) -> String {
+        let out = self.run(line);
+        assert!(out.status.success(), "{line}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    #[track_caller]
+    fn fails(&self, line: &str) -> String {
+        let out = self.run(line);
+        let text = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(1), "{line}: {text}");
+        assert_eq!(text.trim().lines().count(), 1, "{line}: {text}");
+        text
+    }
+
+    fn values(&self, file: &str, name: &str) -> Vec<f32> {
+        Source::open(self.path(file)).unwrap().values(&[name]).unwrap().0.into_owned()
+    }
+}
+
+#[track_caller]
+fn near(got: &[f32], want: &[f32], bound: f32) {
+    assert_eq!(got.len(), want.len());
+    assert!(got.iter().zip(want).all(|(g, w)| (g - w).abs() <= bound), "{got:?}, want {want:?}");
+}
+
+#[test]
+fn energies_and_gradients_are_the_worked_numbers() {
+    let desk = Desk::new();
+    for (map, energy, gradient) in [
+        ("sincos", -0.1856989, [0.24747717, -0.15386944]),
+        ("cos", -0.2943598, [0.22041166, -0.38290852]),
+        ("exp", 0.1335010, [0.76969143, 0.15747583]),
+        ("expexp", 0.1509427, [0.65959827, 0.30027900]),
+        ("dotexp", -0.3014990, [0.16969143, 0.05747583]),
+    ] {
+        desk.done(&format!(
+            "energy --patterns p.npy --states x.npy --map {map} --beta 2 --frequencies s.npy --phases b.npy --out o.npz"
+        ));
+        near(&desk.values("o.npz", "energy"), &[energy], 1e-6);
+        near(&desk.values("o.npz", "gradient"), &gradient, 2e-6);
+    }
+}
+
+#[test]
+fn a_memory_is_made_merged_forgotten_from_and_recalled_from() {
+    let desk = Desk::new();
+    desk.save("one.npy", &[1, 2], &[0.5_f64.sqrt(), 0.0]);
+    desk.save("two.npy", &[1, 2], &[0.0, 0.5_f64.sqrt()]);
+    desk.save("q.npy", &[2, 2], &[0.6, 0.1, 0.1, 0.6]);
+    for (patterns, out) in [("one", "a"), ("two", "b"), ("p", "whole")] {
+        let text = desk.done(&format!(
+            "encode --patterns {patterns}.npy --features 3000 --beta 20 --seed 5 --out {out}.safetensors"
+        ));
+        assert!(text.contains("3000 frequencies"), "{text}");
+    }
+    let text = desk.done("merge a.safetensors b.safetensors --out ab.safetensors --json");
+    let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(summary["patterns"], 2);
+    near(&desk.values("ab.safetensors", "memory"), &desk.values("whole.safetensors", "memory"), 1e-6);
+    desk.done("recall --memory ab.safetensors --queries q.npy --out o.npz --trace");
+    near(&desk.values("o.npz", "state"), &[0.7071, 0.0, 0.0, 0.7071], 0.03);
+    assert_eq!(desk.values("o.npz", "status"), [0.0, 0.0]);
+    // A step of a fixed size is the gradient's.
+    desk.done("recall --memory ab.safetensors --queries q.npy --steps 1 --step-size 0.5 --out step.npy");
+    desk.done("energy --memory ab.safetensors --states q.npy --out e.npz");
+    let gradient = desk.values("e.npz", "gradient");
+    let want: Vec<f32> =
+        [0.6, 0.1, 0.1, 0.6].iter().zip(&gradient).map(|(x, g): (&f32, &f32)| x - 0.5 * g).collect();
+    near(&desk.values("step.npy", ""), &want, 1e-7);
+    desk.done("forget ab.safetensors --patterns two.npy --out less.safetensors");
+    near(&desk.values("less.safetensors", "memory"), &desk.values("a.safetensors", "memory"), 1e-6);
+    // Known coordinates stay, with a ladder of betas too.
+    desk.done("encode --patterns p.npy --features 3000 --beta 60 --seed 5 --out hard.safetensors");
+    desk.save("known.npy", &[2], &[1.0, 0.0]);
+    desk.done(
+        "recall --memory hard.safetensors --memory whole.safetensors --queries q.npy --clamp known.npy --fill --out o.npy",
+    );
+    let states = desk.values("o.npy", "");
+    assert_eq!((states[0], states[2]), (0.6, 0.1));
+    let text = desk.done("advise --patterns p.npy --features 10 --beta 20 --squared-distance 0.1");
+    assert!(text.contains("too few features"), "{text}");
+}
+
+#[test]
+fn what_does_not_fit_is_said_in_a_line() {
+    let desk = Desk::new();
+    desk.done("encode --patterns p.npy --features 30 --beta 20 --seed 5 --out a.safetensors");
+    desk.done("encode --patterns p.npy --features 30 --beta 20 --seed 6 --out b.safetensors");
+    let text = desk.fails("merge a.safetensors b.safetensors --out c.safetensors");
+    assert!(text.contains("differ in seed (5 and 6)"), "{text}");
+    assert!(!desk.path("c.safetensors").exists());
+    let text = desk.fails("encode --patterns p.npy --features 30 --out c.safetensors");
+    assert!(text.contains("--beta"), "{text}");
+    let text = desk.fails("encode --patterns p.npy --features 30 --beta -1 --out c.safetensors");
+    assert!(text.contains("beta is -1"), "{text}");
+    let text = desk.fails("encode --patterns p.npy --features 30 --beta 1 --out c.npz");
+    assert!(text.contains(".safetensors"), "{text}");
+    let text =
+        desk.fails("encode --patterns p.npy --map cos --frequencies s.npy --beta 1 --out c.safetensors");
+    assert!(text.contains("--phases"), "{text}");
+    let text = desk.fails("recall --memory a.safetensors --beta 3 --queries x.npy --out o.npy");
+    assert!(text.contains("--beta"), "{text}");
+    desk.save("wide.npy", &[1, 3], &[0.0; 3]);
+    let text = desk.fails("recall --memory a.safetensors --queries wide.npy --out o.npy");
+    assert!(text.contains("wide.npy") && text.contains("got 3, want 2"), "{text}");
+    let text = desk.fails("recall --memory p.npy --queries x.npy --out o.npy");
+    assert!(text.contains("p.npy"), "{text}");
+    desk.save("three.npy", &[3, 2], &[0.0; 6]);
+    let text = desk.fails("forget a.safetensors --patterns three.npy");
+    assert!(text.contains("the memory holds 2"), "{text}");
+}

@@ -1,0 +1,77 @@
+// Of products z of states and frequencies: the features, or (STEP) features times T and the derivatives of that by z.
+// Waves: cosine and sine of z (in turns) plus a phase; else exp(z - shift) and exp(-z - shift).
+#import common
+#import turns
+
+struct Parameters {
+    rows: u32,
+    columns: u32,
+    width: u32,
+    // Vec4s from one row of the sides to the next, and where the tile's columns start.
+    side_width: u32,
+    first: u32,
+    waves: u32,
+}
+#import parameters
+@group(0) @binding(1) var<storage, read> z: array<vec4<f32>>;
+// The first half of T, the second, the phases.
+@group(0) @binding(2) var<storage, read> sides: array<vec4<f32>>;
+// One value per row.
+@group(0) @binding(3) var<storage, read> shift: array<f32>;
+@group(0) @binding(4) var<storage, read_write> first: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> second: array<vec4<f32>>;
+
+// e^x up to 88, 0 below -87: WGSL's own loses digits as |x| grows. x = n ln 2 + r.
+fn exponential(x: vec4<f32>) -> vec4<f32> {
+    let v = clamp(x, vec4<f32>(-87.0), vec4<f32>(88.0));
+    let n = round(1.442695 * v);
+    let r = fma(n, vec4<f32>(2.1219444e-4), fma(n, vec4<f32>(-0.6933594), v));
+    var q = fma(vec4<f32>(1.9875691e-4), r, vec4<f32>(1.3981999e-3));
+    q = fma(q, r, vec4<f32>(8.333452e-3));
+    q = fma(q, r, vec4<f32>(4.1665796e-2));
+    q = fma(q, r, vec4<f32>(1.6666666e-1));
+    q = fma(q, r, vec4<f32>(0.5));
+    let e = fma(q, r * r, r) + 1.0;
+    // n is from -126 to 127, so that 2^n is a normal number.
+    let power = bitcast<vec4<f32>>((vec4<i32>(n) + 127) << vec4<u32>(23u));
+    return select(e * power, vec4<f32>(0.0), x <= vec4<f32>(-87.0));
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let at = group_number(group, groups) * 64u + local;
+    if at >= p.rows * p.width {
+        return;
+    }
+    let column4 = at % p.width;
+    let side = p.first + column4;
+    let v = z[at];
+    var a = vec4<f32>(0.0);
+    var b = vec4<f32>(0.0);
+    if p.waves == 1u {
+        let angle = turns(v + sides[2u * p.side_width + side]);
+        a = angle.cos;
+        b = angle.sin;
+    } else {
+        let off = shift[at / p.width];
+        a = exponential(v - off);
+        b = exponential(-v - off);
+    }
+#if STEP
+    let t = sides[side];
+    let u = sides[p.side_width + side];
+    let product = a * t + b * u;
+    let slope = select(a * t - b * u, a * u - b * t, p.waves == 1u);
+    a = product;
+    b = slope;
+#endif
+    // The padding of a row stays zero.
+    let column = 4u * column4;
+    let inside = vec4<u32>(column, column + 1u, column + 2u, column + 3u) < vec4<u32>(p.columns);
+    first[at] = select(vec4<f32>(0.0), a, inside);
+    second[at] = select(vec4<f32>(0.0), b, inside);
+}

@@ -1,0 +1,159 @@
+//! Random frequencies on the CPU: the generator with a counter, see [`crate::reference::frequencies`].
+
+use super::math::{self, simd};
+use crate::{ops::Projection, reference};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Counters that go through the generator together.
+const LANES: usize = 16;
+
+/// Words of the counters `(row, first + lane, stream, 0)`.
+#[inline(always)]
+fn philox(row: u32, first: u32, stream: u32, seed: u64) -> [[u32; LANES]; 4] {
+    let (mut a, mut b, mut c, mut d) = ([row; LANES], [0; LANES], [stream; LANES], [0; LANES]);
+    for (l, b) in b.iter_mut().enumerate() {
+        *b = first + l as u32;
+    }
+    let (mut low, mut high) = (seed as u32, (seed >> 32) as u32);
+    for _ in 0..10 {
+        for l in 0..LANES {
+            let x = 0xD251_1F53_u64 * u64::from(a[l]);
+            let y = 0xCD9E_8D57_u64 * u64::from(c[l]);
+            a[l] = (y >> 32) as u32 ^ b[l] ^ low;
+            b[l] = y as u32;
+            c[l] = (x >> 32) as u32 ^ d[l] ^ high;
+            d[l] = x as u32;
+        }
+        low = low.wrapping_add(0x9E37_79B9);
+        high = high.wrapping_add(0xBB67_AE85);
+    }
+    [a, b, c, d]
+}
+
+/// The 24 upper bits of a word as a number in `[0, 1)`, exactly.
+#[inline(always)]
+fn unit(word: u32) -> f32 {
+    (word >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// Two normals of two words, by Box and Muller.
+#[inline(always)]
+fn normals(radius: u32, angle: u32) -> (f32, f32) {
+    let r = (-2.0 * math::ln_positive(unit(radius) + 1.0 / 16_777_216.0)).max(0.0).sqrt();
+    let (sin, cos) = math::sin_cos_turns(unit(angle));
+    (r * cos, r * sin)
+}
+
+/// Writes row `row` of the independent normals of a seed.
+fn gaussian_row(seed: u64, row: usize, out: &mut [f32]) {
+    simd!({
+        for (block, out) in out.chunks_mut(4 * LANES).enumerate() {
+            let [a, b, c, d] = philox(row as u32, (block * LANES) as u32, 0, seed);
+            let mut values = [[0.0_f32; 4]; LANES];
+            for l in 0..LANES {
+                let ((p, q), (r, s)) = (normals(a[l], b[l]), normals(c[l], d[l]));
+                values[l] = [p, q, r, s];
+            }
+            out.copy_from_slice(&values.as_flattened()[..out.len()]);
+        }
+    });
+}
+
+/// The frequencies `range` of a seed, `[rows, d]`, on all cores.
+pub(crate) fn rows(projection: Projection, seed: u64, range: Range<usize>, d: usize) -> Vec<f32> {
+    let mut all = vec![0.0; range.len() * d];
+    match projection {
+        Projection::Gaussian => {
+            super::for_each_row(&mut all, d, |i, row| gaussian_row(seed, range.start + i, row));
+            return all;
+        }
+        Projection::Orthogonal | Projection::Structured => {}
+    }
+    let size = if projection == Projection::Orthogonal { d } else { d.next_power_of_two() };
+    // Pieces of whole blocks of the matrix, of which the first and the last may be cut.
+    let mut pieces = Vec::new();
+    let (mut rest, mut at) = (&mut all[..], range.start);
+    while at < range.end {
+        let end = ((at / size + 1) * size).min(range.end);
+        let (piece, more) = std::mem::take(&mut rest).split_at_mut((end - at) * d);
+        pieces.push((at, piece));
+        (rest, at) = (more, end);
+    }
+    pieces.into_par_iter().for_each(|(at, piece)| {
+        let (block, skip) = (at / size, at % size);
+        match projection {
+            Projection::Orthogonal => {
+                let made = orthogonal(seed, block, skip + piece.len() / d, d);
+                piece.iter_mut().zip(&made[skip * d..]).for_each(|(to, v)| *to = *v as f32);
+            }
+            Projection::Structured | Projection::Gaussian => {
+                let signs = signs(seed, block, size);
+                for (j, row) in piece.chunks_exact_mut(d).enumerate() {
+                    row.copy_from_slice(&structured_row(&signs, skip + j, size)[..d]);
+                }
+            }
+        }
+    });
+    all
+}
+
+/// The first rows of a block of orthogonal frequencies, in f64 from the generator on: an orthogonalisation of rounded
+/// numbers would differ between devices.
+fn orthogonal(seed: u64, block: usize, rows: usize, d: usize) -> Vec<f64> {
+    let words = |j: usize, i: usize| reference::philox([(block * d + j) as u32, i as u32, 0, 0], seed);
+    let mut made = Vec::with_capacity(rows * d);
+    for j in 0..rows {
+        for i in 0..d.div_ceil(4) {
+            made.extend_from_slice(&reference::normals(words(j, i))[..(d - 4 * i).min(4)]);
+        }
+    }
+    reference::orthogonalise(&mut made, d);
+    made
+}
+
+/// The three diagonals of signs of a block of structured frequencies, `[3, size]`.
+pub(crate) fn signs(seed: u64, block: usize, size: usize) -> Vec<f32> {
+    let mut all = vec![0.0; 3 * size];
+    for (which, diagonal) in all.chunks_exact_mut(size).enumerate() {
+        for (i, out) in diagonal.chunks_mut(4).enumerate() {
+            let words = reference::philox([block as u32, i as u32, 2 + which as u32, 0], seed);
+            out.iter_mut().zip(words).for_each(|(s, w)| *s = if w >> 31 == 1 { -1.0 } else { 1.0 });
+        }
+    }
+    all
+}
+
+/// Row `j` of `sqrt(size) H D1 H D2 H D3`, by the transposed product with a unit vector.
+fn structured_row(signs: &[f32], j: usize, size: usize) -> Vec<f32> {
+    let mut row = vec![0.0; size];
+    row[j] = 1.0 / size as f32;
+    for diagonal in signs.chunks_exact(size) {
+        hadamard(&mut row, 1);
+        row.iter_mut().zip(diagonal).for_each(|(v, s)| *v *= s);
+    }
+    row
+}
+
+/// The product with the Hadamard matrix of entries 1 and -1, of vectors that lie in `lanes` side by side: `[size, lanes]`, `size`
+/// a power of two.
+pub(crate) fn hadamard(data: &mut [f32], lanes: usize) {
+    simd!({
+        let mut half = lanes;
+        while half < data.len() {
+            for pair in data.chunks_exact_mut(2 * half) {
+                let (a, b) = pair.split_at_mut(half);
+                for (a, b) in a.iter_mut().zip(b) {
+                    (*a, *b) = (*a + *b, *a - *b);
+                }
+            }
+            half *= 2;
+        }
+    });
+}
+
+/// The phases of a seed in turns, `[count]`.
+pub(crate) fn phases(seed: u64, count: usize) -> Vec<f32> {
+    let words = |i: usize| reference::philox([i as u32, 0, 1, 0], seed);
+    (0..count.div_ceil(4)).flat_map(words).take(count).map(unit).collect()
+}

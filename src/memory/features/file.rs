@@ -1,0 +1,190 @@
+//! The file of a memory of features: safetensors.
+//!
+//! | tensor | type, shape | |
+//! | --- | --- | --- |
+//! | `memory` | F64, `[m]` or `[2 m]` | `T` |
+//! | `sum` | F64, `[d]` | sum of the patterns, scaled and shifted |
+//! | `shift` | F32, `[d]` | where there is one |
+//! | `frequencies`, `phases` | F32, `[m, d]` and `[m]` | where they were given, and not a seed |
+//!
+//! Metadata: `format` (`attractor features`), `version` (`1`), `generator`, `map`, `features` (`m`), `dim`, `beta`, `seed` and
+//! `projection`, `scale`, `epsilon`, `count`, `weight`.
+
+use super::{FeatureMemory, FeatureSettings};
+use crate::{
+    Device, Error, Result, Rows,
+    io::{
+        Array, ArrayData, Source,
+        safetensors::{Contents, contents},
+        write_with_metadata,
+    },
+    ops::{FeatureSpec, FrequencySource},
+};
+use std::{path::Path, str::FromStr};
+
+const FORMAT: &str = "attractor features";
+const VERSION: &str = "1";
+/// The generator of frequencies and phases: another one makes other numbers of the same seed.
+const GENERATOR: &str = "philox4x32-10 box-muller 1";
+
+impl FeatureMemory {
+    /// Writes the memory to a `.safetensors` file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for another suffix, [`Error::File`].
+    ///
+    /// ```
+    /// use attractor::{Device, memory::{FeatureMemory, Memory}, ops::{FeatureMap, FeatureSpec}};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("memory.safetensors");
+    /// let mut memory = FeatureMemory::new(FeatureSpec::new(FeatureMap::SinCos, 100, 2, 4.0, 7))?;
+    /// memory.absorb(&[[0.5, 0.1]])?;
+    /// memory.save(&path)?;
+    /// let again = FeatureMemory::load(&path, &Device::cpu())?;
+    /// assert_eq!(again.vector(), memory.vector());
+    /// assert_eq!(again.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        check_suffix(path)?;
+        let (spec, settings) = (self.spec(), &self.settings);
+        let mut metadata: Vec<(&str, String)> = vec![
+            ("format", FORMAT.into()),
+            ("version", VERSION.into()),
+            ("generator", GENERATOR.into()),
+            ("map", spec.map.to_string()),
+            ("features", spec.count.to_string()),
+            ("dim", spec.dim.to_string()),
+            ("beta", spec.beta.to_string()),
+            ("scale", settings.scale.to_string()),
+            ("epsilon", settings.epsilon.unwrap_or(0.0).to_string()),
+            ("count", self.count.to_string()),
+            ("weight", self.weight.to_string()),
+        ];
+        let vector = |name, data| Array { name, shape: vec![length(&data)], data };
+        let mut arrays =
+            vec![vector("memory", ArrayData::F64(&self.t)), vector("sum", ArrayData::F64(&self.sum))];
+        if !settings.shift.is_empty() {
+            arrays.push(vector("shift", ArrayData::F32(&settings.shift)));
+        }
+        match &spec.source {
+            FrequencySource::Seed { seed, projection } => {
+                metadata.push(("seed", seed.to_string()));
+                metadata.push(("projection", projection.to_string()));
+            }
+            FrequencySource::Given { frequencies, phases } => {
+                let data = ArrayData::F32(frequencies.as_slice());
+                arrays.push(Array { name: "frequencies", shape: vec![spec.count, spec.dim], data });
+                arrays.push(vector("phases", ArrayData::F32(phases)));
+            }
+        }
+        let metadata: Vec<(&str, &str)> = metadata.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        write_with_metadata(path, &arrays, &metadata)
+    }
+
+    /// Reads a memory from a file that [`FeatureMemory::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::File`]; [`Error::Format`] where it is no such file; [`Error::IncompatibleMemory`] where another generator made
+    /// its frequencies; faults of the device.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        let path = path.as_ref();
+        let wrong = |problem: String| Error::Format {
+            path: path.to_owned(),
+            problem,
+            want: "a file that a memory of features was saved to is needed".to_owned(),
+        };
+        check_suffix(path)?;
+        let source = Source::open(path)?;
+        let Contents { metadata, tensors } = contents(source.bytes()).map_err(wrong)?;
+        let get = |key: &str| {
+            let missing = || wrong(format!("the metadata has no '{key}': it is no memory of features"));
+            metadata.get(key).map(String::as_str).ok_or_else(missing)
+        };
+        if get("format")? != FORMAT || get("version")? != VERSION {
+            let found = format!("it is '{}', version {}", get("format")?, get("version")?);
+            return Err(wrong(format!("{found}, not '{FORMAT}', version {VERSION}")));
+        }
+        if get("generator")? != GENERATOR {
+            let (left, right) = (get("generator")?.to_owned(), GENERATOR.to_owned());
+            return Err(Error::IncompatibleMemory { field: "generator", left, right });
+        }
+        let bad = |key: &str, text: &str| wrong(format!("'{key}' in the metadata is '{text}'"));
+        fn parsed<T: FromStr>(key: &str, text: &str, bad: impl Fn(&str, &str) -> Error) -> Result<T> {
+            text.parse().map_err(|_| bad(key, text))
+        }
+        let tensor = |name: &str, dtype: &str, shape: &[usize]| {
+            let (found, has, range) =
+                tensors.get(name).ok_or_else(|| wrong(format!("there is no tensor '{name}'")))?;
+            if found.to_string() != dtype || has != shape {
+                return Err(wrong(format!("'{name}' is {found} {has:?}, not {dtype} {shape:?}")));
+            }
+            source.bytes().get(range.clone()).ok_or_else(|| wrong(format!("'{name}' is cut off")))
+        };
+        let f64s = |name: &str, n: usize| -> Result<Vec<f64>> {
+            let bytes = tensor(name, "F64", &[n])?.as_chunks::<8>().0;
+            finite(bytes.iter().map(|b| f64::from_le_bytes(*b)).collect())
+                .ok_or_else(|| wrong(format!("'{name}' has values that are not finite")))
+        };
+        let f32s = |name: &str, shape: &[usize]| -> Result<Vec<f32>> {
+            let bytes = tensor(name, "F32", shape)?.as_chunks::<4>().0;
+            Ok(bytes.iter().map(|b| f32::from_le_bytes(*b)).collect())
+        };
+        let map = parsed("map", get("map")?, bad)?;
+        let (m, d): (usize, usize) =
+            (parsed("features", get("features")?, bad)?, parsed("dim", get("dim")?, bad)?);
+        let beta = parsed("beta", get("beta")?, bad)?;
+        let spec = if tensors.contains_key("frequencies") {
+            let phases = f32s("phases", &[m])?;
+            FeatureSpec::given(map, Rows::new(f32s("frequencies", &[m, d])?, d)?, Some(&phases), beta)?
+        } else {
+            let seed = parsed("seed", get("seed")?, bad)?;
+            let projection = parsed("projection", get("projection")?, bad)?;
+            FeatureSpec {
+                source: FrequencySource::Seed { seed, projection },
+                ..FeatureSpec::new(map, m, d, beta, seed)
+            }
+        };
+        spec.check()?;
+        let count = parsed("count", get("count")?, bad)?;
+        let weight: f64 = parsed("weight", get("weight")?, bad)?;
+        if !(weight >= 0.0 && weight.is_finite()) {
+            return Err(bad("weight", get("weight")?));
+        }
+        // Before anything is made for them, whether the tensors are as large as the metadata says.
+        let (t, sum) = (f64s("memory", spec.length())?, f64s("sum", d)?);
+        let shift = if tensors.contains_key("shift") { f32s("shift", &[d])? } else { Vec::new() };
+        let settings = FeatureSettings {
+            device: Some(device.clone()),
+            scale: parsed("scale", get("scale")?, bad)?,
+            shift,
+            epsilon: Some(parsed("epsilon", get("epsilon")?, bad)?),
+            ..FeatureSettings::default()
+        };
+        let mut memory = Self::with(spec, settings)?;
+        (memory.t, memory.sum, memory.count, memory.weight) = (t, sum, count, weight);
+        Ok(memory)
+    }
+}
+
+fn length(data: &ArrayData<'_>) -> usize {
+    match data {
+        ArrayData::F64(values) => values.len(),
+        ArrayData::F32(values) => values.len(),
+        _ => 0,
+    }
+}
+
+fn finite(values: Vec<f64>) -> Option<Vec<f64>> {
+    values.iter().all(|v| v.is_finite()).then_some(values)
+}
+
+/// Only safetensors files have a place for what belongs to `T`.
+fn check_suffix(path: &Path) -> Result<()> {
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
+        return Ok(());
+    }
+    let problem = "a memory of features needs metadata".to_owned();
+    Err(Error::Format { path: path.to_owned(), problem, want: "use a .safetensors file".to_owned() })
+}
