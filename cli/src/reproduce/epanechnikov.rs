@@ -99,6 +99,7 @@ pub(crate) fn emergent_minima(bench: &Bench<'_>) -> Result<Vec<Figure>> {
         published,
         got: got as f64,
         error: 0.0,
+        error_published: 0.0,
         formula: None,
     };
     Ok(vec![

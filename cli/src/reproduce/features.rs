@@ -78,7 +78,7 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 /// Errors of energies and gradients, and dead queries, against the exact memory.
 pub(crate) fn errors(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    let draws = if quick { 2 } else { 5 };
+    let draws = if quick { 4 } else { 8 };
     for (at, (d, m, beta, published)) in ERRORS.into_iter().enumerate() {
         if quick && m > QUICK {
             continue;
@@ -224,7 +224,7 @@ pub(crate) fn inpainting(bench: &Bench<'_>) -> Result<Vec<Figure>> {
         let truth = exact(bench, &patterns, beta)?.recall_with(&queries, &options)?.states;
         for (m, identity, distance) in sizes {
             let mut samples = (0, Vec::new());
-            for draw in 0..3 {
+            for draw in 0..4 {
                 let spec = FeatureSpec::new(FeatureMap::SinCos, m, d, beta, bench.seed + draw);
                 let mut memory = features(bench, spec, Vec::new())?;
                 memory.absorb(&patterns)?;
@@ -252,7 +252,7 @@ pub(crate) fn inpainting(bench: &Bench<'_>) -> Result<Vec<Figure>> {
                 samples.1.push(mean(errors));
             }
             let setting = format!("digits, n {k}, beta {beta}, m {m}, lower three rows missing");
-            let found = (samples.0, 3 * k);
+            let found = (samples.0, 4 * k);
             figures.push(Figure::of_trials(
                 "D",
                 setting.clone(),
@@ -293,7 +293,7 @@ pub(crate) fn maps(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     for (map, centred, published) in settings {
         for (beta, published) in [10.0, 60.0].into_iter().zip(published) {
             let mut samples = Vec::new();
-            for draw in 0..3 {
+            for draw in 0..4 {
                 let shift = if centred { centre.clone() } else { Vec::new() };
                 let spec = FeatureSpec::new(map, 40_000, d, beta, bench.seed + draw);
                 let mut memory = features(bench, spec, shift)?;

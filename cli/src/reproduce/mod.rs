@@ -24,6 +24,9 @@ pub(crate) struct Figure {
     pub(crate) got: f64,
     /// Standard error of `got`.
     pub(crate) error: f64,
+    /// Standard error of the published figure, as far as it can be told: that of one memory where `got` is the mean of several, that of as
+    /// many trials where it is a share.
+    pub(crate) error_published: f64,
     /// The figure by a formula, where there is one.
     pub(crate) formula: Option<f64>,
 }
@@ -40,7 +43,8 @@ impl Figure {
         let n = samples.len() as f64;
         let mean = samples.iter().sum::<f64>() / n;
         let variance = samples.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-        Self { id, setting, metric, published, got: mean, error: (variance / n).sqrt(), formula: None }
+        let (error, error_published) = ((variance / n).sqrt(), variance.sqrt());
+        Self { id, setting, metric, published, got: mean, error, error_published, formula: None }
     }
 
     /// A share of independent trials.
@@ -54,15 +58,8 @@ impl Figure {
         let (k, n) = (successes as f64, trials as f64);
         // By Agresti and Coull: an error also where all or none succeed.
         let p = (k + 2.0) / (n + 4.0);
-        Self {
-            id,
-            setting,
-            metric,
-            published,
-            got: k / n,
-            error: (p * (1.0 - p) / (n + 4.0)).sqrt(),
-            formula: None,
-        }
+        let error = (p * (1.0 - p) / (n + 4.0)).sqrt();
+        Self { id, setting, metric, published, got: k / n, error, error_published: error, formula: None }
     }
 
     pub(crate) fn with_formula(mut self, formula: f64) -> Self {
@@ -78,11 +75,10 @@ impl Figure {
         0.5 * 10_f64.powi(-(digits as i32))
     }
 
-    /// By how many standard errors the figure lies off the published one. That was an estimate as well, of samples as many or fewer: its
-    /// error counts once more.
+    /// By how many standard errors the figure lies off the published one. That is an estimate as well: the errors of both count.
     pub(crate) fn deviation(&self) -> f64 {
         let beyond = ((self.got - self.published).abs() - self.rounding()).max(0.0);
-        if beyond == 0.0 { 0.0 } else { beyond / (2.0_f64.sqrt() * self.error).max(1e-9) }
+        if beyond == 0.0 { 0.0 } else { beyond / self.error.hypot(self.error_published).max(1e-9) }
     }
 }
 

@@ -95,6 +95,7 @@ pub(crate) fn falling_energies(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             got: worst,
             // A few units in the last place of f32.
             error: f64::from(f32::EPSILON),
+            error_published: 0.0,
             formula: None,
         });
         (bench.tell)();
@@ -139,6 +140,7 @@ pub(crate) fn margins(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             published: 1.0,
             got: f64::from(exact as u32) / f64::from(eligible.max(1) as u32),
             error: 0.0,
+            error_published: 0.0,
             formula: None,
         });
         (bench.tell)();
