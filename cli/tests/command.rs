@@ -450,3 +450,26 @@ fn published_results_come_out() {
         assert!(figure["standard_errors_off"].as_f64().unwrap() <= 4.0, "{figure}");
     }
 }
+
+/// The tables of random features: near all figures within their errors, and more features are more exact.
+#[test]
+fn published_errors_of_random_features_come_out() {
+    let desk = Desk::new();
+    let text = desk.done("reproduce drdam --quick --device cpu --json");
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let results = report["results"].as_array().unwrap();
+    let near = report["within_3_standard_errors"].as_f64().unwrap();
+    assert!(results.len() > 100 && near >= 0.9 * results.len() as f64, "{near} of {}", results.len());
+    let value = |setting: &str, figure: &str| {
+        let of = |r: &&serde_json::Value| r["setting"] == setting && r["figure"] == figure;
+        results.iter().find(of).unwrap()["value"].as_f64().unwrap()
+    };
+    for d in [30, 100] {
+        for figure in ["mean error of the energy", "mean L2 error of the gradient"] {
+            let at = |m: u32| value(&format!("d {d}, m {m}, beta 10, at patterns"), figure);
+            // As the root of the number of features: 2.83 times from 5,000 to 40,000.
+            let ratio = at(5_000) / at(40_000);
+            assert!((2.2..3.6).contains(&ratio), "{d} {figure}: {ratio}");
+        }
+    }
+}
