@@ -111,10 +111,12 @@ fn frequencies_of_a_seed_agree_everywhere() {
         let want = reference::frequencies(projection, 7, m, d);
         let mut spec = FeatureSpec::new(FeatureMap::SinCos, m, d, 1.0, 0);
         spec.source = FrequencySource::Seed { seed: 7, projection };
-        let made = Features::new(&spec, &Device::cpu(), 0).unwrap().frequencies().unwrap();
         // Radii of up to 6 by a logarithm, a root and a sine, each within 2 ulp or so.
         let bound = 1e-6 * scale(&want.data).max(1.0);
-        assert_close(&format!("{projection} [{m}, {d}]"), made.as_slice(), &want.data, bound);
+        for (name, device) in devices() {
+            let made = Features::new(&spec, &device, 0).unwrap().frequencies().unwrap();
+            assert_close(&format!("{name} {projection} [{m}, {d}]"), made.as_slice(), &want.data, bound);
+        }
     }
 }
 
