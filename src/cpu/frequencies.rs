@@ -140,6 +140,18 @@ fn structured_row(signs: &[f32], j: usize, size: usize) -> Vec<f32> {
 pub(crate) fn hadamard(data: &mut [f32], lanes: usize) {
     simd!({
         let mut half = lanes;
+        // Two rounds at a time: values are read and written half as often.
+        while 4 * half <= data.len() {
+            for four in data.chunks_exact_mut(4 * half) {
+                let (front, back) = four.split_at_mut(2 * half);
+                let ((a, b), (c, d)) = (front.split_at_mut(half), back.split_at_mut(half));
+                for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
+                    let (p, q, r, s) = (*a + *b, *a - *b, *c + *d, *c - *d);
+                    (*a, *b, *c, *d) = (p + r, q + s, p - r, q - s);
+                }
+            }
+            half *= 4;
+        }
         while half < data.len() {
             for pair in data.chunks_exact_mut(2 * half) {
                 let (a, b) = pair.split_at_mut(half);

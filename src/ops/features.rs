@@ -259,7 +259,8 @@ enum Kept {
 /// A feature map on a device: encodes patterns, and looks at states through what was encoded.
 ///
 /// Frequencies that fit `budget` bytes are made once and kept, others are made tile by tile whenever they are needed; the
-/// numbers are the same. On the CPU structured frequencies are never written out.
+/// numbers are the same. On the CPU structured frequencies are never written out. On a GPU those of
+/// [`Projection::Gaussian`] are made there; orthogonal and structured ones that do not fit travel from the host at each step.
 ///
 /// ```
 /// use attractor::{Device, Rows, Tensor, ops::{FeatureMap, FeatureSpec, Features}};
@@ -321,14 +322,28 @@ impl Features {
         &self.device
     }
 
-    /// Frequencies `[m, d]`, made anew.
+    /// Frequencies `[m, d]` as the device makes them.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`], and faults of the device.
+    ///
+    /// ```
+    /// use attractor::{Device, ops::{FeatureMap, FeatureSpec, Features}};
+    /// let features = Features::new(&FeatureSpec::new(FeatureMap::SinCos, 3, 2, 1.0, 42), &Device::cpu(), 0)?;
+    /// assert!((features.frequencies()?[(0, 0)] + 0.970190).abs() < 1e-6);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
     pub fn frequencies(&self) -> Result<Rows<'static>> {
-        let mut all = zeros("frequencies", self.spec.count, self.spec.dim)?;
-        all.copy_from_slice(&self.host_tile(0..self.spec.count));
-        Rows::new(all, self.spec.dim)
+        let d = self.spec.dim;
+        let mut all = zeros("frequencies", self.spec.count, d)?;
+        for (number, tile) in self.tiles().enumerate() {
+            let out = &mut all[tile.start * d..tile.end * d];
+            match &self.device {
+                Device::Cpu => out.copy_from_slice(&self.host_tile(tile)),
+                Device::Gpu(_) => out.copy_from_slice(&self.kept_tile(number, &tile)?.to_vec()?),
+            }
+        }
+        Rows::new(all, d)
     }
 
     /// The memory `T = sum_k phi(xi_k)` of patterns `[k, d]`, `[m]` or `[2 m]`: cosines before sines. Cost: `2 k m d` operations

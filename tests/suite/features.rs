@@ -2,7 +2,7 @@
 
 use super::common::*;
 use attractor::{
-    Device, Rows, Tensor,
+    Rows, Tensor,
     ops::{FeatureMap, FeatureSpec, Features, FrequencySource, Projection},
     reference::{self, FeatureModel, Matrix},
 };
@@ -111,10 +111,12 @@ fn frequencies_of_a_seed_agree_everywhere() {
         let want = reference::frequencies(projection, 7, m, d);
         let mut spec = FeatureSpec::new(FeatureMap::SinCos, m, d, 1.0, 0);
         spec.source = FrequencySource::Seed { seed: 7, projection };
-        let made = Features::new(&spec, &Device::cpu(), 0).unwrap().frequencies().unwrap();
         // Radii of up to 6 by a logarithm, a root and a sine, each within 2 ulp or so.
         let bound = 1e-6 * scale(&want.data).max(1.0);
-        assert_close(&format!("{projection} [{m}, {d}]"), made.as_slice(), &want.data, bound);
+        for (name, device) in devices() {
+            let made = Features::new(&spec, &device, 0).unwrap().frequencies().unwrap();
+            assert_close(&format!("{name} {projection} [{m}, {d}]"), made.as_slice(), &want.data, bound);
+        }
     }
 }
 
@@ -154,6 +156,38 @@ fn orthogonal_and_structured_rows_are_what_they_are_called() {
                 _ => gaussian.row(i).iter().map(|v| v * v).sum::<f64>().sqrt(),
             };
             assert!((length - want).abs() < 1e-12, "{projection} {i}: {length} {want}");
+        }
+    }
+}
+
+#[test]
+fn many_tiles_of_frequencies_and_of_patterns_add_up() {
+    // More frequencies than a tile of a GPU or the tasks of the CPU, more patterns than go to a GPU together.
+    for (map, k, m, d) in [(FeatureMap::SinCos, 3, 4103, 5), (FeatureMap::Cos, 1027, 31, 2)] {
+        let mut random = Random::new(2);
+        let (rows, states) = (random.rows(k, d, 0.2), random.rows(2, d, 0.2));
+        let frequencies = reference::frequencies(Projection::Gaussian, 3, m, d);
+        let model = FeatureModel { map, frequencies, phases: reference::phases(3, m), beta: 4.0 };
+        let t = model.encode(&matrix(&rows));
+        let bound = 1e-5 * (2.0 * k as f64 / m as f64).sqrt();
+        for (name, device) in devices() {
+            for budget in [0, 1 << 20] {
+                let spec = FeatureSpec::new(map, m, d, 4.0, 3);
+                let features = Features::new(&spec, &device, budget).unwrap();
+                for (i, (got, want)) in features.encode(&rows).unwrap().iter().zip(&t).enumerate() {
+                    assert!((got - want).abs() <= bound, "{name} {map}: T[{i}] {got} {want}");
+                }
+                let memory = features.memory(&t).unwrap();
+                let (u, g) = features.step(&tensor(&device, &states), &memory).unwrap();
+                let want_u: Vec<f64> = matrix(&states).iter().map(|x| model.sum(x, &t)).collect();
+                let want_g: Vec<f64> =
+                    matrix(&states).iter().flat_map(|x| model.sum_gradient(x, &t)).collect();
+                // u is a sum of all products of features with T, which together are at most k.
+                let of_u = 1e-5 * (k as f64).sqrt();
+                assert_close(&format!("{name} {map} u"), &u.to_vec().unwrap(), &want_u, of_u);
+                let of_g = of_u * (4.0 * d as f64).sqrt();
+                assert_close(&format!("{name} {map} gradient"), &g.to_vec().unwrap(), &want_g, of_g);
+            }
         }
     }
 }
