@@ -142,6 +142,8 @@ fn what_does_not_fit_is_said_in_a_line() {
     assert!(text.contains("--beta"), "{text}");
     let text = desk.fails("encode --patterns p.npy --features 30 --beta -1 --out c.safetensors");
     assert!(text.contains("beta is -1"), "{text}");
+    let text = desk.fails("encode --patterns p.npy --features 30 --beta 1 --epsilon -1 --out c.safetensors");
+    assert!(text.contains("epsilon is -1"), "{text}");
     let text = desk.fails("encode --patterns p.npy --features 30 --beta 1 --out c.npz");
     assert!(text.contains(".safetensors"), "{text}");
     let text =
@@ -149,6 +151,15 @@ fn what_does_not_fit_is_said_in_a_line() {
     assert!(text.contains("--phases"), "{text}");
     let text = desk.fails("recall --memory a.safetensors --beta 3 --queries x.npy --out o.npy");
     assert!(text.contains("--beta"), "{text}");
+    let text =
+        desk.fails("encode --patterns p.npy --features 4 --frequencies s.npy --beta 1 --out c.safetensors");
+    assert!(text.contains("got 4, want 3"), "{text}");
+    // A state far from every pattern has a sum of kernels below a large clip: no gradient, dead.
+    desk.save("far.npy", &[1, 2], &[9.0, 9.0]);
+    desk.done("encode --patterns p.npy --features 300 --beta 20 --epsilon 0.5 --out e.safetensors");
+    desk.done("recall --memory e.safetensors --queries far.npy --out far.npz");
+    assert_eq!(desk.values("far.npz", "status"), [6.0]);
+    assert_eq!(desk.values("far.npz", "state"), [9.0, 9.0]);
     desk.save("wide.npy", &[1, 3], &[0.0; 3]);
     let text = desk.fails("recall --memory a.safetensors --queries wide.npy --out o.npy");
     assert!(text.contains("wide.npy") && text.contains("got 3, want 2"), "{text}");

@@ -55,6 +55,9 @@ pub(crate) struct Space {
     /// What patterns and states are multiplied by; energies, gradients and steps are in these units
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, value_name = "F")]
     pub(crate) scale: f32,
+    /// What estimated sums of kernels are clipped to, below which a state is dead [default: 0.00001; 0 for exponential features]
+    #[arg(long, allow_negative_numbers = true, value_name = "F")]
+    pub(crate) epsilon: Option<f32>,
     /// Take the mean of the patterns off patterns and states, which exponential features need
     #[arg(long)]
     pub(crate) centre: bool,

@@ -77,6 +77,7 @@ fn of_patterns(path: &Path, space: &Space, common: &Common, device: &Device) -> 
     let settings = FeatureSettings {
         device: Some(device.clone()),
         scale: space.scale,
+        epsilon: space.epsilon,
         shift: if space.centre { mean(&rows) } else { Vec::new() },
         ..FeatureSettings::default()
     };
