@@ -65,7 +65,8 @@ pub(super) fn relax(
 ) -> Result<Recall> {
     let (b, d) = (queries.rows(), queries.columns());
     let mut all = Recall::none(d, plan, beta);
-    let size = batch(limits.patterns, d).min(BATCH);
+    // Few tensors of that size are alive here, and more queries share each reading of the patterns.
+    let size = (4 * batch(limits.patterns, d)).min(BATCH);
     for first in (0..b).step_by(size) {
         let end = (first + size).min(b);
         let tell = |step: u64| {
