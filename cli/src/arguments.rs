@@ -113,6 +113,21 @@ pub(crate) struct Memory {
     pub(crate) mask: Option<PathBuf>,
 }
 
+/// How far a recall goes.
+#[derive(Args)]
+pub(crate) struct Updates {
+    /// Most updates of a state
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) steps: u32,
+    /// A state has converged when no coordinate changes by more; 0 makes exactly --steps updates
+    /// [default: a millionth of the largest stored value, a common offset left out]
+    #[arg(long, value_parser = tolerance, allow_negative_numbers = true, value_name = "F")]
+    pub(crate) tol: Option<f32>,
+    /// Share of the way to its update that a state goes
+    #[arg(long, default_value_t = 1.0, value_parser = step_size, allow_negative_numbers = true, value_name = "A")]
+    pub(crate) step_size: f32,
+}
+
 #[derive(Args)]
 pub(crate) struct Recall {
     #[command(flatten)]
@@ -125,16 +140,8 @@ pub(crate) struct Recall {
     /// effective, support for sparse energies, and trace and values where asked for
     #[arg(long, value_name = "O")]
     pub(crate) out: PathBuf,
-    /// Most updates of a state
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    pub(crate) steps: u32,
-    /// A state has converged when no coordinate changes by more; 0 makes exactly --steps updates
-    /// [default: a millionth of the largest stored value, a common offset left out]
-    #[arg(long, value_parser = tolerance, allow_negative_numbers = true, value_name = "F")]
-    pub(crate) tol: Option<f32>,
-    /// Share of the way to its update that a state goes
-    #[arg(long, default_value_t = 1.0, value_parser = step_size, allow_negative_numbers = true, value_name = "A")]
-    pub(crate) step_size: f32,
+    #[command(flatten)]
+    pub(crate) updates: Updates,
     /// Values associated with the patterns, [n, v] or [n]: their weighted mean goes out as `values`
     #[arg(long, value_name = "V")]
     pub(crate) values: Option<PathBuf>,

@@ -5,7 +5,7 @@
 
 use super::math::simd;
 use crate::{
-    ops::{FlipTable, Flips},
+    ops::{FlipTable, Flips, Wanted},
     tensor::{Packed, TOGETHER},
 };
 use rayon::prelude::*;
@@ -20,13 +20,13 @@ const ROWS: usize = 256;
 const BLOCK: usize = 64;
 
 /// See [`crate::ops::flips`].
-pub(crate) fn flips(states: &Packed, patterns: &Packed, table: &FlipTable, top_k: usize) -> Flips {
+pub(crate) fn flips(states: &Packed, patterns: &Packed, table: &FlipTable, wanted: Wanted) -> Flips {
     let starts: Vec<usize> = (0..states.rows).step_by(QUERIES).collect();
     let blocks: Vec<Flips> = starts
         .into_par_iter()
         .map(|first| {
             let queries: Vec<usize> = (first..(first + QUERIES).min(states.rows)).collect();
-            flips_of(states, &queries, patterns, table, top_k)
+            flips_of(states, &queries, patterns, table, wanted)
         })
         .collect();
     let mut all = Flips::default();
@@ -235,13 +235,21 @@ impl Weights {
     }
 }
 
-fn flips_of(states: &Packed, queries: &[usize], patterns: &Packed, table: &FlipTable, top_k: usize) -> Flips {
+fn flips_of(
+    states: &Packed,
+    queries: &[usize],
+    patterns: &Packed,
+    table: &FlipTable,
+    wanted: Wanted,
+) -> Flips {
     let (q, d) = (queries.len(), patterns.columns);
     let Agreements { counts, histograms } = agreements(states, queries, patterns);
     let weights: Vec<Weights> = histograms.iter().map(|h| Weights::new(h, table)).collect();
     let segment = SEGMENT * TOGETHER;
     let size = counts.len() / patterns.rows.div_ceil(segment).max(1);
-    let partial: Vec<Vec<Vec<f64>>> = counts
+    // One segment's sums after another's; none where no fields are wanted.
+    let summed = if wanted.fields { &counts[..] } else { &[] };
+    let partial: Vec<Vec<Vec<f64>>> = summed
         .par_chunks(size.max(1))
         .enumerate()
         .map(|(s, counts)| {
@@ -266,7 +274,7 @@ fn flips_of(states: &Packed, queries: &[usize], patterns: &Packed, table: &FlipT
         .collect();
     let mut out = Flips::default();
     for (at, (weights, query)) in weights.iter().zip(queries).enumerate() {
-        let mut fields = vec![0.0; d];
+        let mut fields = vec![0.0; if wanted.fields { d } else { 0 }];
         for segment in &partial {
             fields.iter_mut().zip(&segment[at]).for_each(|(f, s)| *f += s);
         }
@@ -277,9 +285,9 @@ fn flips_of(states: &Packed, queries: &[usize], patterns: &Packed, table: &FlipT
         }
         out.energy.push(weights.energy);
         out.effective.push(weights.effective);
-        if top_k > 0 {
+        if wanted.top_k > 0 {
             let of_query = counts.chunks_exact(size).flat_map(|c| &c[at * (size / q)..(at + 1) * (size / q)]);
-            let best = best(of_query.copied().take(patterns.rows), weights, &histograms[at], top_k);
+            let best = best(of_query.copied().take(patterns.rows), weights, &histograms[at], wanted.top_k);
             for (k, weight) in best {
                 out.indices.push(k);
                 out.weights.push((f64::from(weight) / weights.total.max(f64::MIN_POSITIVE)) as f32);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Bits, Error, Result, Rows,
-    ops::{FlipTable, Flips, Unary},
+    ops::{FlipTable, Flips, Unary, Wanted},
 };
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(crate) fn flips(
     states: &Bits,
     patterns: &Bits,
     table: &FlipTable,
-    top_k: usize,
+    wanted: Wanted,
 ) -> Result<Flips> {
     let (b, n, d) = (states.rows(), patterns.rows(), patterns.columns());
     let weights = overlaps(context, states, patterns)?;
@@ -59,20 +59,9 @@ pub(crate) fn flips(
         trips,
         work: 20.0 * b as f64 * n as f64,
     })?;
-    let sums = Matrix::new(context, "sums of patterns", b, d)?;
-    for first in (0..n).step_by(MAX_TRIPS / 2) {
-        let end = (first + MAX_TRIPS / 2).min(n);
-        let widths = [sums.width4() as u32, weights.width4() as u32, patterns.width4() as u32];
-        context.dispatch(&Dispatch {
-            kernel: "signed_sum",
-            parameters: &[b as u32, widths[0], widths[1], widths[2], d as u32, first as u32, end as u32],
-            buffers: &[weights.buffer(), buffer(patterns)?, sums.buffer()],
-            groups: (b * sums.width4()).div_ceil(64),
-            trips: (end - first) + (end - first).div_ceil(64),
-            work: 4.0 * b as f64 * (end - first) as f64 * d as f64,
-        })?;
-    }
-    let (mut fields, summary, corrections) = (sums.download()?, summary.download()?, corrections.download()?);
+    let sums = if wanted.fields { Some(signed_sum(&weights, patterns)?) } else { None };
+    let (summary, corrections) = (summary.download()?, corrections.download()?);
+    let mut fields = sums.map_or(Ok(Vec::new()), |sums| sums.download())?;
     for (i, (fields, s)) in fields.chunks_exact_mut(d).zip(summary.chunks_exact(4)).enumerate() {
         let noise = table.noise(f64::from(s[1] + corrections[i]));
         for (f, x) in fields.iter_mut().zip(states.row(i)) {
@@ -83,6 +72,7 @@ pub(crate) fn flips(
         }
     }
     let mut best = (Vec::new(), Vec::new());
+    let top_k = wanted.top_k;
     if top_k > 0 {
         let signed = weights.download()?;
         best = topk::top_k(&elementwise::unary(Unary::Abs, &weights)?, top_k)?;
@@ -98,6 +88,25 @@ pub(crate) fn flips(
         weights: best.0,
         effective: summary.chunks_exact(4).map(|s| if s[1] > 0.0 { s[3].exp() } else { 0.0 }).collect(),
     })
+}
+
+/// Rows of bits summed with weights `[b, n]`: `[b, d]`.
+fn signed_sum(weights: &Matrix, patterns: &Bits) -> Result<Matrix> {
+    let (context, b, n, d) = (weights.context(), weights.rows(), patterns.rows(), patterns.columns());
+    let sums = Matrix::new(context, "sums of patterns", b, d)?;
+    let widths = [sums.width4(), weights.width4(), patterns.width4()].map(|w| w as u32);
+    for first in (0..n).step_by(MAX_TRIPS / 2) {
+        let end = (first + MAX_TRIPS / 2).min(n);
+        context.dispatch(&Dispatch {
+            kernel: "signed_sum",
+            parameters: &[b as u32, widths[0], widths[1], widths[2], d as u32, first as u32, end as u32],
+            buffers: &[weights.buffer(), buffer(patterns)?, sums.buffer()],
+            groups: (b * sums.width4()).div_ceil(64),
+            trips: (end - first) + (end - first).div_ceil(64),
+            work: 4.0 * b as f64 * (end - first) as f64 * d as f64,
+        })?;
+    }
+    Ok(sums)
 }
 
 /// A sweep in portions that no invocation spends too many loop trips on.

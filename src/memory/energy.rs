@@ -8,7 +8,7 @@ use crate::{
     Device, Error, Precision, Result, Rows, SharedRows,
     ops::{Interaction, Separation, Similarity, UniversalSeparation, UniversalSimilarity},
 };
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// The energy of a memory, by name and parameter: what `--energy` of the command line takes.
 ///
@@ -179,20 +179,20 @@ impl Energy {
         let EnergySettings { device, similarity, beta, precision, post, order, seed } = settings.clone();
         let similarity = similarity.unwrap_or_default();
         let order = order.unwrap_or_default();
-        if self == Self::Softmax {
-            let mut builder = DenseMemory::builder().similarity(similarity).beta(beta).precision(precision);
-            if let Some(device) = &device {
-                builder = builder.device(device);
-            }
-            return Ok(Box::new(builder.build_shared(patterns, columns)?));
-        }
         let rows = match columns {
             0 => return Err(Error::EmptyMemory),
             _ => Rows::new((*patterns).as_ref(), columns)?,
         };
         Ok(match self {
-            Self::Softmax | Self::Sparse(_) => {
-                let separation = if let Self::Sparse(s) = self { s } else { Separation::Softmax };
+            Self::Softmax => {
+                let mut builder =
+                    DenseMemory::builder().similarity(similarity).beta(beta).precision(precision);
+                if let Some(device) = &device {
+                    builder = builder.device(device);
+                }
+                Box::new(builder.build_shared(Arc::clone(&patterns), columns)?)
+            }
+            Self::Sparse(separation) => {
                 let settings = SparseSettings { device, similarity, separation, beta, post };
                 Box::new(SparseMemory::with(&rows, settings)?)
             }
@@ -345,7 +345,6 @@ impl FromStr for Energy {
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[test]
     fn names_parse_and_print() {

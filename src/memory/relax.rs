@@ -16,7 +16,7 @@ pub(super) struct Ask<'a> {
     pub(super) queries: &'a [usize],
     /// The number of the update.
     pub(super) step: u32,
-    /// How many of the best patterns are wanted; `None` where only an update is.
+    /// How many of the best patterns are wanted, and no update; `None` where an update is.
     pub(super) top_k: Option<usize>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Ask<'a> {
 pub(super) struct Look {
     /// Energy of each.
     pub(super) energy: Vec<f32>,
-    /// Where each would go, `[b * d]`.
+    /// Where each would go, `[b * d]`; empty where patterns were asked for.
     pub(super) updates: Vec<f32>,
     /// Whether a state has no pattern in reach; it stays where it is. Empty where that cannot be.
     pub(super) lost: Vec<bool>,

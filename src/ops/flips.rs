@@ -165,10 +165,19 @@ const EXACT: f64 = 8_388_608.0;
 /// Rounding errors of a sum of f32 in blocks, relative to the sizes of its terms.
 const NOISE: f64 = 16.0 * f32::EPSILON as f64;
 
+/// What is wanted of a look at some states, beside their energies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// The fields, which cost the sums over all patterns.
+    pub(crate) fields: bool,
+    /// How many of the best patterns.
+    pub(crate) top_k: usize,
+}
+
 /// What a look at some states gives.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flips {
-    /// What decides over each bit, `[b * d]`, up to a positive factor per state.
+    /// What decides over each bit, `[b * d]`, up to a positive factor per state; empty where not wanted.
     pub(crate) fields: Vec<f32>,
     /// Energies `[b]`.
     pub(crate) energy: Vec<f32>,
@@ -179,11 +188,11 @@ pub(crate) struct Flips {
     pub(crate) effective: Vec<f32>,
 }
 
-/// Fields, energies and the best patterns of states.
-pub(crate) fn flips(states: &Bits, patterns: &Bits, table: &FlipTable, top_k: usize) -> Result<Flips> {
+/// Energies of states, and what else is wanted.
+pub(crate) fn flips(states: &Bits, patterns: &Bits, table: &FlipTable, wanted: Wanted) -> Result<Flips> {
     match patterns.device().as_gpu() {
-        None => Ok(cpu::bits::flips(states.packed(), patterns.packed(), table, top_k)),
-        Some(context) => gpu::bits::flips(context, states, patterns, table, top_k),
+        None => Ok(cpu::bits::flips(states.packed(), patterns.packed(), table, wanted)),
+        Some(context) => gpu::bits::flips(context, states, patterns, table, wanted),
     }
 }
 

@@ -24,7 +24,7 @@ pub use descent::Progress;
 pub use divergence::{Divergence, ZERO, divergence};
 pub use elementwise::{Binary, Unary, binary, by_row, power, unary};
 pub use features::{FeatureMap, FeatureSpec, FeatureVector, Features, FrequencySource, Projection};
-pub(crate) use flips::{FlipTable, Flips, flips, matrix_sweep, sweep};
+pub(crate) use flips::{FlipTable, Flips, Wanted, flips, matrix_sweep, sweep};
 pub use flips::{Interaction, Rule, overlaps};
 pub use lagrangian::{Lagrangian, activation, lagrangian, layer_energy};
 pub use matmul::{Layout, batched_matmul, matmul};

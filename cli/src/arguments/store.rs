@@ -1,6 +1,6 @@
 //! Arguments of `attractor store`.
 
-use super::{Common, step_size, tolerance};
+use super::{Common, Updates};
 use attractor::{Precision, memory::Beta, ops::Similarity};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -131,16 +131,8 @@ pub(crate) struct Recall {
     /// Inverse temperature of this recall: a number, or auto [default: that of the store]
     #[arg(long, allow_negative_numbers = true, value_name = "F")]
     pub(crate) beta: Option<Beta>,
-    /// Most updates of a state
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    pub(crate) steps: u32,
-    /// A state has converged when no coordinate changes by more; 0 makes exactly --steps updates
-    /// [default: a millionth of the largest stored value, a common offset left out]
-    #[arg(long, value_parser = tolerance, allow_negative_numbers = true, value_name = "F")]
-    pub(crate) tol: Option<f32>,
-    /// Share of the way to its update that a state goes
-    #[arg(long, default_value_t = 1.0, value_parser = step_size, allow_negative_numbers = true, value_name = "A")]
-    pub(crate) step_size: f32,
+    #[command(flatten)]
+    pub(crate) updates: Updates,
     /// Ids of the patterns that may answer [default: all]
     #[arg(long, value_name = "IDS")]
     pub(crate) among: Option<PathBuf>,

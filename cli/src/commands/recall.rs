@@ -46,9 +46,9 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     let tell = |done, total| progress.tell(done, total);
     let options = RecallOptions {
         beta: None,
-        steps: arguments.steps,
-        tolerance: arguments.tol,
-        step_size: arguments.step_size,
+        steps: arguments.updates.steps,
+        tolerance: arguments.updates.tol,
+        step_size: arguments.updates.step_size,
         clamp: clamp.as_deref(),
         mask: mask.as_deref(),
         trace: arguments.trace,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Bits, Device, Error, Result, Rows, ToRows,
     ops::{
-        FlipTable, Interaction, Rule, Similarity,
+        FlipTable, Interaction, Rule, Similarity, Wanted,
         descent::{Plan, clamp_row},
         flips, sweep,
     },
@@ -194,7 +194,10 @@ impl Landscape for View<'_> {
         let d = self.memory.dim();
         let states = Bits::new(self.memory.device(), &Rows::new(ask.states, d)?)?;
         let top_k = ask.top_k.map(|k| k.min(self.patterns.rows()));
-        let found = flips(&states, self.patterns, table, top_k.unwrap_or(0))?;
+        // Bit after bit, fields are worked out anew for each; and who asks for patterns does not move the states.
+        let fields = order == Order::Synchronous && ask.top_k.is_none();
+        let wanted = Wanted { fields, top_k: top_k.unwrap_or(0) };
+        let found = flips(&states, self.patterns, table, wanted)?;
         let updates = match order {
             _ if ask.top_k.is_some() => Vec::new(),
             Order::Synchronous => decided(ask.states, &found.fields),

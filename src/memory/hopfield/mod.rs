@@ -13,8 +13,8 @@ use super::{
 use crate::{
     Bits, Device, Error, Result, Rows, Tensor, ToRows,
     ops::{
-        FlipTable, Interaction, Layout, Rule, Unary, flips, matmul, matrix_sweep, overlaps, sweep, top_k,
-        unary,
+        FlipTable, Interaction, Layout, Rule, Unary, Wanted, flips, matmul, matrix_sweep, overlaps, sweep,
+        top_k, unary,
     },
     tensor::check_bipolar,
 };
@@ -223,6 +223,7 @@ struct View<'a> {
 
 /// Fields and energies of some states.
 struct Fields {
+    /// Empty without a matrix, where no update needs them.
     fields: Vec<f32>,
     energy: Vec<f32>,
 }
@@ -232,7 +233,8 @@ impl View<'_> {
         let memory = self.memory;
         let d = memory.dim();
         let Some(matrix) = &self.matrix else {
-            let found = flips(states, &memory.patterns, &memory.table, 0)?;
+            let fields = memory.settings.order == Order::Synchronous && ask.top_k.is_none();
+            let found = flips(states, &memory.patterns, &memory.table, Wanted { fields, top_k: 0 })?;
             // The table's energy is -sum (h/d)^2, with the diagonal that W has not.
             let energy = |e: &f32| 0.5 * (f64::from(*e) * d as f64 + memory.len() as f64);
             return Ok(Fields {

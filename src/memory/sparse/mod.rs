@@ -310,12 +310,19 @@ impl Landscape for View<'_> {
             scores = binary(Binary::Add, &scores, bias)?;
         }
         let separated = separate(&scores, self.beta, separation)?;
-        let mut updates = weighted_sum(&separated.weights, patterns)?.to_vec()?;
         let total = separation.total();
-        if kind == Similarity::L2 && total != 1.0 {
-            updates.iter_mut().for_each(|v| *v /= total);
-        }
-        updates.chunks_exact_mut(d).for_each(|y| post.apply(y));
+        let updates = match ask.top_k {
+            // Who asks for patterns does not move the states.
+            Some(_) => Vec::new(),
+            None => {
+                let mut updates = weighted_sum(&separated.weights, patterns)?.to_vec()?;
+                if kind == Similarity::L2 && total != 1.0 {
+                    updates.iter_mut().for_each(|v| *v /= total);
+                }
+                updates.chunks_exact_mut(d).for_each(|y| post.apply(y));
+                updates
+            }
+        };
         let summary = separated.summary.to_vec()?;
         let energy = |(x, s): (&[f32], &[f32])| {
             let own = match kind {

@@ -33,9 +33,9 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     let tell = |done, total| progress.tell(done, total);
     let options = RecallOptions {
         beta: Some(beta),
-        steps: arguments.steps,
-        tolerance: arguments.tol,
-        step_size: arguments.step_size,
+        steps: arguments.updates.steps,
+        tolerance: arguments.updates.tol,
+        step_size: arguments.updates.step_size,
         top_k: Some(arguments.top_k),
         progress: Some(&tell),
         ..RecallOptions::default()
