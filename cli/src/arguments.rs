@@ -7,7 +7,7 @@ use attractor::{
     Device, Precision,
     gpu::Options,
     memory::{Beta, Energy, Order, Post},
-    ops::Similarity,
+    ops::{Ensemble, Similarity},
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -220,9 +220,12 @@ pub(crate) struct Bench {
     #[arg(long = "job", value_parser = job, value_name = "B,N,D")]
     pub(crate) jobs: Vec<[usize; 3]>,
     /// What is measured: the softmax step, all inner products, these and the ten best, or the step of a memory of bits
-    /// (exponential, all bits at once, a fifth of the queries' bits turned)
-    #[arg(long, default_value = "step", value_parser = ["step", "matmul", "topk", "bits"])]
+    /// (exponential, all bits at once, a fifth of the queries' bits turned), or a look at patterns that are made as they are needed
+    #[arg(long, default_value = "step", value_parser = ["step", "matmul", "topk", "bits", "bank"])]
     pub(crate) op: String,
+    /// What generated patterns are: sphere, bipolar or gaussian (--op bank)
+    #[arg(long, default_value_t = Ensemble::Sphere, value_name = "E")]
+    pub(crate) ensemble: Ensemble,
     /// How patterns are kept: f32, or f16 (step alone)
     #[arg(long, default_value_t = Precision::F32, value_name = "T")]
     pub(crate) precision: Precision,

@@ -34,6 +34,9 @@ const CHAIN: usize = 64;
 /// Below this a weight has underflowed.
 const UNDERFLOW: f32 = -87.0;
 
+/// The square of this is a normal number.
+const SMALLEST_ROOT: f32 = 1.1e-19;
+
 /// One number per query.
 type Lane = [f32; LANES];
 
@@ -287,6 +290,8 @@ impl Found {
                     let e = exp_nonpositive(beta * (row[i] - best[i]));
                     row[i] = e;
                     sum[i] += e;
+                    // Squares that are subnormal would take a hundred times as long, and do not count.
+                    let e = if e > SMALLEST_ROOT { e } else { 0.0 };
                     squares[i] += e * e;
                 }
             }
