@@ -71,7 +71,7 @@ fn gaussian_rows(seed: u64, first: usize, d: usize, out: &mut [f32]) {
                 let ((p, q), (r, s)) = (normals(a[l], b[l]), normals(c[l], e[l]));
                 values[l] = [p, q, r, s];
             }
-            if d % 4 == 0 && out.len() >= 4 * LANES {
+            if d.is_multiple_of(4) && out.len() >= 4 * LANES {
                 // Of a length that the compiler knows.
                 let (now, rest) = out.split_at_mut(4 * LANES);
                 now.copy_from_slice(values.as_flattened());
