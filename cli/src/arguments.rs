@@ -230,6 +230,10 @@ pub(crate) struct Reproduce {
     /// Fewer draws and sizes, in under a minute (drdam)
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Folder for figures.json, figures.txt and pictures. What takes long is kept there as it comes: the same command again goes on
+    /// where it was stopped
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
