@@ -6,29 +6,37 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Counters that go through the generator together.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
-/// Words of the counters `(row, first + lane, stream, 0)`.
+/// Numbers of the counters that go through the generator together; each in the lower half of 64 bits, where a multiplication
+/// finds it and leaves both halves of its product.
+type Lanes = [u64; LANES];
+
+/// Words of the counters `(row, place, 0, 0)`. What the upper halves hold meanwhile is never read.
 #[inline(always)]
-fn philox(row: u32, first: u32, stream: u32, seed: u64) -> [[u32; LANES]; 4] {
-    let (mut a, mut b, mut c, mut d) = ([row; LANES], [0; LANES], [stream; LANES], [0; LANES]);
-    for (l, b) in b.iter_mut().enumerate() {
-        *b = first + l as u32;
-    }
+fn philox(rows: &Lanes, places: &Lanes, seed: u64) -> [[u32; LANES]; 4] {
+    const LOW: u64 = 0xffff_ffff;
+    let (mut a, mut b, mut c, mut d) = (*rows, *places, [0; LANES], [0; LANES]);
     let (mut low, mut high) = (seed as u32, (seed >> 32) as u32);
     for _ in 0..10 {
         for l in 0..LANES {
-            let x = 0xD251_1F53_u64 * u64::from(a[l]);
-            let y = 0xCD9E_8D57_u64 * u64::from(c[l]);
-            a[l] = (y >> 32) as u32 ^ b[l] ^ low;
-            b[l] = y as u32;
-            c[l] = (x >> 32) as u32 ^ d[l] ^ high;
-            d[l] = x as u32;
+            let x = 0xD251_1F53 * (a[l] & LOW);
+            let y = 0xCD9E_8D57 * (c[l] & LOW);
+            a[l] = (y >> 32) ^ b[l] ^ u64::from(low);
+            b[l] = y;
+            c[l] = (x >> 32) ^ d[l] ^ u64::from(high);
+            d[l] = x;
         }
         low = low.wrapping_add(0x9E37_79B9);
         high = high.wrapping_add(0xBB67_AE85);
     }
-    [a, b, c, d]
+    // A loop, since `map` of an array is not always inlined.
+    let mut words = [[0; LANES]; 4];
+    for l in 0..LANES {
+        (words[0][l], words[1][l]) = (a[l] as u32, b[l] as u32);
+        (words[2][l], words[3][l]) = (c[l] as u32, d[l] as u32);
+    }
+    words
 }
 
 /// The 24 upper bits of a word as a number in `[0, 1)`, exactly.
@@ -45,17 +53,44 @@ fn normals(radius: u32, angle: u32) -> (f32, f32) {
     (r * cos, r * sin)
 }
 
-/// Writes row `row` of the independent normals of a seed.
-fn gaussian_row(seed: u64, row: usize, out: &mut [f32]) {
+/// Writes the independent normals of a seed from row `first` on, `[rows, d]`. Counters of several short rows go through the
+/// generator together.
+fn gaussian_rows(seed: u64, first: usize, d: usize, out: &mut [f32]) {
+    let quads = d.div_ceil(4);
+    let (whole, rest) = (LANES / quads, LANES % quads);
+    let (mut rows, mut places) = ([0; LANES], [0; LANES]);
+    for l in 0..LANES {
+        (rows[l], places[l]) = ((first + l / quads) as u64, (l % quads) as u64);
+    }
     simd!({
-        for (block, out) in out.chunks_mut(4 * LANES).enumerate() {
-            let [a, b, c, d] = philox(row as u32, (block * LANES) as u32, 0, seed);
+        let mut out = out;
+        while !out.is_empty() {
+            let [a, b, c, e] = philox(&rows, &places, seed);
             let mut values = [[0.0_f32; 4]; LANES];
             for l in 0..LANES {
-                let ((p, q), (r, s)) = (normals(a[l], b[l]), normals(c[l], d[l]));
+                let ((p, q), (r, s)) = (normals(a[l], b[l]), normals(c[l], e[l]));
                 values[l] = [p, q, r, s];
             }
-            out.copy_from_slice(&values.as_flattened()[..out.len()]);
+            if d.is_multiple_of(4) && out.len() >= 4 * LANES {
+                // Of a length that the compiler knows.
+                let (now, rest) = out.split_at_mut(4 * LANES);
+                now.copy_from_slice(values.as_flattened());
+                out = rest;
+            } else {
+                // The last four of a row are cut.
+                for (four, place) in values.iter().zip(&places) {
+                    let count = (d - 4 * *place as usize).min(4).min(out.len());
+                    let (now, rest) = out.split_at_mut(count);
+                    now.copy_from_slice(&four[..count]);
+                    out = rest;
+                }
+            }
+            for l in 0..LANES {
+                let place = places[l] + rest as u64;
+                let over = place >= quads as u64;
+                places[l] = if over { place - quads as u64 } else { place };
+                rows[l] += whole as u64 + u64::from(over);
+            }
         }
     });
 }
@@ -65,7 +100,10 @@ pub(crate) fn rows(projection: Projection, seed: u64, range: Range<usize>, d: us
     let mut all = vec![0.0; range.len() * d];
     match projection {
         Projection::Gaussian => {
-            super::for_each_row(&mut all, d, |i, row| gaussian_row(seed, range.start + i, row));
+            let rows = (4096 / d).max(1);
+            all.par_chunks_mut(rows * d)
+                .enumerate()
+                .for_each(|(i, piece)| gaussian_rows(seed, range.start + i * rows, d, piece));
             return all;
         }
         Projection::Orthogonal | Projection::Structured => {}
