@@ -9,8 +9,8 @@ use attractor::{
     memory::{Beta, Energy, Order, Post},
     ops::{Ensemble, Similarity},
 };
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{fmt, path::PathBuf};
 
 #[derive(Parser)]
 #[command(
@@ -128,10 +128,30 @@ pub(crate) struct Updates {
     pub(crate) step_size: f32,
 }
 
+/// What is kept of the patterns.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// The patterns themselves, with the energy of --energy
+    Patterns,
+    /// The sum of their random features, softmax energy: needs --features (or --frequencies)
+    RandomFeatures,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct Recall {
+    /// What is kept of the patterns
+    #[arg(long = "memory", default_value = "patterns", value_name = "KIND")]
+    pub(crate) kind: Kind,
     #[command(flatten)]
     pub(crate) memory: Memory,
+    #[command(flatten, next_help_heading = "With --memory random-features")]
+    pub(crate) space: features::Space,
     /// Queries to complete, [b, d]
     #[arg(long, value_name = "Q")]
     pub(crate) queries: PathBuf,
@@ -210,6 +230,10 @@ pub(crate) struct Reproduce {
     /// Fewer draws and sizes, in under a minute (drdam)
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Folder for figures.json, figures.txt and pictures. What takes long is kept there as it comes: the same command again goes on
+    /// where it was stopped
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
