@@ -20,11 +20,13 @@
 //! - [`store`]: a memory with a life: ids, payloads, changes, on the disk and in memory.
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
 //! - [`optimize`]: Adam and L-BFGS.
+//! - [`codes`]: spherical codes, the memories that are easiest to tell apart: measured, built, looked for, bounded.
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
 //! - [`machine`]: what a device can do at most, measured.
 //! - [`gpu`]: adapters, and what an opened one does and holds.
 
+pub mod codes;
 mod cpu;
 mod device;
 pub mod error;

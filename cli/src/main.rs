@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Energy(arguments) => commands::energy::run(arguments),
         Command::Store(command) => commands::store::run(command),
         Command::Features(command) => commands::features::run(command),
+        Command::Code(arguments) => commands::code::run(arguments),
         Command::Demo(arguments) => commands::demo::run(arguments),
         Command::Reproduce(arguments) => commands::reproduce::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),
