@@ -18,7 +18,7 @@ pub(super) fn code(
     bounds: Bounds,
 ) -> String {
     let title = format!(
-        "{title}: {} points in {} dimensions, smallest angle {:.4}\u{b0}",
+        "{title}: {} points in {} dimensions, {:.4}\u{b0} apart",
         measure.points,
         measure.dim,
         measure.angle.to_degrees()
@@ -74,13 +74,16 @@ fn histogram(measure: &Measure, known: Option<Optimum>, bounds: Bounds) -> Strin
         lines.push((best.cosine, "#ef6c00", "2 3", name.to_owned()));
     }
     lines.push((measure.cosine, BLUE, "none", "this code".to_owned()));
+    // All words on the side of the lines that has more room.
+    let (least, largest) = lines.iter().fold((1.0_f64, -1.0_f64), |(a, b), l| (a.min(l.0), b.max(l.0)));
+    let (at, anchor) =
+        if least + largest > 0.0 { (x_of(least) - 5.0, "end") } else { (x_of(largest) + 5.0, "start") };
     for (i, (cosine, colour, dashes, name)) in lines.iter().enumerate() {
         let (x, y) = (x_of(*cosine), MARGIN + 16.0 * (i as f64 + 1.0));
         out += &format!(
             "<line x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{bottom}\" stroke=\"{colour}\" stroke-width=\"1.5\" stroke-dasharray=\"{dashes}\"/>\n",
             y - 8.0
         );
-        let (at, anchor) = if *cosine > 0.0 { (x - 5.0, "end") } else { (x + 5.0, "start") };
         out += &format!(
             "<text x=\"{at:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"11\" fill=\"{colour}\">{name}: {cosine:.6}</text>\n"
         );
