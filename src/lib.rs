@@ -19,6 +19,7 @@
 //! - [`layers`]: memories as layers of a neural network, with trained weights.
 //! - [`store`]: a memory with a life: ids, payloads, changes, on the disk and in memory.
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
+//! - [`optimize`]: Adam and L-BFGS.
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
 //! - [`machine`]: what a device can do at most, measured.
@@ -34,6 +35,7 @@ pub mod machine;
 pub mod memory;
 pub mod network;
 pub mod ops;
+pub mod optimize;
 pub mod reference;
 mod rows;
 pub mod store;

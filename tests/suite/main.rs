@@ -23,6 +23,7 @@ mod layers;
 mod network;
 mod operations;
 mod oracles;
+mod pairs;
 mod separations;
 mod shaders;
 mod sparse;
