@@ -152,16 +152,14 @@ pub(crate) fn bits(seed: u64, first: u64, d: usize, out: &mut [[u64; TOGETHER]])
     let last = if d.is_multiple_of(64) { u64::MAX } else { (1 << (d % 64)) - 1 };
     let mut row = [0; LANES];
     simd!(for (i, groups) in out.chunks_mut(width * LANES / TOGETHER).enumerate() {
-        for l in 0..LANES {
-            row[l] = first + (i * LANES + l) as u64;
-        }
+        row.iter_mut().enumerate().for_each(|(l, row)| *row = first + (i * LANES + l) as u64);
         for column in 0..d.div_ceil(128) {
             let words = philox(&row, &[column as u64; LANES], SIGN_BITS, seed);
             for (g, group) in groups.chunks_exact_mut(width).enumerate() {
                 for (half, out) in group[2 * column..].iter_mut().take(2).enumerate() {
-                    for lane in 0..TOGETHER {
+                    for (lane, out) in out.iter_mut().enumerate() {
                         let l = g * TOGETHER + lane;
-                        out[lane] = u64::from(words[2 * half + 1][l]) << 32 | u64::from(words[2 * half][l]);
+                        *out = u64::from(words[2 * half + 1][l]) << 32 | u64::from(words[2 * half][l]);
                     }
                 }
             }
