@@ -27,6 +27,7 @@ pub use bank::{Bank, Ensemble};
 pub use descent::Progress;
 pub use divergence::{Divergence, ZERO, divergence};
 pub use elementwise::{Binary, Unary, binary, by_row, power, unary};
+pub(crate) use features::{End, FeatureRules};
 pub use features::{FeatureMap, FeatureSpec, FeatureVector, Features, FrequencySource, Projection};
 pub(crate) use flips::{FlipTable, Flips, Wanted, flips, matrix_sweep, sweep};
 pub use flips::{Interaction, Rule, overlaps};
