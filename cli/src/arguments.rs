@@ -1,6 +1,7 @@
 //! The command line. All commands share one convention for files, devices and output.
 
 pub(crate) mod features;
+pub(crate) mod kernelized;
 pub(crate) mod store;
 
 use attractor::{
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     /// A memory in a file: add, replace, forget and recall patterns by their ids
     #[command(subcommand)]
     Store(store::Store),
+    /// Learn a matrix that moves patterns apart, for recalls through it (U-Hop, U-Hop+)
+    Separate(kernelized::Separate),
     /// A memory of fixed size through random features: encode, recall, merge and forget patterns
     #[command(subcommand)]
     Features(features::Features),
@@ -135,6 +138,8 @@ pub(crate) enum Kind {
     Patterns,
     /// The sum of their random features, softmax energy: needs --features (or --frequencies)
     RandomFeatures,
+    /// The patterns, compared through a matrix: needs --weights, which `separate` makes
+    Kernelized,
 }
 
 impl fmt::Display for Kind {
@@ -152,6 +157,8 @@ pub(crate) struct Recall {
     pub(crate) memory: Memory,
     #[command(flatten, next_help_heading = "With --memory random-features")]
     pub(crate) space: features::Space,
+    #[command(flatten, next_help_heading = "With --memory kernelized")]
+    pub(crate) kernel: kernelized::Kernel,
     /// Queries to complete, [b, d]
     #[arg(long, value_name = "Q")]
     pub(crate) queries: PathBuf,

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Energy(arguments) => commands::energy::run(arguments),
         Command::Store(command) => commands::store::run(command),
+        Command::Separate(arguments) => commands::kernelized::separate(arguments),
         Command::Features(command) => commands::features::run(command),
         Command::Demo(arguments) => commands::demo::run(arguments),
         Command::Reproduce(arguments) => commands::reproduce::run(arguments),

@@ -69,10 +69,10 @@ pub struct KernelizedMemory {
 /// Where states move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StateSpace {
-    /// Among patterns for linear maps, among features for others.
+    /// Among patterns for linear maps, among features for others, and for unit features of a map with a bias.
     #[default]
     Auto,
-    /// Among patterns `[b, d]`; for linear maps alone.
+    /// Among patterns `[b, d]`; for linear maps alone, with unit features only for those without a bias.
     Patterns,
     /// Among features `[b, D]`, with a reading of the patterns at each update.
     Features,
@@ -159,19 +159,11 @@ impl KernelizedMemory {
                 return Err(Error::parameter("separation of a kernelized memory", other, want));
             }
         }
-        if settings.space == StateSpace::Patterns && map.as_linear().is_none() {
-            return Err(Error::parameter(
-                "space of states",
-                "patterns",
-                "features for a map that is not linear",
-            ));
-        }
-        if settings.unit && map.as_linear().is_some_and(|l| !l.bias().is_empty()) {
-            return Err(Error::parameter(
-                "unit features",
-                "with a bias",
-                "without one: scaled patterns have no unit features then",
-            ));
+        // A pattern that is divided by the length of its features has unit features only without a bias.
+        let biased = map.as_linear().is_none_or(|l| !l.bias().is_empty());
+        if settings.space == StateSpace::Patterns && (map.as_linear().is_none() || settings.unit && biased) {
+            let want = "features, for a map that is not linear or has a bias and unit features";
+            return Err(Error::parameter("space of states", "patterns", want));
         }
         let device = match &settings.device {
             Some(device) => device.clone(),
@@ -277,7 +269,7 @@ impl KernelizedMemory {
         let device = self.device().clone();
         let mixed = if self.settings.unit { &scaled } else { &all };
         let largest = mixed.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-        if self.settings.unit {
+        if self.settings.unit && !self.among_features() {
             self.scaled = Some(Tensor::from_flat(&device, &scaled, &[count, d])?);
         }
         self.keys = Tensor::new(&device, &keys)?;
@@ -289,7 +281,10 @@ impl KernelizedMemory {
 
     fn among_features(&self) -> bool {
         match self.settings.space {
-            StateSpace::Auto => self.linear.is_none(),
+            StateSpace::Auto => match &self.linear {
+                Some((_, bias)) => bias.is_some() && self.settings.unit,
+                None => true,
+            },
             StateSpace::Patterns => false,
             StateSpace::Features => true,
         }

@@ -150,7 +150,7 @@ impl fmt::Display for SeparationWarning {
             ),
             Self::Unreachable { memories, reach } => write!(
                 f,
-                "{memories} memories, of which a linear map places {reach} freely: an optimal code is out of reach; a non-linear map has no such limit"
+                "{memories} memories, of which a linear map places {reach} freely: an optimal code may be out of reach; a non-linear map has no such limit"
             ),
             Self::Batches { size } => {
                 write!(
