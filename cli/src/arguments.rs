@@ -231,10 +231,14 @@ pub(crate) struct Demo {
 #[derive(Args)]
 pub(crate) struct Reproduce {
     /// What to reproduce: dense (classical, polynomial, exponential, softmax and Epanechnikov memories; similarities on digits) or
-    /// drdam (random features: errors, retrieval beside the exact memory's own, inpainting, maps)
-    #[arg(value_parser = ["dense", "drdam"], value_name = "EXPERIMENT")]
+    /// drdam (random features: errors, retrieval beside the exact memory's own, inpainting, maps) or uhop (separation: metastable states,
+    /// basins, images by number and noise, beside the plain cosine)
+    #[arg(value_parser = ["dense", "drdam", "uhop"], value_name = "EXPERIMENT")]
     pub(crate) experiment: String,
-    /// Fewer draws and sizes, in under a minute (drdam)
+    /// Images to recall in place of the digits, [n, pixels], as bytes or from 0 to 1: MNIST's, say (uhop)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Option<PathBuf>,
+    /// Fewer draws and sizes, in under a minute (drdam, uhop)
     #[arg(long)]
     pub(crate) quick: bool,
     /// Folder for figures.json, figures.txt and pictures. What takes long is kept there as it comes: the same command again goes on

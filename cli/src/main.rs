@@ -1,6 +1,7 @@
 //! The `attractor` command: associative memories on files of numbers.
 
 mod arguments;
+mod chart;
 mod commands;
 mod failure;
 mod output;

@@ -103,7 +103,7 @@ fn say(
 ) -> Result<()> {
     let [raw, before, after] = report.gaps;
     let tau = report.stages.last().map_or(f64::NAN, |s| s.tau);
-    let iterations: usize = report.stages.iter().map(|s| s.trace.len().saturating_sub(1)).sum();
+    let iterations: usize = report.stages.iter().map(|s| s.iterations).sum();
     line(&format!(
         "{} patterns of {} values to {} features, {} with {}, {seconds:.1} s",
         rows.rows(),

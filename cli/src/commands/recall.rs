@@ -79,8 +79,14 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             "dim": memory.dim(),
             "queries": recall.len(),
             "device": device.to_string(),
-            "energy": arguments.memory.energy.to_string(),
-            "similarity": similarity_name(&arguments.memory),
+            "energy": match arguments.kind {
+                Kind::Kernelized => arguments.kernel.separation.unwrap_or_default().to_string(),
+                _ => arguments.memory.energy.to_string(),
+            },
+            "similarity": match arguments.kind {
+                Kind::Kernelized => Some("features"),
+                _ => similarity_name(&arguments.memory),
+            },
             "precision": arguments.memory.precision.to_string(),
             "beta": match arguments.kind {
                 Kind::Kernelized => serde_json::json!({ "value": recall.beta, "auto": false }),

@@ -167,8 +167,11 @@ impl fmt::Display for SeparationWarning {
 pub struct Stage {
     /// The temperature.
     pub tau: f64,
-    /// Losses at the start and after each iteration (of batches, where there were any; with the noise's share).
+    /// Losses at the start and after each iteration (of batches, where there were any; with the noise's share). Where the condition is
+    /// capped, rounds of 25 iterations follow each other, each with its own start.
     pub trace: Vec<f64>,
+    /// Iterations made.
+    pub iterations: usize,
     /// Why it ended.
     pub reason: Reason,
 }
@@ -355,7 +358,7 @@ impl Course<'_> {
         let stages = settings.temperatures.len();
         let mut all = Vec::with_capacity(stages);
         for (number, tau) in settings.temperatures.iter().copied().enumerate() {
-            let mut stage = Stage { tau, trace: Vec::new(), reason: Reason::Iterations };
+            let mut stage = Stage { tau, trace: Vec::new(), iterations: 0, reason: Reason::Iterations };
             let capped = settings.condition.filter(|_| map.as_linear().is_some());
             // Projections come between rounds of steps.
             let round = if capped.is_some() { PROJECT } else { settings.iterations };
@@ -379,6 +382,7 @@ impl Course<'_> {
                 })?;
                 map.parameters_mut().copy_from_slice(&x);
                 stage.trace.extend(found.trace.iter().map(|v| v / tau));
+                stage.iterations += found.iterations;
                 stage.reason = found.reason;
                 done += iterations;
                 if let (Some(most), Some(linear)) = (capped, map.as_linear_mut()) {
