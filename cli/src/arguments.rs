@@ -2,6 +2,7 @@
 
 pub(crate) mod code;
 pub(crate) mod features;
+pub(crate) mod kernelized;
 pub(crate) mod store;
 
 use attractor::{
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     /// A memory in a file: add, replace, forget and recall patterns by their ids
     #[command(subcommand)]
     Store(store::Store),
+    /// Learn a matrix that moves patterns apart, for recalls through it (U-Hop, U-Hop+)
+    Separate(kernelized::Separate),
     /// A memory of fixed size through random features: encode, recall, merge and forget patterns
     #[command(subcommand)]
     Features(features::Features),
@@ -138,6 +141,8 @@ pub(crate) enum Kind {
     Patterns,
     /// The sum of their random features, softmax energy: needs --features (or --frequencies)
     RandomFeatures,
+    /// The patterns, compared through a matrix: needs --weights, which `separate` makes
+    Kernelized,
 }
 
 impl fmt::Display for Kind {
@@ -155,6 +160,8 @@ pub(crate) struct Recall {
     pub(crate) memory: Memory,
     #[command(flatten, next_help_heading = "With --memory random-features")]
     pub(crate) space: features::Space,
+    #[command(flatten, next_help_heading = "With --memory kernelized")]
+    pub(crate) kernel: kernelized::Kernel,
     /// Queries to complete, [b, d]
     #[arg(long, value_name = "Q")]
     pub(crate) queries: PathBuf,
@@ -227,10 +234,14 @@ pub(crate) struct Demo {
 #[derive(Args)]
 pub(crate) struct Reproduce {
     /// What to reproduce: dense (classical, polynomial, exponential, softmax and Epanechnikov memories; similarities on digits) or
-    /// drdam (random features: errors, retrieval beside the exact memory's own, inpainting, maps)
-    #[arg(value_parser = ["dense", "drdam"], value_name = "EXPERIMENT")]
+    /// drdam (random features: errors, retrieval beside the exact memory's own, inpainting, maps) or uhop (separation: metastable states,
+    /// basins, images by number and noise, beside the plain cosine)
+    #[arg(value_parser = ["dense", "drdam", "uhop"], value_name = "EXPERIMENT")]
     pub(crate) experiment: String,
-    /// Fewer draws and sizes, in under a minute (drdam)
+    /// Images to recall in place of the digits, [n, pixels], as bytes or from 0 to 1: MNIST's, say (uhop)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Option<PathBuf>,
+    /// Fewer draws and sizes, in under a minute (drdam, uhop)
     #[arg(long)]
     pub(crate) quick: bool,
     /// Folder for figures.json, figures.txt and pictures. What takes long is kept there as it comes: the same command again goes on

@@ -1,6 +1,7 @@
 //! The `attractor` command: associative memories on files of numbers.
 
 mod arguments;
+mod chart;
 mod commands;
 mod failure;
 mod output;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Energy(arguments) => commands::energy::run(arguments),
         Command::Store(command) => commands::store::run(command),
+        Command::Separate(arguments) => commands::kernelized::separate(arguments),
         Command::Features(command) => commands::features::run(command),
         Command::Code(arguments) => commands::code::run(arguments),
         Command::Demo(arguments) => commands::demo::run(arguments),

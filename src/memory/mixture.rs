@@ -1,8 +1,9 @@
 //! What memories that weigh their patterns one by one report of the weights.
 
+use super::relax::Best;
 use crate::{
     Error, Result, Rows, Tensor,
-    ops::{Axis, Binary, Reduction, Unary, binary, reduce, unary},
+    ops::{Axis, Binary, Reduction, Unary, binary, reduce, top_k, unary, weighted_sum},
 };
 
 /// Scores `[b, n]` or states `[b, d]` of a batch of queries that are held at once: at most so many values.
@@ -11,6 +12,22 @@ const AT_ONCE: usize = 1 << 22;
 /// Queries of a batch against `n` patterns of `d` columns.
 pub(super) fn batch(n: usize, d: usize) -> usize {
     (AT_ONCE / n.max(d).max(1)).max(1)
+}
+
+/// The patterns behind states, from the weights `[b, n]` and the summary `[b * 4]` of a separation.
+pub(super) fn best(weights: &Tensor, summary: &[f32], values: Option<&Tensor>, k: usize) -> Result<Best> {
+    let values = match values {
+        Some(rows) => Some(Rows::new(weighted_sum(weights, rows)?.to_vec()?, rows.matrix_shape().1)?),
+        None => None,
+    };
+    let (weights, indices) = top_k(weights, k)?;
+    Ok(Best {
+        indices,
+        weights,
+        effective: summary.chunks_exact(4).map(|s| if s[2] > 0.0 { s[1].exp() } else { 0.0 }).collect(),
+        support: Some(summary.chunks_exact(4).map(|s| s[2] as u32).collect()),
+        values,
+    })
 }
 
 /// `exp(H(p))` of weights `[b, n]`, taken in magnitude and divided by their sum; 0 where all are 0.

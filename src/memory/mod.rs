@@ -10,6 +10,7 @@ mod energy;
 mod explain;
 mod features;
 mod hopfield;
+mod kernelized;
 mod lagrangian;
 mod mixture;
 mod recall;
@@ -29,6 +30,11 @@ pub use features::{
     descend_ladder,
 };
 pub use hopfield::{HopfieldMemory, HopfieldSettings, Learning};
+pub use kernelized::{
+    Certificate, FeatureTransform, Hidden, KernelizedMemory, KernelizedSettings, LinearMap, MlpMap,
+    RandomMap, SeparationReport, SeparationSettings, SeparationWarning, Stage, StateSpace, certified_beta,
+    gaps, separate_memories,
+};
 pub use lagrangian::{LagrangianBuilder, LagrangianMemory, LagrangianModel};
 pub use recall::{Recall, RecallOptions, Status};
 pub use sparse::{Post, Settings as SparseSettings, SparseMemory};

@@ -19,6 +19,7 @@ mod explain;
 mod feature_memory;
 mod features;
 mod forget;
+mod kernelized;
 mod lagrangian;
 mod layers;
 mod network;

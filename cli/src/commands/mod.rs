@@ -7,6 +7,7 @@ pub(crate) mod devices;
 pub(crate) mod energy;
 pub(crate) mod explain;
 pub(crate) mod features;
+pub(crate) mod kernelized;
 pub(crate) mod recall;
 pub(crate) mod reproduce;
 pub(crate) mod store;

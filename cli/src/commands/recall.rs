@@ -1,7 +1,8 @@
 //! `attractor recall`
 
 use super::{
-    beta_json, described, features, given, open_memory, read_mask, read_pattern_mask, similarity_name,
+    beta_json, described, features, given, kernelized, open_memory, read_mask, read_pattern_mask,
+    similarity_name,
 };
 use crate::{
     arguments::{self, Kind},
@@ -61,7 +62,8 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     drop(progress);
     let shape = vec![recall.len(), recall.top_k];
     let indices = Array { name: "indices", shape, data: ArrayData::U32(&recall.indices) };
-    let more = if arguments.kind == Kind::Patterns { &[indices][..] } else { &[] };
+    // A memory that keeps no patterns has none to name.
+    let more = if arguments.kind == Kind::RandomFeatures { &[] } else { &[indices][..] };
     write(&arguments.out, &recall, more)?;
 
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
@@ -77,10 +79,19 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             "dim": memory.dim(),
             "queries": recall.len(),
             "device": device.to_string(),
-            "energy": arguments.memory.energy.to_string(),
-            "similarity": similarity_name(&arguments.memory),
+            "energy": match arguments.kind {
+                Kind::Kernelized => arguments.kernel.separation.unwrap_or_default().to_string(),
+                _ => arguments.memory.energy.to_string(),
+            },
+            "similarity": match arguments.kind {
+                Kind::Kernelized => Some("features"),
+                _ => similarity_name(&arguments.memory),
+            },
             "precision": arguments.memory.precision.to_string(),
-            "beta": beta_json(&arguments.memory, &*memory)?,
+            "beta": match arguments.kind {
+                Kind::Kernelized => serde_json::json!({ "value": recall.beta, "auto": false }),
+                _ => beta_json(&arguments.memory, &*memory)?,
+            },
             "converged": converged,
             "status": statuses(&recall),
             "steps_most": recall.steps.iter().max(),
@@ -116,11 +127,19 @@ struct Opened {
 /// The memory that the arguments describe. An automatic `beta` is chosen here, before any clock starts: it is part of storing,
 /// not of recalling.
 fn open(arguments: &arguments::Recall, device: &Device) -> Result<Opened> {
+    let read_mask =
+        |n: usize| arguments.memory.mask.as_deref().map(|path| read_pattern_mask(path, n)).transpose();
+    let strangers = [
+        (Kind::RandomFeatures, arguments.space.first_given()),
+        (Kind::Kernelized, arguments.kernel.first_given()),
+    ];
+    for (kind, option) in strangers {
+        if let Some(option) = option.filter(|_| kind != arguments.kind) {
+            return Err(Failure::data(format!("{option} is for --memory {kind}")));
+        }
+    }
     match arguments.kind {
         Kind::Patterns => {
-            if let Some(option) = arguments.space.first_given() {
-                return Err(Failure::data(format!("{option} is for --memory random-features")));
-            }
             let (memory, mask) = open_memory(&arguments.memory, &arguments.common, device)?;
             let what = described(&arguments.memory, &*memory)?;
             let what = format!("{} patterns of {} values, {what}", memory.len(), memory.dim());
@@ -129,9 +148,13 @@ fn open(arguments: &arguments::Recall, device: &Device) -> Result<Opened> {
         Kind::RandomFeatures => {
             let memory =
                 features::in_place_of(&arguments.memory, &arguments.space, &arguments.common, device)?;
-            let mask = arguments.memory.mask.as_deref().map(|path| read_pattern_mask(path, memory.len()));
-            let what = features::described(&memory);
-            Ok(Opened { memory: Box::new(memory), mask: mask.transpose()?, what })
+            let (mask, what) = (read_mask(memory.len())?, features::described(&memory));
+            Ok(Opened { memory: Box::new(memory), mask, what })
+        }
+        Kind::Kernelized => {
+            let memory = kernelized::memory(&arguments.memory, &arguments.kernel, &arguments.common, device)?;
+            let (mask, what) = (read_mask(memory.len())?, kernelized::described(&memory));
+            Ok(Opened { memory: Box::new(memory), mask, what })
         }
     }
 }

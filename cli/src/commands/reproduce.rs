@@ -5,9 +5,11 @@ use crate::{
     failure::{Failure, Result},
     output::line,
     progress::Progress,
-    reproduce::{Bench, Figure, Out, bits, digits, epanechnikov, features, kept::Kept, theory, vectors},
+    reproduce::{
+        Bench, Figure, Out, bits, digits, epanechnikov, features, kept::Kept, theory, uhop, vectors,
+    },
 };
-use attractor::io::write_bytes;
+use attractor::{Device, io::write_bytes};
 use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
@@ -47,6 +49,22 @@ const DRDAM_QUICK: [(Experiment, u64); 4] = [
     (features::maps, 6),
 ];
 
+/// Those on kernelized memories.
+const UHOP: [(Experiment, u64); 8] = [
+    (uhop::metastable, 1),
+    (uhop::reach, 7),
+    (uhop::losses, 2),
+    (uhop::robustness, 3),
+    (uhop::basins, 4),
+    (uhop::retrieval, 6),
+    (uhop::noise, 1),
+    (uhop::pictures, 1),
+];
+
+/// The same without images, in seconds.
+const UHOP_QUICK: [(Experiment, u64); 5] =
+    [(uhop::metastable, 1), (uhop::losses, 2), (uhop::robustness, 3), (uhop::basins, 4), (uhop::pictures, 1)];
+
 /// Figures beyond so many standard errors are marked.
 const FAR: f64 = 3.0;
 
@@ -57,17 +75,25 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     let experiments = match (name, arguments.quick) {
         ("drdam", true) => &DRDAM_QUICK[..],
         ("drdam", false) => &DRDAM,
+        ("uhop", true) => &UHOP_QUICK,
+        ("uhop", false) => &UHOP,
         _ => &DENSE,
     };
     let out = match &arguments.out {
-        Some(folder) => Some(open(folder, &format!("{name}, seed {}, {device}", common.seed))?),
+        Some(folder) => Some(open(folder, &about(arguments, &device))?),
         None => None,
     };
     let progress = Progress::new("reproducing", common.quiet);
     let total = experiments.iter().map(|(_, settings)| settings).sum();
     let done = AtomicU64::new(0);
     let tell = || progress.tell(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-    let bench = Bench { device: &device, seed: common.seed, out: out.as_ref(), tell: &tell };
+    let bench = Bench {
+        device: &device,
+        seed: common.seed,
+        data: arguments.data.as_deref(),
+        out: out.as_ref(),
+        tell: &tell,
+    };
     let started = Instant::now();
     let mut figures = Vec::new();
     for (experiment, _) in experiments {
@@ -77,7 +103,8 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     // By number, and as they came within it.
     figures.sort_by_key(|f| f.id.strip_prefix('R').and_then(|n| n.parse::<u32>().ok()).unwrap_or(u32::MAX));
     let seconds = started.elapsed().as_secs_f64();
-    let near = figures.iter().filter(|f| f.deviation() <= FAR).count();
+    let published = || figures.iter().filter(|f| !f.published.is_nan());
+    let near = published().filter(|f| f.deviation() <= FAR).count();
     let results: Vec<serde_json::Value> = figures.iter().map(json).collect();
     let summary = serde_json::json!({
         "experiment": name,
@@ -87,7 +114,7 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
         "within_3_standard_errors": near,
         "results": results,
     });
-    let count = figures.len();
+    let count = published().count();
     let mut table = table(&figures);
     table.push(format!(
         "{near} of {count} figures within {FAR} standard errors of the published ones; {seconds:.0} s on {device}"
@@ -108,6 +135,12 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     Ok(())
 }
 
+/// What results depend on.
+fn about(arguments: &arguments::Reproduce, device: &Device) -> String {
+    let data = arguments.data.as_ref().map_or(String::new(), |path| format!(", data {}", path.display()));
+    format!("{}, seed {}{data}, {device}", arguments.experiment, arguments.common.seed)
+}
+
 /// The folder for results, made where it is missing, with what an earlier run in it has computed.
 fn open<'a>(folder: &'a Path, about: &str) -> Result<Out<'a>> {
     std::fs::create_dir_all(folder)
@@ -119,20 +152,27 @@ fn open<'a>(folder: &'a Path, about: &str) -> Result<Out<'a>> {
 /// Head and rows.
 fn table(figures: &[Figure]) -> Vec<String> {
     let wide = figures.iter().map(|f| f.setting.len()).max().unwrap_or(0);
+    let ids = figures.iter().map(|f| f.id.len()).max().unwrap_or(0).max(4);
     let head = format!(
-        "{:<4} {:<wide$} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}",
+        "{:<ids$} {:<wide$} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}",
         "", "setting", "figure", "published", "here", "+-", "formula", "off"
     );
-    std::iter::once(head).chain(figures.iter().map(|figure| row(figure, wide))).collect()
+    std::iter::once(head).chain(figures.iter().map(|figure| row(figure, ids, wide))).collect()
 }
 
-fn row(f: &Figure, wide: usize) -> String {
+fn row(f: &Figure, ids: usize, wide: usize) -> String {
     let formula = f.formula.map_or(String::new(), number);
     let off = f.deviation();
-    let off = if off.is_finite() && off < 1e3 { format!("{off:.1}") } else { "far".to_owned() };
+    let off = if off.is_nan() {
+        String::new()
+    } else if off.is_finite() && off < 1e3 {
+        format!("{off:.1}")
+    } else {
+        "far".to_owned()
+    };
     let mark = if f.deviation() > FAR { "!" } else { "" };
     format!(
-        "{:<4} {:<wide$} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}{mark}",
+        "{:<ids$} {:<wide$} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}{mark}",
         f.id,
         f.setting,
         f.metric,
@@ -148,6 +188,7 @@ fn row(f: &Figure, wide: usize) -> String {
 fn number(v: f64) -> String {
     match v.abs() {
         0.0 => "0".to_owned(),
+        s if s.is_nan() => "-".to_owned(),
         s if s < 1e-4 => format!("{v:.1e}"),
         s if s < 0.01 => format!("{v:.5}"),
         s if s < 10.0 => format!("{v:.4}"),

@@ -6,6 +6,7 @@ pub(crate) mod epanechnikov;
 pub(crate) mod features;
 pub(crate) mod kept;
 pub(crate) mod theory;
+pub(crate) mod uhop;
 pub(crate) mod vectors;
 
 use crate::failure::Result;
@@ -22,6 +23,7 @@ pub(crate) struct Figure {
     pub(crate) setting: String,
     /// What is measured.
     pub(crate) metric: &'static str,
+    /// NaN where nobody has published one.
     pub(crate) published: f64,
     pub(crate) got: f64,
     /// Standard error of `got`.
@@ -88,6 +90,8 @@ impl Figure {
 pub(crate) struct Bench<'a> {
     pub(crate) device: &'a Device,
     pub(crate) seed: u64,
+    /// Images of the user's own in place of the digits.
+    pub(crate) data: Option<&'a Path>,
     /// Where results and pictures go, where they are wanted.
     pub(crate) out: Option<&'a Out<'a>>,
     /// Tells that a figure is done.

@@ -8,13 +8,14 @@ pub use post::Post;
 use super::{
     Beta, BetaChoice, Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, check_values, far_centre, measure, shifted},
-    relax::{Ask, Best, Landscape, Look, relax},
+    mixture::best,
+    relax::{Ask, Landscape, Look, relax},
 };
 use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
     ops::{
         Binary, Layout, MASKED, Separation, Similarity, binary, check_beta, matmul, separate, similarity,
-        top_k, weighted_sum,
+        weighted_sum,
     },
 };
 use std::{
@@ -337,26 +338,9 @@ impl Landscape for View<'_> {
             updates,
             lost: summary.chunks_exact(4).map(|s| s[2] == 0.0).collect(),
             best: match ask.top_k {
-                Some(k) => Some(self.best(&separated.weights, &summary, k)?),
+                Some(k) => Some(best(&separated.weights, &summary, self.memory.values.as_ref(), k)?),
                 None => None,
             },
-        })
-    }
-}
-
-impl View<'_> {
-    fn best(&self, weights: &Tensor, summary: &[f32], k: usize) -> Result<Best> {
-        let values = match &self.memory.values {
-            Some(rows) => Some(Rows::new(weighted_sum(weights, rows)?.to_vec()?, rows.matrix_shape().1)?),
-            None => None,
-        };
-        let (weights, indices) = top_k(weights, k)?;
-        Ok(Best {
-            indices,
-            weights,
-            effective: summary.chunks_exact(4).map(|s| if s[2] > 0.0 { s[1].exp() } else { 0.0 }).collect(),
-            support: Some(summary.chunks_exact(4).map(|s| s[2] as u32).collect()),
-            values,
         })
     }
 }

@@ -217,7 +217,7 @@ impl FeatureSpec {
     }
 
     /// The phases in turns, `[m]`.
-    pub(super) fn turns(&self) -> Vec<f32> {
+    pub(crate) fn turns(&self) -> Vec<f32> {
         match (&self.source, self.map) {
             (FrequencySource::Seed { seed, .. }, FeatureMap::Cos) => {
                 cpu::frequencies::phases(*seed, self.count)

@@ -1,0 +1,239 @@
+//! `attractor separate`, and recalls through a matrix.
+
+use crate::{
+    arguments::{
+        Common, Memory as Patterns,
+        kernelized::{Kernel, Separate},
+    },
+    failure::{Failure, Result, in_file},
+    output::{complaint, line},
+    progress::Progress,
+};
+use attractor::{
+    Device, Precision, Rows,
+    io::{self, Array, ArrayData, Source},
+    memory::{
+        Beta, Energy, FeatureTransform, KernelizedMemory, KernelizedSettings, LinearMap, Memory, Post,
+        SeparationReport, SeparationSettings, separate_memories,
+    },
+    ops::Similarity,
+    optimize::{Adam, Optimizer},
+};
+use std::time::Instant;
+
+/// Adam is for a map that is good enough, at the one temperature that suffices for it.
+const ADAM: (f64, usize) = (0.1, 400);
+
+pub(crate) fn separate(arguments: &Separate) -> Result<()> {
+    io::check_writable(&arguments.out)?;
+    let plain = arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    if arguments.bias && plain {
+        return Err(Failure::data(
+            "a .npy file holds the matrix alone; name a .npz or .safetensors for --bias",
+        ));
+    }
+    let source = Source::open(&arguments.patterns)?;
+    let rows = source.matrix(&["patterns", "state", "states"])?;
+    let common = &arguments.common;
+    let device = common.open()?;
+    let defaults = SeparationSettings::default();
+    let adam = matches!(arguments.optimizer, Optimizer::Adam(_));
+    let temperatures = match (&arguments.tau[..], adam) {
+        ([], true) => vec![ADAM.0],
+        ([], false) => defaults.temperatures,
+        (given, _) => given.to_vec(),
+    };
+    let settings = SeparationSettings {
+        loss: arguments.loss,
+        temperatures,
+        optimizer: if adam {
+            Optimizer::Adam(Adam { rate: arguments.rate, ..Adam::default() })
+        } else {
+            arguments.optimizer
+        },
+        iterations: arguments.iterations.unwrap_or(if adam { ADAM.1 } else { defaults.iterations }),
+        starts: arguments.starts.unwrap_or(if adam { 1 } else { defaults.starts }),
+        seed: common.seed,
+        batch: arguments.batch,
+        condition: arguments.cap_condition,
+        noise: arguments.noise,
+        device: device.clone(),
+        exact: None,
+    };
+    let files = [("patterns", Some(arguments.patterns.as_path()))];
+    let failed = |error| in_file(&files, error);
+    let features = arguments.dim.unwrap_or(rows.columns());
+    let mut map = LinearMap::random(rows.columns(), features, arguments.bias, common.seed).map_err(failed)?;
+    let progress = Progress::new("separating", common.quiet);
+    let tell = |done, total| progress.tell(done, total);
+    let started = Instant::now();
+    let report = separate_memories(&rows, &mut map, &settings, Some(&tell)).map_err(failed)?;
+    let seconds = started.elapsed().as_secs_f64();
+    drop(progress);
+    write(arguments, &map)?;
+    if common.json {
+        line(&format!("{:#}", json(arguments, &rows, &map, &report, seconds, &device)))?;
+    } else if !common.quiet {
+        say(&rows, &map, &settings, &report, seconds)?;
+        line(&format!("written: {}", arguments.out.display()))?;
+    }
+    if !common.quiet && !common.json {
+        report.warnings.iter().for_each(|warning| complaint(&warning.to_string()));
+    }
+    Ok(())
+}
+
+fn write(arguments: &Separate, map: &LinearMap) -> Result<()> {
+    let narrow = |values: &[f64]| values.iter().map(|v| *v as f32).collect::<Vec<_>>();
+    let (weights, bias) = (narrow(map.weights()), narrow(map.bias()));
+    let shape = vec![map.features(), map.dim()];
+    let mut arrays = vec![Array { name: "weights", shape, data: ArrayData::F32(&weights) }];
+    if arguments.bias {
+        arrays.push(Array { name: "bias", shape: vec![bias.len()], data: ArrayData::F32(&bias) });
+    }
+    Ok(io::write(&arguments.out, &arrays)?)
+}
+
+fn say(
+    rows: &Rows<'_>,
+    map: &LinearMap,
+    settings: &SeparationSettings,
+    report: &SeparationReport,
+    seconds: f64,
+) -> Result<()> {
+    let [raw, before, after] = report.gaps;
+    let tau = report.stages.last().map_or(f64::NAN, |s| s.tau);
+    let iterations: usize = report.stages.iter().map(|s| s.iterations).sum();
+    line(&format!(
+        "{} patterns of {} values to {} features, {} with {}, {seconds:.1} s",
+        rows.rows(),
+        rows.columns(),
+        map.features(),
+        settings.loss,
+        report.optimizer
+    ))?;
+    line(&format!(
+        "loss {:.6} at tau {tau}, start {} of {}, {iterations} iterations",
+        report.loss(),
+        report.best + 1,
+        report.starts.len()
+    ))?;
+    line(&format!(
+        "smallest gap 1 - max cos: {raw:.6} of the patterns, {before:.6} before training, {after:.6} after (at most {:.6})",
+        report.rankin
+    ))?;
+    line(&format!("proved by the loss: {:.6} to {:.6}", report.bracket[0], report.bracket[1]))?;
+    if let Some(condition) = report.condition {
+        line(&format!("largest over smallest singular value: {condition:.3}"))?;
+    }
+    Ok(())
+}
+
+fn json(
+    arguments: &Separate,
+    rows: &Rows<'_>,
+    map: &LinearMap,
+    report: &SeparationReport,
+    seconds: f64,
+    device: &Device,
+) -> serde_json::Value {
+    let stages: Vec<serde_json::Value> = report
+        .stages
+        .iter()
+        .map(|s| serde_json::json!({ "tau": s.tau, "losses": s.trace, "reason": s.reason.to_string() }))
+        .collect();
+    let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
+    serde_json::json!({
+        "patterns": rows.rows(),
+        "dim": rows.columns(),
+        "features": map.features(),
+        "loss_name": arguments.loss.name(),
+        "optimizer": report.optimizer.name(),
+        "loss": report.loss(),
+        "losses_of_starts": report.starts,
+        "best_start": report.best,
+        "gap_of_patterns": report.gaps[0],
+        "gap_before": report.gaps[1],
+        "gap": report.gap(),
+        "certificate": report.bracket,
+        "gap_at_most": report.rankin,
+        "condition": report.condition.filter(|c| c.is_finite()),
+        "stages": stages,
+        "warnings": warnings,
+        "device": device.to_string(),
+        "seconds": seconds,
+        "out": arguments.out,
+    })
+}
+
+/// The memory for a recall through a matrix.
+pub(super) fn memory(
+    asked: &Patterns,
+    kernel: &Kernel,
+    common: &Common,
+    device: &Device,
+) -> Result<KernelizedMemory> {
+    let useless = [
+        (asked.energy != Energy::Softmax, "--energy", "--separation says how scores become weights"),
+        (asked.similarity.is_some_and(|s| s != Similarity::Dot), "--similarity", "it is the product of W x"),
+        (asked.precision != Precision::F32, "--precision", "patterns are kept in f32"),
+        (asked.post != Post::None, "--post", "it would not descend"),
+        (asked.order.is_some(), "--order", "states have no bits"),
+    ];
+    if let Some((_, option, why)) = useless.into_iter().find(|(given, ..)| *given) {
+        return Err(Failure::data(format!("{option} is not for --memory kernelized: {why}")));
+    }
+    let Some(path) = &kernel.weights else {
+        let message = "--memory kernelized needs --weights, a matrix [D, d]: `attractor separate` learns one";
+        return Err(Failure::data(message));
+    };
+    let source = Source::open(&asked.patterns)?;
+    let rows = source.matrix(&["patterns", "state", "states"])?;
+    let of_weights = Source::open(path)?;
+    let weights = of_weights.matrix(&["weights"])?;
+    let bias = match &kernel.bias {
+        Some(path) => Some(Source::open(path)?.values(&["bias"])?.0.into_owned()),
+        None => None,
+    };
+    let files = [
+        ("patterns", Some(asked.patterns.as_path())),
+        ("weights", Some(path.as_path())),
+        ("bias", kernel.bias.as_deref()),
+    ];
+    let failed = |error| in_file(&files, error);
+    if rows.rows() > 0 && rows.columns() != weights.columns() {
+        let what = "columns of weights (as patterns have)";
+        return Err(failed(attractor::Error::dimension(what, weights.columns(), rows.columns())));
+    }
+    let map = LinearMap::given(&weights, bias.as_deref()).map_err(failed)?;
+    let defaults = KernelizedSettings::default();
+    let settings = KernelizedSettings {
+        device: Some(device.clone()),
+        separation: kernel.separation.unwrap_or_default(),
+        beta: match asked.beta {
+            Beta::Fixed(beta) => beta,
+            Beta::Auto => defaults.beta,
+        },
+        unit: kernel.unit,
+        ..defaults
+    };
+    let memory = KernelizedMemory::new(&rows, map, settings).map_err(failed)?;
+    if let Some(sharpness) = memory.sharpness_beyond_f32().filter(|_| !common.quiet) {
+        complaint(&format!(
+            "beta times the squared length of W x is up to {sharpness:.0}: beyond 10,000 scores in f32 are inexact; scale W or beta down"
+        ));
+    }
+    Ok(memory)
+}
+
+/// The memory in words.
+pub(super) fn described(memory: &KernelizedMemory) -> String {
+    let KernelizedSettings { separation, beta, unit, .. } = memory.settings();
+    format!(
+        "{} patterns of {} values, compared by {} {}features, {separation}, beta {beta}",
+        memory.len(),
+        memory.dim(),
+        memory.map().features(),
+        if *unit { "unit " } else { "" }
+    )
+}

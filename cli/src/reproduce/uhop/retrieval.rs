@@ -1,0 +1,261 @@
+//! Retrieval of images from halves of their pixels and from noise, by number of patterns: with and without separation, and by the plain cosine.
+
+use super::{
+    super::Bench,
+    Figure, UNPUBLISHED, adam,
+    codes::{plain_adam, point},
+    identity, mean, memory, trained, unit,
+};
+use crate::{
+    chart::{Lines, Series, lines},
+    commands::demo::digits,
+    failure::{Failure, Result},
+};
+use attractor::{
+    Rows,
+    io::{Source, write_bytes},
+    memory::{LinearMap, Memory, RecallOptions, SeparationSettings},
+    ops::{Separation, SeparationLoss},
+};
+use rand::{RngExt, rngs::StdRng, seq::SliceRandom};
+
+/// Draws of patterns and damage.
+const DRAWS: u64 = 5;
+const COUNTS: [usize; 6] = [10, 20, 50, 100, 200, 500];
+/// Patterns of the experiment with noise, and its levels.
+const NOISY: usize = 100;
+const LEVELS: [f32; 8] = [0.0, 0.05, 0.1, 0.3, 0.5, 0.7, 1.0, 1.4];
+
+const METHODS: [&str; 6] = [
+    "dot product, beta 1",
+    "random W, beta 1",
+    "U-Hop average",
+    "U-Hop max",
+    "U-Hop+ pair, unit features, beta 30",
+    "plain cosine, beta 30",
+];
+
+/// Squared errors and shares of right best patterns on MNIST, by method as above.
+const MNIST: [(usize, [[f64; 2]; 6]); 3] = [
+    (50, [[7.09, 0.880], [8.79, 0.873], [8.45, 0.880], [0.0, 1.0], [UNPUBLISHED; 2], [0.05, 1.0]]),
+    (100, [[9.69, 0.830], [21.4, 0.740], [20.2, 0.753], [0.50, 0.990], [UNPUBLISHED; 2], [0.09, 1.0]]),
+    (200, [[17.8, 0.727], [27.6, 0.702], [25.1, 0.718], [0.72, 0.978], [UNPUBLISHED; 2], [0.21, 1.0]]),
+];
+
+/// Images with values from 0 to 1: those of the user's file, or the digits of the repository.
+fn images(bench: &Bench<'_>) -> Result<(Rows<'static>, &'static str)> {
+    let Some(path) = bench.data else { return Ok((digits()?, "digits")) };
+    let source = Source::open(path)?;
+    let rows = source.matrix(&["images", "patterns", "x_train"])?;
+    rows.check_finite("images")?;
+    let most = rows.as_slice().iter().copied().fold(0.0, f32::max);
+    if rows.rows() < NOISY || most <= 0.0 || rows.as_slice().iter().any(|v| *v < 0.0) {
+        let want =
+            format!("{}: want at least {NOISY} images [n, pixels] of values from 0 on", path.display());
+        return Err(Failure::data(want));
+    }
+    // Bytes or shares.
+    let scale = if most > 1.0 { 1.0 / 255.0 } else { 1.0 };
+    let values: Vec<f32> = rows.as_slice().iter().map(|v| scale * v).collect();
+    let name = if rows.columns() == 784 { "MNIST" } else { "images" };
+    Ok((Rows::new(values, rows.columns())?, name))
+}
+
+fn drawn(random: &mut StdRng, all: &Rows<'_>, n: usize) -> Result<Rows<'static>> {
+    let mut numbers: Vec<usize> = (0..all.rows()).collect();
+    numbers.shuffle(random);
+    let values: Vec<f32> = numbers[..n].iter().flat_map(|k| all.row(*k)).copied().collect();
+    Ok(Rows::new(values, all.columns())?)
+}
+
+/// Half of the pixels at 0, the others doubled.
+fn dropped(random: &mut StdRng, x: &Rows<'_>) -> Result<Rows<'static>> {
+    let values: Vec<f32> =
+        x.as_slice().iter().map(|v| if random.random_bool(0.5) { 2.0 * v } else { 0.0 }).collect();
+    Ok(Rows::new(values, x.columns())?)
+}
+
+/// Each way of comparing: its map, inverse temperature, and whether features are of length 1.
+fn methods(patterns: &Rows<'_>, seed: u64) -> Result<Vec<(LinearMap, f32, bool)>> {
+    let d = patterns.columns();
+    let mut random_map = LinearMap::random(d, d, false, seed)?;
+    // W ~ N(0, 1): more than the 2/d of training by this factor in length.
+    attractor::memory::FeatureTransform::scale(&mut random_map, (d as f64 / 2.0).sqrt());
+    // What beta 1 means for a W of that size, on features whose mean squared length is 1.
+    let squares: Vec<f64> =
+        patterns.iter().map(|x| x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()).collect();
+    let sharp = (d as f64 * mean(&squares)) as f32;
+    let of = |loss| SeparationSettings { loss, optimizer: plain_adam(0.02), ..adam(0.25, 0.02, 100) };
+    let (average, _) = trained(patterns, &of(SeparationLoss::Average), seed)?;
+    let (max, _) = trained(patterns, &of(SeparationLoss::Max), seed)?;
+    let (pair, _) = trained(patterns, &adam(0.1, 0.02, 200), seed)?;
+    Ok(vec![
+        (identity(d)?, 1.0, false),
+        (random_map, 1.0, false),
+        (average, sharp, false),
+        (max, sharp, false),
+        (pair, 30.0, true),
+        (identity(d)?, 30.0, true),
+    ])
+}
+
+/// The mean squared error and the share of right best patterns of one update, by method.
+fn measured(
+    bench: &Bench<'_>,
+    patterns: &Rows<'_>,
+    queries: &Rows<'_>,
+    methods: &[(LinearMap, f32, bool)],
+) -> Result<Vec<[f64; 2]>> {
+    let clamped = |v: f32| f64::from(v.clamp(0.0, 1.0));
+    methods
+        .iter()
+        .map(|(map, beta, of_unit)| {
+            // One update may compare unit features of both.
+            let asked = match of_unit {
+                true => {
+                    let wide: Vec<f64> = queries.as_slice().iter().map(|v| f64::from(*v)).collect();
+                    let features = attractor::memory::FeatureTransform::apply(map, &wide);
+                    let d = queries.columns();
+                    let lengths = features
+                        .chunks_exact(map_features(map))
+                        .map(|f| f.iter().map(|v| v * v).sum::<f64>().sqrt());
+                    let scaled: Vec<f32> = queries
+                        .iter()
+                        .zip(lengths)
+                        .flat_map(|(x, l)| x.iter().map(move |v| (f64::from(*v) / l.max(1e-12)) as f32))
+                        .collect();
+                    Rows::new(scaled, d)?
+                }
+                false => queries.slice(0..queries.rows()).into_owned(),
+            };
+            let memory = memory(bench, patterns, map, Separation::Softmax, *beta, *of_unit)?;
+            let once = RecallOptions { steps: 1, ..RecallOptions::default() };
+            let states = memory.recall_with(&asked, &once)?.states;
+            let look = RecallOptions { steps: 0, top_k: Some(1), ..RecallOptions::default() };
+            let best = memory.recall_with(&asked, &look)?.indices;
+            let off = |(x, y): (&[f32], &[f32])| {
+                x.iter().zip(y).map(|(x, y)| (clamped(*x) - clamped(*y)).powi(2)).sum::<f64>()
+            };
+            let errors: Vec<f64> = states.iter().zip(patterns.iter()).map(off).collect();
+            let right = best.iter().enumerate().filter(|(i, k)| **k as usize == *i).count();
+            Ok([mean(&errors), right as f64 / best.len() as f64])
+        })
+        .collect()
+}
+
+fn map_features(map: &LinearMap) -> usize {
+    attractor::memory::FeatureTransform::features(map)
+}
+
+/// Samples of one metric of a method: numbers are draws of methods of metrics.
+fn samples(numbers: &[f64], method: usize, metric: usize) -> Vec<f64> {
+    numbers.iter().skip(2 * method + metric).step_by(2 * METHODS.len()).copied().collect()
+}
+
+/// Images from half of their pixels, by how many are stored.
+pub(crate) fn retrieval(bench: &Bench<'_>) -> Result<Vec<Figure>> {
+    let (all, name) = images(bench)?;
+    let (mut figures, mut points) = (Vec::new(), [const { [Vec::new(), Vec::new()] }; METHODS.len()]);
+    for n in COUNTS.into_iter().filter(|n| *n <= all.rows()) {
+        let numbers = bench.numbers(&format!("retrieval {name} n {n}"), || {
+            let mut numbers = Vec::new();
+            for draw in 0..DRAWS {
+                let mut random = bench.random(56_000 + 10 * n as u64 + draw);
+                let patterns = drawn(&mut random, &all, n)?;
+                let queries = dropped(&mut random, &patterns)?;
+                let methods = methods(&patterns, bench.seed + draw)?;
+                numbers.extend(measured(bench, &patterns, &queries, &methods)?.into_iter().flatten());
+            }
+            Ok(numbers)
+        })?;
+        let published = MNIST.iter().find(|m| m.0 == n && name == "MNIST").map(|m| m.1);
+        for (i, method) in METHODS.iter().enumerate() {
+            for (metric, words) in ["squared error", "best pattern is the right one"].into_iter().enumerate()
+            {
+                let samples = samples(&numbers, i, metric);
+                points[i][metric].push(point(n as f64, &samples));
+                if n == 50 || n == 100 || n == 200 {
+                    let published = published.map_or(UNPUBLISHED, |p| p[i][metric]);
+                    let setting = format!("{name}, n {n}, half of the pixels, {method}");
+                    figures.push(Figure::of_samples("images", setting, words, published, &samples));
+                }
+            }
+        }
+        (bench.tell)();
+    }
+    draw(bench, "retrieval.svg", &format!("{name}, half of the pixels"), ("patterns stored", true), points)?;
+    Ok(figures)
+}
+
+/// A hundred images from noise of each level.
+pub(crate) fn noise(bench: &Bench<'_>) -> Result<Vec<Figure>> {
+    let (all, name) = images(bench)?;
+    let (mut figures, mut points) = (Vec::new(), [const { [Vec::new(), Vec::new()] }; METHODS.len()]);
+    let by_level = bench.numbers(&format!("noise {name}"), || {
+        let mut numbers = vec![Vec::new(); LEVELS.len()];
+        for draw in 0..DRAWS {
+            let mut random = bench.random(57_000 + draw);
+            let patterns = drawn(&mut random, &all, NOISY)?;
+            let methods = methods(&patterns, bench.seed + draw)?;
+            for (level, numbers) in LEVELS.into_iter().zip(&mut numbers) {
+                let noise = super::normals(&mut random, patterns.as_slice().len());
+                let values = patterns.as_slice().iter().zip(noise);
+                let queries: Vec<f32> = values.map(|(v, e)| (v + level * e).abs().min(1.0)).collect();
+                let queries = Rows::new(queries, patterns.columns())?;
+                numbers.extend(measured(bench, &patterns, &queries, &methods)?.into_iter().flatten());
+            }
+        }
+        Ok(numbers.into_iter().flatten().collect())
+    })?;
+    let each = by_level.len() / LEVELS.len();
+    for (level, numbers) in LEVELS.into_iter().zip(by_level.chunks_exact(each)) {
+        for (i, method) in METHODS.iter().enumerate() {
+            for metric in 0..2 {
+                let samples = samples(numbers, i, metric);
+                points[i][metric].push(point(f64::from(level), &samples));
+                if metric == 0 && level == 0.5 {
+                    let setting = format!("{name}, n {NOISY}, noise {level}, {method}");
+                    figures.push(Figure::of_samples(
+                        "images",
+                        setting,
+                        "squared error",
+                        UNPUBLISHED,
+                        &samples,
+                    ));
+                }
+            }
+        }
+    }
+    (bench.tell)();
+    draw(
+        bench,
+        "noise.svg",
+        &format!("{name}, {NOISY} patterns"),
+        ("standard deviation of the noise", false),
+        points,
+    )?;
+    Ok(figures)
+}
+
+fn draw(
+    bench: &Bench<'_>,
+    file: &str,
+    title: &str,
+    (x, log_x): (&'static str, bool),
+    points: [[Vec<[f64; 3]>; 2]; METHODS.len()],
+) -> Result<()> {
+    let Some(out) = bench.out else { return Ok(()) };
+    let mut panels = ["squared error of one update", "share of right best patterns"].map(|y| Lines {
+        title: title.to_owned(),
+        x,
+        y,
+        log_x,
+        series: Vec::new(),
+    });
+    for (name, points) in METHODS.iter().zip(points) {
+        for (panel, points) in panels.iter_mut().zip(points) {
+            panel.series.push(Series { name: (*name).to_owned(), points, dashed: name.contains("cosine") });
+        }
+    }
+    Ok(write_bytes(out.folder.join(file), lines(&panels).as_bytes())?)
+}

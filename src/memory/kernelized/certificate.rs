@@ -1,0 +1,159 @@
+//! What can be proved of stored patterns: gaps between them, and the inverse temperature from which on each is a fixed point.
+
+use crate::{
+    Device, Error, Result, Tensor, cpu,
+    ops::{Similarity, nearest},
+};
+
+/// Rows up to which gaps are worked out in f64 throughout.
+const EXACT: usize = 4096;
+/// The nearest rows in f32 that are looked at again in f64.
+const CANDIDATES: usize = 4;
+/// Rows that go through [`nearest`] together.
+const TILE: usize = 1024;
+
+fn product(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// `K(i, i) - max_{j != i} K(i, j)` of rows of features `[M * D]`, `[M]`, with `K` their inner product. In f64; beyond 4096 rows the
+/// candidates for the nearest are found in f32 on the device.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] for fewer than two rows; faults of the device.
+///
+/// ```
+/// use attractor::{Device, memory::gaps};
+/// assert_eq!(gaps(&[1.0, 0.0, 0.0, 1.0, -1.0, 0.0], 2, &Device::cpu())?, [1.0, 1.0, 1.0]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn gaps(features: &[f64], columns: usize, device: &Device) -> Result<Vec<f64>> {
+    let rows = check_rows(features, columns)?;
+    let own = features.chunks_exact(columns).map(|f| product(f, f));
+    if rows <= EXACT {
+        let stats = cpu::pairs::stats(features, columns, 1.0);
+        return Ok(own.zip(stats).map(|(own, s)| own - s.largest).collect());
+    }
+    let narrow: Vec<f32> = features.iter().map(|v| *v as f32).collect();
+    let all = Tensor::from_flat(device, &narrow, &[rows, columns])?;
+    let mut best = Vec::with_capacity(rows);
+    for first in (0..rows).step_by(TILE) {
+        let count = TILE.min(rows - first);
+        let part = &narrow[first * columns..(first + count) * columns];
+        let part = Tensor::from_flat(device, part, &[count, columns])?;
+        let found = nearest(&part, &all, CANDIDATES, Similarity::Dot)?.1;
+        let row = |i: usize| &features[i * columns..(i + 1) * columns];
+        for (i, candidates) in (first..).zip(found.chunks_exact(CANDIDATES)) {
+            let others = candidates.iter().map(|j| *j as usize).filter(|j| *j != i);
+            best.push(others.map(|j| product(row(i), row(j))).fold(f64::MIN, f64::max));
+        }
+    }
+    Ok(own.zip(best).map(|(own, best)| own - best).collect())
+}
+
+/// The row nearest to row `i`.
+pub(super) fn partner(features: &[f64], columns: usize, i: usize) -> usize {
+    let own = &features[i * columns..(i + 1) * columns];
+    let others = features.chunks_exact(columns).enumerate().filter(|(j, _)| *j != i);
+    others.map(|(j, f)| (product(own, f), j)).fold((f64::MIN, i), |a, b| if b.0 > a.0 { b } else { a }).1
+}
+
+fn check_rows(features: &[f64], columns: usize) -> Result<usize> {
+    let rows = features.len().checked_div(columns).unwrap_or(0);
+    if rows < 2 {
+        return Err(Error::parameter("number of memories whose separation is asked for", rows, "at least 2"));
+    }
+    Ok(rows)
+}
+
+/// Which patterns are proved to be stored at an inverse temperature.
+///
+/// Features of length at most `m`: where `beta gap >= 1 + ln(4 beta m^2 (M - 1))`, recall maps the ball of radius `1 / (2 beta m)` around
+/// the pattern's features into itself and contracts it, so there is one fixed point in it, to which all of the ball goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Certificate {
+    /// Gap of each pattern.
+    pub gaps: Vec<f64>,
+    /// Whether each is proved to be stored.
+    pub stored: Vec<bool>,
+    /// Radius of the balls, in features.
+    pub radius: f64,
+    /// The gap from which on a pattern is.
+    pub needed: f64,
+}
+
+impl Certificate {
+    /// The smallest gap.
+    pub fn gap(&self) -> f64 {
+        self.gaps.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    /// Of features `[M * D]`.
+    pub(super) fn of(features: &[f64], columns: usize, beta: f64, device: &Device) -> Result<Self> {
+        let gaps = gaps(features, columns, device)?;
+        let squared = features.chunks_exact(columns).map(|f| product(f, f)).fold(0.0, f64::max);
+        let needed = needed_gap(gaps.len(), beta, squared.sqrt());
+        let stored = gaps.iter().map(|gap| *gap >= needed).collect();
+        Ok(Self { stored, gaps, radius: (2.0 * beta * squared.sqrt()).recip(), needed })
+    }
+}
+
+/// The gap that `M` memories with features of length at most `m` need at an inverse temperature. Never below `1 / beta`, where the
+/// inequality would hold for a memory so soft that all patterns blend.
+fn needed_gap(memories: usize, beta: f64, m: f64) -> f64 {
+    let others = (memories - 1) as f64;
+    ((1.0 + (4.0 * beta * m * m * others).ln()) / beta).max(beta.recip())
+}
+
+/// The inverse temperature from which on [`Certificate`] holds for `memories` patterns of a gap, with features of length at most `m`.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] for fewer than two memories, and for a gap or length that is not positive and finite.
+///
+/// ```
+/// let beta = attractor::memory::certified_beta(1000, 0.5, 1.0)?;
+/// assert!((beta - 25.03).abs() < 5e-3);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn certified_beta(memories: usize, gap: f64, m: f64) -> Result<f64> {
+    if memories < 2 {
+        return Err(Error::parameter("number of memories of a certificate", memories, "at least 2"));
+    }
+    for (name, value) in [("gap", gap), ("largest length of features", m)] {
+        if !(value > 0.0 && value.is_finite()) {
+            return Err(Error::parameter(name, value, "a positive, finite number"));
+        }
+    }
+    // u - ln u = k with u = beta gap; the root from 1 on.
+    let k = 1.0 + (4.0 * m * m * (memories - 1) as f64 / gap).ln();
+    if k <= 1.0 {
+        return Ok(gap.recip());
+    }
+    let mut u = 1.0 + k + (2.0 * k).sqrt();
+    for _ in 0..60 {
+        u -= (u - u.ln() - k) / (1.0 - u.recip());
+    }
+    Ok(u / gap)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_least_betas() {
+        for (memories, want) in [
+            (10, [6.45, 14.52, 41.55, 90.94]),
+            (100, [9.20, 19.95, 54.94, 117.5]),
+            (1000, [11.76, 25.03, 67.53, 142.5]),
+            (1_000_000, [19.15, 39.77, 104.2, 215.8]),
+        ] {
+            for (gap, want) in [1.0, 0.5, 0.2, 0.1].into_iter().zip(want) {
+                let got = certified_beta(memories, gap, 1.0).unwrap();
+                assert!((got - want).abs() <= 5e-4 * want, "{memories} {gap}: {got}, want {want}");
+                assert!((needed_gap(memories, got, 1.0) - gap).abs() < 1e-12 * memories as f64);
+            }
+        }
+    }
+}

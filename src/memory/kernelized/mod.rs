@@ -1,0 +1,474 @@
+//! Memories that compare features: kernelized Hopfield models, U-Hop and U-Hop+.
+
+mod certificate;
+mod map;
+mod objective;
+mod spectrum;
+mod train;
+
+pub use certificate::{Certificate, certified_beta, gaps};
+pub use map::{FeatureTransform, Hidden, LinearMap, MlpMap, RandomMap};
+pub use train::{SeparationReport, SeparationSettings, SeparationWarning, Stage, separate_memories};
+
+use super::{
+    Memory, Recall, RecallOptions, check_columns,
+    dense::{Limits, check_values, measure},
+    mixture::best,
+    relax::{Ask, Landscape, Look, relax},
+};
+use crate::{
+    Device, Error, Result, Rows, Tensor, ToRows,
+    ops::{
+        Axis, Binary, Layout, MASKED, Reduction, Separation, Similarity, Unary, binary, check_beta, matmul,
+        reduce, separate, unary, weighted_sum,
+    },
+};
+use objective::unit_rows;
+use std::sync::{Mutex, PoisonError};
+
+/// `beta m^2` beyond which scores in f32 are known to less than a thousandth.
+const SHARPEST: f64 = 1e4;
+
+/// A memory whose similarity is `K(xi, x) = Phi(xi) . Phi(x)` with a feature map `Phi`, learned or given (J. Hu et al., `NeurIPS` 2024,
+/// arXiv 2410.23126; D. Wu et al., ICML 2024, arXiv 2404.03827).
+///
+/// Update `x <- sum_k p_k xi_k` with `p = separation(beta K(x))`; energy `E(x) = |Phi(x)|^2 / 2 - (1/beta) Omega*(beta K(x))`, which no update
+/// raises. Among features it is an ordinary Hopfield network of the patterns' features, and the patterns are its values.
+/// [`separate_memories`] moves features apart, which makes mixed recalls rarer at a given `beta`. It also amplifies noise along the
+/// directions that it stretches: where queries are noisy and patterns have about one length, the plain cosine is the rule to beat.
+///
+/// ```
+/// use attractor::{memory::{KernelizedMemory, KernelizedSettings, LinearMap, SeparationSettings, separate_memories}, prelude::*};
+/// let patterns = [[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.8, 0.8, 0.3]];
+/// let mut map = LinearMap::random(3, 3, false, 1)?;
+/// separate_memories(&patterns, &mut map, &SeparationSettings { starts: 1, ..Default::default() }, None)?;
+/// let memory = KernelizedMemory::new(&patterns, map, KernelizedSettings::default())?;
+/// let recalled = memory.recall(&[[1.0, 0.92, 0.0]])?;
+/// assert_eq!(recalled.indices[0], 0);
+/// assert!((recalled.states[(0, 0)] - 1.0).abs() < 1e-3);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub struct KernelizedMemory {
+    settings: KernelizedSettings,
+    map: Box<dyn FeatureTransform>,
+    /// `W` `[D, d]` and `b` `[D]` on the device, of a linear map.
+    linear: Option<(Tensor, Option<Tensor>)>,
+    /// `[M, d]`
+    patterns: Tensor,
+    /// Patterns as the dynamics mix them, where that is not as they are.
+    scaled: Option<Tensor>,
+    /// Features of patterns as they are compared, `[M, D]`.
+    keys: Tensor,
+    values: Option<Tensor>,
+    /// Largest coordinates of what states mix: of patterns, or of keys.
+    largest: [f32; 2],
+    /// Largest squared length of a key.
+    widest: f64,
+}
+
+/// Where states move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StateSpace {
+    /// Among patterns for linear maps, among features for others, and for unit features of a map with a bias.
+    #[default]
+    Auto,
+    /// Among patterns `[b, d]`; for linear maps alone, with unit features only for those without a bias.
+    Patterns,
+    /// Among features `[b, D]`, with a reading of the patterns at each update.
+    Features,
+}
+
+/// Settings of a [`KernelizedMemory`].
+#[derive(Clone, Debug)]
+pub struct KernelizedSettings {
+    /// Where the memory lives; [`Device::best`] where `None`.
+    pub device: Option<Device>,
+    /// [`Separation::Softmax`], or [`Separation::Entmax`] from 1 to 2 (1.5-entmax; 2 is sparsemax).
+    pub separation: Separation,
+    /// Inverse temperature of the products of features, whose mean squared length is 1 after training.
+    pub beta: f32,
+    /// Whether each pattern counts as if its features had length 1: `K(xi, xi) = 1` for all. Recalls still give mixtures of the patterns as
+    /// they are. Queries are taken as they are.
+    pub unit: bool,
+    /// Where states move; both ways give the same.
+    pub space: StateSpace,
+}
+
+impl Default for KernelizedSettings {
+    fn default() -> Self {
+        Self {
+            device: None,
+            separation: Separation::Softmax,
+            beta: 16.0,
+            unit: false,
+            space: StateSpace::Auto,
+        }
+    }
+}
+
+impl KernelizedMemory {
+    /// A memory of patterns `[M, d]` that are compared through a map.
+    ///
+    /// # Errors
+    /// [`Error::EmptyMemory`] without patterns, [`Error::DimensionMismatch`] where the map takes other rows, [`Error::NonFinite`],
+    /// [`Error::ZeroNorm`] for a pattern without features in unit mode, [`Error::InvalidParameter`] for settings outside their range, and
+    /// faults of the device.
+    ///
+    /// ```
+    /// use attractor::{Rows, memory::{KernelizedMemory, KernelizedSettings, LinearMap}, prelude::*};
+    /// let map = LinearMap::given(&Rows::new(vec![2.0, 0.0, 0.0, 1.0], 2)?, None)?;
+    /// let settings = KernelizedSettings { beta: 1.0, ..KernelizedSettings::default() };
+    /// let memory = KernelizedMemory::new(&[[1.0, 0.0], [0.0, 1.0]], map, settings)?;
+    /// assert!((memory.energy(&[[0.6, 0.5]])?[0] + 1.694_386_8).abs() < 1e-5);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn new<P: ToRows + ?Sized>(
+        patterns: &P,
+        map: impl FeatureTransform + 'static,
+        settings: KernelizedSettings,
+    ) -> Result<Self> {
+        Self::boxed(patterns, Box::new(map), settings)
+    }
+
+    /// The same with a map that is known at run time.
+    ///
+    /// # Errors
+    /// As [`KernelizedMemory::new`].
+    pub fn boxed<P: ToRows + ?Sized>(
+        patterns: &P,
+        map: Box<dyn FeatureTransform>,
+        settings: KernelizedSettings,
+    ) -> Result<Self> {
+        let rows = patterns.to_rows()?;
+        if rows.rows() == 0 {
+            return Err(Error::EmptyMemory);
+        }
+        if rows.columns() != map.dim() {
+            return Err(Error::dimension(
+                "columns of patterns (as the map takes)",
+                rows.columns(),
+                map.dim(),
+            ));
+        }
+        check_beta(settings.beta)?;
+        match settings.separation {
+            Separation::Softmax => {}
+            Separation::Entmax(alpha) if (1.0..=2.0).contains(&alpha) => {}
+            other => {
+                let want = "softmax, or entmax with an alpha from 1 to 2 (sparsemax)";
+                return Err(Error::parameter("separation of a kernelized memory", other, want));
+            }
+        }
+        // A pattern that is divided by the length of its features has unit features only without a bias.
+        let biased = map.as_linear().is_none_or(|l| !l.bias().is_empty());
+        if settings.space == StateSpace::Patterns && (map.as_linear().is_none() || settings.unit && biased) {
+            let want = "features, for a map that is not linear or has a bias and unit features";
+            return Err(Error::parameter("space of states", "patterns", want));
+        }
+        let device = match &settings.device {
+            Some(device) => device.clone(),
+            None => Device::best()?,
+        };
+        let narrow = |values: &[f64]| values.iter().map(|v| *v as f32).collect::<Vec<_>>();
+        let linear = match map.as_linear() {
+            None => None,
+            Some(l) => {
+                let shape = [l.features(), l.dim()];
+                let weights = Tensor::from_flat(&device, &narrow(l.weights()), &shape)?;
+                let bias = match l.bias() {
+                    [] => None,
+                    bias => Some(Tensor::from_flat(&device, &narrow(bias), &[bias.len()])?),
+                };
+                Some((weights, bias))
+            }
+        };
+        let none = |columns: usize| Tensor::from_flat(&device, &[], &[0, columns]);
+        let mut memory = Self {
+            patterns: none(map.dim())?,
+            keys: none(map.features())?,
+            settings: KernelizedSettings { device: Some(device.clone()), ..settings },
+            map,
+            linear,
+            scaled: None,
+            values: None,
+            largest: [0.0; 2],
+            widest: 0.0,
+        };
+        memory.add(&rows)?;
+        Ok(memory)
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &KernelizedSettings {
+        &self.settings
+    }
+
+    /// The map.
+    pub fn map(&self) -> &dyn FeatureTransform {
+        &*self.map
+    }
+
+    /// Features of the stored patterns as they are compared, `[M * D]`, in f64.
+    ///
+    /// # Errors
+    /// [`Error::ZeroNorm`] for a pattern without features in unit mode; faults of the device.
+    pub fn features(&self) -> Result<Vec<f64>> {
+        Ok(self.features_of(&self.patterns.to_vec()?)?.0)
+    }
+
+    /// Which stored patterns are proved to be fixed points with a ball around them, at an inverse temperature.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] for fewer than two patterns or a `beta` that is not positive and finite; faults of the device.
+    ///
+    /// ```
+    /// use attractor::{memory::{KernelizedMemory, KernelizedSettings, LinearMap}, prelude::*};
+    /// let map = LinearMap::given(&Rows::new(vec![1.0, 0.0, 0.0, 1.0], 2)?, None)?;
+    /// let memory = KernelizedMemory::new(&[[1.0, 0.0], [0.0, 1.0]], map, KernelizedSettings::default())?;
+    /// let certificate = memory.certify(6.0)?;
+    /// assert_eq!(certificate.stored, [true, true]);
+    /// assert!((certificate.radius - 1.0 / 12.0).abs() < 1e-9);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn certify(&self, beta: f32) -> Result<Certificate> {
+        check_beta(beta)?;
+        Certificate::of(&self.features()?, self.map.features(), f64::from(beta), self.device())
+    }
+
+    /// What makes recalls at this `beta` inexact: `beta` times the largest squared length of features, where f32 no longer resolves it.
+    pub fn sharpness_beyond_f32(&self) -> Option<f64> {
+        let sharpness = f64::from(self.settings.beta) * self.widest;
+        (sharpness > SHARPEST).then_some(sharpness)
+    }
+
+    /// Features of patterns as they are compared, and what each pattern is divided by.
+    fn features_of(&self, patterns: &[f32]) -> Result<(Vec<f64>, Vec<f64>)> {
+        let wide: Vec<f64> = patterns.iter().map(|v| f64::from(*v)).collect();
+        let features = self.map.apply(&wide);
+        if self.settings.unit {
+            return unit_rows(&features, self.map.features());
+        }
+        Ok((features, Vec::new()))
+    }
+
+    fn add(&mut self, rows: &Rows<'_>) -> Result<()> {
+        check_columns(rows, self.dim())?;
+        if rows.rows() == 0 {
+            return Ok(());
+        }
+        measure(rows, "patterns", Similarity::Dot)?;
+        let mut all = if self.is_empty() { Vec::new() } else { self.patterns.to_vec()? };
+        all.extend_from_slice(rows.as_slice());
+        let (features, lengths) = self.features_of(&all)?;
+        let keys = Rows::new(features.iter().map(|v| *v as f32).collect::<Vec<_>>(), self.map.features())?;
+        let of_keys = measure(&keys, "features of patterns", Similarity::Dot)?;
+        let (d, count) = (self.dim(), keys.rows());
+        let divided =
+            |(x, l): (&[f32], &f64)| -> Vec<f32> { x.iter().map(|v| (f64::from(*v) / l) as f32).collect() };
+        let scaled: Vec<f32> = all.chunks_exact(d).zip(&lengths).flat_map(divided).collect();
+        let device = self.device().clone();
+        let mixed = if self.settings.unit { &scaled } else { &all };
+        let largest = mixed.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        if self.settings.unit && !self.among_features() {
+            self.scaled = Some(Tensor::from_flat(&device, &scaled, &[count, d])?);
+        }
+        self.keys = Tensor::new(&device, &keys)?;
+        self.patterns = Tensor::from_flat(&device, &all, &[count, d])?;
+        self.largest = [largest, of_keys.largest];
+        self.widest = of_keys.squared.iter().map(|s| f64::from(*s)).fold(0.0, f64::max);
+        Ok(())
+    }
+
+    fn among_features(&self) -> bool {
+        match self.settings.space {
+            StateSpace::Auto => match &self.linear {
+                Some((_, bias)) => bias.is_some() && self.settings.unit,
+                None => true,
+            },
+            StateSpace::Patterns => false,
+            StateSpace::Features => true,
+        }
+    }
+
+    fn recall_rows(&self, rows: &Rows<'_>, options: &RecallOptions<'_>) -> Result<Recall> {
+        let among_features = self.among_features();
+        let limits = |dim: usize, largest: f32| Limits {
+            patterns: self.len(),
+            live: self.len(),
+            dim,
+            similarity: Similarity::Dot,
+            largest,
+        };
+        limits(self.dim(), 0.0).check(rows, options.mask)?;
+        let limits = match among_features {
+            true => limits(self.map.features(), self.largest[1]),
+            false => limits(self.dim(), self.largest[0]),
+        };
+        if let Some(clamp) = options.clamp.filter(|_| among_features || self.settings.unit) {
+            let given = format!("{} coordinates", clamp.iter().filter(|c| **c).count());
+            let want = "none where states are features or scaled patterns, which do not keep the query's coordinates";
+            return Err(Error::parameter("clamp", given, want));
+        }
+        let plan = limits.plan(options, rows.rows())?;
+        let beta = options.beta.unwrap_or(self.settings.beta);
+        check_beta(beta)?;
+        measure(rows, "queries", Similarity::Dot)?;
+        if rows.rows() == 0 {
+            return Ok(Recall::none(self.dim(), &plan, beta));
+        }
+        let bias = match options.mask {
+            None => None,
+            Some(mask) if !mask.contains(&true) => {
+                return Err(Error::NoEligiblePattern { patterns: self.len() });
+            }
+            Some(mask) => {
+                let bias: Vec<f32> = mask.iter().map(|m| if *m { 0.0 } else { MASKED }).collect();
+                Some(Tensor::from_flat(self.device(), &bias, &[self.len()])?)
+            }
+        };
+        // What a user gets is another mixture than the state.
+        let apart = among_features || self.settings.unit;
+        let reading = Mutex::new(if apart { rows.as_slice().to_vec() } else { Vec::new() });
+        let view = View { memory: self, beta, bias, among_features, step_size: plan.step_size, reading };
+        let features = match among_features {
+            true => {
+                let wide: Vec<f64> = rows.as_slice().iter().map(|v| f64::from(*v)).collect();
+                let y: Vec<f32> = self.map.apply(&wide).into_iter().map(|v| v as f32).collect();
+                Some(Rows::new(y, self.map.features())?)
+            }
+            false => None,
+        };
+        let mut recall = relax(&view, features.as_ref().unwrap_or(rows), &limits, &plan, beta)?;
+        if apart {
+            let reading = view.reading.into_inner().unwrap_or_else(PoisonError::into_inner);
+            recall.states = Rows::new(reading, self.dim())?;
+        }
+        Ok(recall)
+    }
+}
+
+/// The memory as the loop sees it.
+struct View<'a> {
+    memory: &'a KernelizedMemory,
+    beta: f32,
+    /// What is added to the scores of each pattern.
+    bias: Option<Tensor>,
+    among_features: bool,
+    step_size: f32,
+    /// What the user gets for each query, `[b * d]`; empty where that is the state.
+    reading: Mutex<Vec<f32>>,
+}
+
+impl View<'_> {
+    /// Features of states on the device.
+    fn features(&self, x: Tensor) -> Result<Tensor> {
+        match &self.memory.linear {
+            Some((weights, bias)) if !self.among_features => {
+                let y = matmul(&x, weights, Layout::NT)?;
+                match bias {
+                    Some(bias) => binary(Binary::Add, &y, bias),
+                    None => Ok(y),
+                }
+            }
+            _ => Ok(x),
+        }
+    }
+
+    /// Mixes the patterns as they are into what the queries get.
+    fn read(&self, weights: &Tensor, queries: &[usize]) -> Result<()> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if reading.is_empty() {
+            return Ok(());
+        }
+        let d = self.memory.dim();
+        let mixtures = weighted_sum(weights, &self.memory.patterns)?.to_vec()?;
+        for (query, mixture) in queries.iter().zip(mixtures.chunks_exact(d)) {
+            let kept = reading[query * d..(query + 1) * d].iter_mut();
+            kept.zip(mixture).for_each(|(x, y)| *x = self.step_size.mul_add(y - *x, *x));
+        }
+        Ok(())
+    }
+}
+
+impl Landscape for View<'_> {
+    fn look(&self, ask: &Ask<'_>) -> Result<Look> {
+        let memory = self.memory;
+        let columns = ask.states.len() / ask.queries.len();
+        let shape = [ask.queries.len(), columns];
+        let y = self.features(Tensor::from_flat(memory.device(), ask.states, &shape)?)?;
+        let mut scores = matmul(&y, &memory.keys, Layout::NT)?;
+        if let Some(bias) = &self.bias {
+            scores = binary(Binary::Add, &scores, bias)?;
+        }
+        let separated = separate(&scores, self.beta, memory.settings.separation)?;
+        let updates = match (ask.top_k, self.among_features) {
+            // Who asks for patterns does not move the states.
+            (Some(_), _) => Vec::new(),
+            (None, true) => weighted_sum(&separated.weights, &memory.keys)?.to_vec()?,
+            (None, false) => {
+                let mixed = memory.scaled.as_ref().unwrap_or(&memory.patterns);
+                weighted_sum(&separated.weights, mixed)?.to_vec()?
+            }
+        };
+        if ask.top_k.is_none() {
+            self.read(&separated.weights, ask.queries)?;
+        }
+        let summary = separated.summary.to_vec()?;
+        let squares = reduce(&unary(Unary::Square, &y)?, Reduction::Sum, Axis::Columns)?.to_vec()?;
+        let energy = |(square, s): (&f32, &[f32])| (0.5 * f64::from(*square) - f64::from(s[0])) as f32;
+        Ok(Look {
+            energy: squares.iter().zip(summary.chunks_exact(4)).map(energy).collect(),
+            updates,
+            lost: Vec::new(),
+            best: match ask.top_k {
+                Some(k) => {
+                    let mut best = best(&separated.weights, &summary, memory.values.as_ref(), k)?;
+                    if matches!(memory.settings.separation, Separation::Softmax | Separation::Entmax(1.0)) {
+                        best.support = None;
+                    }
+                    Some(best)
+                }
+                None => None,
+            },
+        })
+    }
+}
+
+impl Memory for KernelizedMemory {
+    fn len(&self) -> usize {
+        self.patterns.shape()[0]
+    }
+
+    fn dim(&self) -> usize {
+        self.map.dim()
+    }
+
+    fn device(&self) -> &Device {
+        self.settings.device.as_ref().unwrap_or(&Device::Cpu)
+    }
+
+    /// Stores more patterns, compared through the same map. Costs a copy of all that are stored.
+    fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
+        let rows = patterns.to_rows()?;
+        if self.values.is_some() && rows.rows() > 0 {
+            let want = "0 for a memory with values";
+            return Err(Error::parameter("number of patterns without values", rows.rows(), want));
+        }
+        self.add(&rows)
+    }
+
+    fn associate(&mut self, values: &dyn ToRows) -> Result<()> {
+        let rows = values.to_rows()?;
+        if rows.rows() != self.len() {
+            return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), self.len()));
+        }
+        check_values(&rows)?;
+        self.values = Some(Tensor::new(self.device(), &rows)?);
+        Ok(())
+    }
+
+    /// Energies are those of the states that move: with unit features or among features, not of the mixtures that are given out.
+    fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
+        self.recall_rows(&queries.to_rows()?, options)
+    }
+}

@@ -1,0 +1,461 @@
+//! Separation training: moves the features of memories apart.
+
+use super::{
+    FeatureTransform,
+    certificate::{gaps, partner},
+    objective::{Objective, unit_rows},
+    spectrum::{cap_condition, condition},
+};
+use crate::{
+    Device, Error, Result, ToRows,
+    ops::{Progress, SeparationLoss},
+    optimize::{Adam, Limits, Optimizer, Reason},
+    reference::philox,
+};
+use std::fmt;
+
+/// Memories from which on a step sees a batch of them.
+const WHOLE: usize = 20_000;
+/// Memories of such a batch.
+const BATCH: usize = 2048;
+/// Iterations between two projections onto maps of a capped condition.
+const PROJECT: usize = 25;
+
+/// How to train.
+///
+/// ```
+/// use attractor::{memory::SeparationSettings, optimize::{Adam, Optimizer}};
+/// let good_enough = SeparationSettings {
+///     temperatures: vec![0.1],
+///     optimizer: Optimizer::Adam(Adam::default()),
+///     iterations: 400,
+///     starts: 1,
+///     ..SeparationSettings::default()
+/// };
+/// assert!(good_enough.condition.is_none());
+/// ```
+#[derive(Clone, Debug)]
+pub struct SeparationSettings {
+    /// What is minimised.
+    pub loss: SeparationLoss,
+    /// Temperatures, one after another; each goes on where the one before it ended. Towards 0 the pair loss asks for the largest minimal
+    /// gap.
+    pub temperatures: Vec<f64>,
+    /// How.
+    pub optimizer: Optimizer,
+    /// Most iterations at each temperature.
+    pub iterations: usize,
+    /// How many random maps are trained; the one whose loss ends lowest is kept. The first is the map as it was given.
+    pub starts: usize,
+    /// Seed of further starts, batches and noise.
+    pub seed: u64,
+    /// How many memories a step sees. `None`: all of up to 20,000, else 2048. Batches are for Adam.
+    pub batch: Option<usize>,
+    /// The largest ratio of singular values of the matrix of a linear map: a map that stretches some directions much more than others
+    /// amplifies noise in them.
+    pub condition: Option<f64>,
+    /// Standard deviation of noise on the memories: noisy copies are trained to stay nearest to their own memory.
+    pub noise: Option<f64>,
+    /// Where losses of many memories are worked out.
+    pub device: Device,
+    /// Whether losses are worked out in f64 on the CPU. `None`: for up to 4096 memories (512 where the device is a GPU).
+    pub exact: Option<bool>,
+}
+
+impl Default for SeparationSettings {
+    fn default() -> Self {
+        Self {
+            loss: SeparationLoss::Pair,
+            temperatures: vec![0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4],
+            optimizer: Optimizer::default(),
+            iterations: 500,
+            starts: 8,
+            seed: 0,
+            batch: None,
+            condition: None,
+            noise: None,
+            device: Device::cpu(),
+            exact: None,
+        }
+    }
+}
+
+impl SeparationSettings {
+    fn check(&self) -> Result<()> {
+        if self.temperatures.is_empty() {
+            return Err(Error::parameter("number of temperatures", 0, "at least 1"));
+        }
+        let positive = |v: f64| v > 0.0 && v.is_finite();
+        if let Some(tau) = self.temperatures.iter().find(|t| !positive(**t)) {
+            return Err(Error::parameter("tau", tau, "a positive, finite number"));
+        }
+        if self.starts == 0 {
+            return Err(Error::parameter("number of starts", 0, "at least 1"));
+        }
+        if let Some(batch) = self.batch.filter(|b| *b < 2) {
+            return Err(Error::parameter("memories of a batch", batch, "at least 2"));
+        }
+        if let Some(most) = self.condition.filter(|c| !(*c >= 1.0 && c.is_finite())) {
+            return Err(Error::parameter("cap of the condition", most, "1 or a larger, finite number"));
+        }
+        if let Some(noise) = self.noise.filter(|n| !(*n >= 0.0 && n.is_finite())) {
+            return Err(Error::parameter("noise", noise, "0 or a positive, finite number"));
+        }
+        Ok(())
+    }
+}
+
+/// What a user should know of a trained map.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum SeparationWarning {
+    /// Two memories whose features point the same way, so that no map of this kind tells them apart.
+    DegeneratePair {
+        /// The one.
+        first: usize,
+        /// The other.
+        second: usize,
+    },
+    /// A linear map with more features than its memories have columns.
+    RankLimited {
+        /// Features, `D`.
+        features: usize,
+        /// Columns, `d`.
+        dim: usize,
+    },
+    /// More memories than a linear map can place freely.
+    Unreachable {
+        /// Memories, `M`.
+        memories: usize,
+        /// How many it can.
+        reach: usize,
+    },
+    /// Losses were those of batches.
+    Batches {
+        /// Memories of each.
+        size: usize,
+    },
+}
+
+impl fmt::Display for SeparationWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DegeneratePair { first, second } => write!(
+                f,
+                "memories {first} and {second} point the same way, so the smallest gap is 0; drop one of them"
+            ),
+            Self::RankLimited { features, dim } => write!(
+                f,
+                "{features} features of {dim} columns: the image of a linear map has rank {dim} at most, so more features than that gain nothing"
+            ),
+            Self::Unreachable { memories, reach } => write!(
+                f,
+                "{memories} memories, of which a linear map places {reach} freely: an optimal code may be out of reach; a non-linear map has no such limit"
+            ),
+            Self::Batches { size } => {
+                write!(
+                    f,
+                    "each step saw {size} memories; pairs that never met in a batch may lie near to each other"
+                )
+            }
+        }
+    }
+}
+
+/// What happened at one temperature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// The temperature.
+    pub tau: f64,
+    /// Losses at the start and after each iteration (of batches, where there were any; with the noise's share). Where the condition is
+    /// capped, rounds of 25 iterations follow each other, each with its own start.
+    pub trace: Vec<f64>,
+    /// Iterations made.
+    pub iterations: usize,
+    /// Why it ended.
+    pub reason: Reason,
+}
+
+/// What training did.
+#[derive(Clone, Debug)]
+pub struct SeparationReport {
+    /// The temperatures of the best start.
+    pub stages: Vec<Stage>,
+    /// The final loss of each start, at the last temperature.
+    pub starts: Vec<f64>,
+    /// Which start was kept.
+    pub best: usize,
+    /// The optimizer that was used: Adam for batches, whatever was asked for.
+    pub optimizer: Optimizer,
+    /// The smallest gap of the unit features `1 - max cos` of the memories themselves, of the first map before it was trained, and after.
+    pub gaps: [f64; 3],
+    /// Between which the loss alone proves the gap to lie: `1 - tau L - tau ln(M (M-1) / 2)` and `1 - tau L` for the pair loss `L`.
+    pub bracket: [f64; 2],
+    /// The largest gap that so many points can have: `M / (M - 1)` for up to one more than dimensions, else 1 (Rankin).
+    pub rankin: f64,
+    /// Ratio of the singular values of a linear map's matrix.
+    pub condition: Option<f64>,
+    /// What a user should know.
+    pub warnings: Vec<SeparationWarning>,
+}
+
+impl SeparationReport {
+    /// The smallest gap after training.
+    pub fn gap(&self) -> f64 {
+        self.gaps[2]
+    }
+
+    /// The loss at the end.
+    pub fn loss(&self) -> f64 {
+        self.starts[self.best]
+    }
+}
+
+/// Trains a map on memories `[M, d]`, without labels and without noise unless asked for: see the method's source in
+/// [`KernelizedMemory`](super::KernelizedMemory). The map ends scaled so that the mean squared length of the features is 1. `progress` hears
+/// of iterations done and of all that may be made.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] for fewer than two memories or settings outside their range, [`Error::DimensionMismatch`],
+/// [`Error::NonFinite`], [`Error::ZeroNorm`] for a memory without features (a zero memory, or one that the map takes to zero); faults of
+/// the device.
+///
+/// ```
+/// use attractor::memory::{LinearMap, SeparationSettings, separate_memories};
+/// let memories = [[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.8, 0.8, 0.3]];
+/// let mut map = LinearMap::random(3, 3, false, 1)?;
+/// let settings = SeparationSettings { starts: 1, ..SeparationSettings::default() };
+/// let report = separate_memories(&memories, &mut map, &settings, None)?;
+/// // Three points in a plane at 120 degrees: 1 - cos = 3/2.
+/// assert!(report.gap() > 1.499 && report.gaps[0] < 0.01);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn separate_memories<P: ToRows + ?Sized>(
+    memories: &P,
+    map: &mut dyn FeatureTransform,
+    settings: &SeparationSettings,
+    progress: Option<Progress<'_>>,
+) -> Result<SeparationReport> {
+    settings.check()?;
+    let rows = memories.to_rows()?;
+    rows.check_finite("patterns")?;
+    let count = rows.rows();
+    if count < 2 {
+        return Err(Error::parameter("number of memories to separate", count, "at least 2"));
+    }
+    if rows.columns() != map.dim() {
+        return Err(Error::dimension("columns of patterns (as the map takes)", rows.columns(), map.dim()));
+    }
+    let memories: Vec<f64> = rows.as_slice().iter().map(|v| f64::from(*v)).collect();
+    let columns = map.features();
+    let device = &settings.device;
+    let (of_memories, _) = unit_rows(&memories, map.dim())?;
+    let raw = smallest(&gaps(&of_memories, map.dim(), device)?);
+    let (before, _) = unit_rows(&map.apply(&memories), columns)?;
+    let before = smallest(&gaps(&before, columns, device)?);
+    let batch = settings.batch.unwrap_or(if count > WHOLE { BATCH } else { count }).min(count);
+    let optimizer = match settings.optimizer {
+        Optimizer::Lbfgs(_) if batch < count => Optimizer::Adam(Adam::default()),
+        optimizer => optimizer,
+    };
+    let mut best: Option<(f64, usize, Vec<f64>, Vec<Stage>)> = None;
+    let mut losses = Vec::new();
+    for start in 0..settings.starts {
+        if start > 0 {
+            map.reset(settings.seed.wrapping_add(start as u64));
+        }
+        let course = Course { memories: &memories, settings, optimizer, batch, start, progress };
+        let stages = course.run(map)?;
+        let loss = course.whole(map)?;
+        losses.push(loss);
+        // A map without parameters has one course only.
+        if best.as_ref().is_none_or(|b| loss < b.0) {
+            best = Some((loss, start, map.parameters().to_vec(), stages));
+        }
+        if map.parameters().is_empty() {
+            break;
+        }
+    }
+    let Some((_, kept, parameters, stages)) = best else {
+        return Err(Error::parameter(
+            "loss",
+            "NaN at every start",
+            "finite; try a larger tau or another seed",
+        ));
+    };
+    map.parameters_mut().copy_from_slice(&parameters);
+    let (unit, _) = unit_rows(&map.apply(&memories), columns)?;
+    let all = gaps(&unit, columns, device)?;
+    let gap = smallest(&all);
+    let tau = settings.temperatures[settings.temperatures.len() - 1];
+    let pair = Objective {
+        memories: &memories,
+        loss: SeparationLoss::Pair,
+        tau,
+        noise: None,
+        device,
+        exact: settings.exact,
+    };
+    let upper = 1.0 - tau * pair.loss_of(&unit, columns)?.0;
+    let pairs = 0.5 * count as f64 * (count - 1) as f64;
+    let mut warnings = Vec::new();
+    if let Some(first) = all.iter().position(|g| *g <= 1e-12) {
+        warnings.push(SeparationWarning::DegeneratePair { first, second: partner(&unit, columns, first) });
+    }
+    if let Some(linear) = map.as_linear() {
+        let (features, dim) = (linear.features(), linear.dim());
+        if features > dim {
+            warnings.push(SeparationWarning::RankLimited { features, dim });
+        }
+        if count > linear.reach() {
+            warnings.push(SeparationWarning::Unreachable { memories: count, reach: linear.reach() });
+        }
+    }
+    if batch < count {
+        warnings.push(SeparationWarning::Batches { size: batch });
+    }
+    let dimensions = map.as_linear().map_or(columns, |l| columns.min(l.reach() - 1));
+    Ok(SeparationReport {
+        stages,
+        starts: losses,
+        best: kept,
+        optimizer,
+        gaps: [raw, before, gap],
+        bracket: [upper - tau * pairs.ln(), upper],
+        rankin: if count <= dimensions + 1 { count as f64 / (count - 1) as f64 } else { 1.0 },
+        condition: map.as_linear().map(|l| condition(l.weights(), l.features(), l.dim())),
+        warnings,
+    })
+}
+
+fn smallest(gaps: &[f64]) -> f64 {
+    gaps.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+/// The training of one start.
+struct Course<'a> {
+    memories: &'a [f64],
+    settings: &'a SeparationSettings,
+    optimizer: Optimizer,
+    batch: usize,
+    start: usize,
+    progress: Option<Progress<'a>>,
+}
+
+impl Course<'_> {
+    fn objective<'b>(&'b self, memories: &'b [f64], tau: f64, noise: u64) -> Objective<'b> {
+        let SeparationSettings { loss, device, exact, .. } = self.settings;
+        let noise = self.settings.noise.map(|n| (n, noise));
+        Objective { memories, loss: *loss, tau, noise, device, exact: *exact }
+    }
+
+    fn run(&self, map: &mut dyn FeatureTransform) -> Result<Vec<Stage>> {
+        if map.parameters().is_empty() {
+            rescale(map, self.memories);
+            return Ok(Vec::new());
+        }
+        let settings = self.settings;
+        let stages = settings.temperatures.len();
+        let mut all = Vec::with_capacity(stages);
+        for (number, tau) in settings.temperatures.iter().copied().enumerate() {
+            let mut stage = Stage { tau, trace: Vec::new(), iterations: 0, reason: Reason::Iterations };
+            let capped = settings.condition.filter(|_| map.as_linear().is_some());
+            // Projections come between rounds of steps.
+            let round = if capped.is_some() { PROJECT } else { settings.iterations };
+            let mut done = 0;
+            loop {
+                let iterations = round.min(settings.iterations - done);
+                let before = ((self.start * stages + number) * settings.iterations + done) as u64;
+                let total = (settings.starts * stages * settings.iterations) as u64;
+                let watch = |iteration: usize, _: f64| {
+                    if let Some(progress) = self.progress {
+                        progress(before + iteration as u64, total);
+                    }
+                };
+                let limits = Limits { iterations, tolerance: 1e-9, watch: Some(&watch) };
+                let mut x = map.parameters().to_vec();
+                let mut draw = Draw::new(self, (number * settings.iterations + done) as u64);
+                let found = self.optimizer.minimise(&mut x, &limits, |x, gradient| {
+                    map.parameters_mut().copy_from_slice(x);
+                    let (batch, noise) = draw.next(map.dim());
+                    self.objective(batch, tau, noise).at(map, gradient)
+                })?;
+                map.parameters_mut().copy_from_slice(&x);
+                stage.trace.extend(found.trace.iter().map(|v| v / tau));
+                stage.iterations += found.iterations;
+                stage.reason = found.reason;
+                done += iterations;
+                if let (Some(most), Some(linear)) = (capped, map.as_linear_mut()) {
+                    let (rows, columns) = (linear.features(), linear.dim());
+                    cap_condition(linear.weights_mut(), rows, columns, most);
+                }
+                if done >= settings.iterations || capped.is_none() {
+                    break;
+                }
+            }
+            rescale(map, self.memories);
+            all.push(stage);
+        }
+        Ok(all)
+    }
+
+    /// The loss of all memories at the last temperature.
+    fn whole(&self, map: &dyn FeatureTransform) -> Result<f64> {
+        let tau = self.settings.temperatures[self.settings.temperatures.len() - 1];
+        let (unit, _) = unit_rows(&map.apply(self.memories), map.features())?;
+        Ok(self.objective(self.memories, tau, 0).loss_of(&unit, map.features())?.0)
+    }
+}
+
+/// Scales a map so that the mean squared length of the features of memories is 1.
+fn rescale(map: &mut dyn FeatureTransform, memories: &[f64]) {
+    let features = map.apply(memories);
+    let mean = features.iter().map(|v| v * v).sum::<f64>() / (memories.len() / map.dim()) as f64;
+    if mean > 0.0 && mean.is_finite() {
+        map.scale(mean.sqrt().recip());
+    }
+}
+
+/// The memories that each step sees.
+struct Draw<'a, 'b> {
+    course: &'a Course<'b>,
+    /// Of random words.
+    counter: u64,
+    /// Numbers of memories in the order of an epoch, and how many have been seen.
+    order: Vec<usize>,
+    seen: usize,
+    rows: Vec<f64>,
+}
+
+impl<'a, 'b> Draw<'a, 'b> {
+    fn new(course: &'a Course<'b>, first: u64) -> Self {
+        Self { course, counter: first, order: Vec::new(), seen: 0, rows: Vec::new() }
+    }
+
+    /// Memories, and the seed of their noise: for L-BFGS always the same, since its function must not change.
+    fn next(&mut self, d: usize) -> (&[f64], u64) {
+        let Course { memories, settings, optimizer, batch, .. } = self.course;
+        let fixed = matches!(optimizer, Optimizer::Lbfgs(_));
+        if !fixed {
+            self.counter += 1;
+        }
+        let noise = settings.seed ^ (self.counter << 8) ^ (1 << 62);
+        let count = memories.len() / d;
+        if *batch == count {
+            return (memories, noise);
+        }
+        if self.seen + batch > self.order.len() {
+            self.order = (0..count).collect();
+            for i in (1..count).rev() {
+                let word = philox([i as u32, self.counter as u32, 0x6261_7463, 0], settings.seed)[0];
+                self.order.swap(i, (u64::from(word) * (i as u64 + 1) >> 32) as usize);
+            }
+            self.seen = 0;
+        }
+        let numbers = &self.order[self.seen..self.seen + batch];
+        self.seen += batch;
+        self.rows.clear();
+        self.rows.extend(numbers.iter().flat_map(|i| &memories[i * d..(i + 1) * d]));
+        (&self.rows, noise)
+    }
+}
