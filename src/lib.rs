@@ -18,12 +18,14 @@
 //! - [`network`]: layers of neurons with an energy, and their dynamics.
 //! - [`layers`]: memories as layers of a neural network, with trained weights.
 //! - [`store`]: a memory with a life: ids, payloads, changes, on the disk and in memory.
+//! - [`capacity`]: how much a memory holds, measured and by theory.
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
 //! - [`machine`]: what a device can do at most, measured.
 //! - [`gpu`]: adapters, and what an opened one does and holds.
 
+pub mod capacity;
 mod cpu;
 mod device;
 pub mod error;
