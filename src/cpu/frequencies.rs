@@ -1,20 +1,60 @@
 //! Random frequencies on the CPU: the generator with a counter, see [`crate::reference::frequencies`].
 
 use super::math::{self, simd};
-use crate::{ops::Projection, reference};
+use crate::{
+    ops::Projection,
+    reference::{self, SIGN_BITS},
+    tensor::TOGETHER,
+};
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Counters that go through the generator together.
 const LANES: usize = 16;
 
-/// Words of the counters `(row, first + lane, stream, 0)`.
-#[inline(always)]
-fn philox(row: u32, first: u32, stream: u32, seed: u64) -> [[u32; LANES]; 4] {
-    let (mut a, mut b, mut c, mut d) = ([row; LANES], [0; LANES], [stream; LANES], [0; LANES]);
-    for (l, b) in b.iter_mut().enumerate() {
-        *b = first + l as u32;
+/// Counters of rows of `width` counters each, row after row: the lanes of the generator.
+struct Counters {
+    row: [u32; LANES],
+    column: [u32; LANES],
+    /// The first row; rows from 2^32 on count in the counter's last word.
+    first: u64,
+    width: u32,
+    step: (u32, u32),
+}
+
+impl Counters {
+    #[inline(always)]
+    fn new(first: u64, width: usize) -> Self {
+        let (mut row, mut column) = ([0; LANES], [0; LANES]);
+        for l in 0..LANES {
+            row[l] = (first as u32).wrapping_add((l / width) as u32);
+            column[l] = (l % width) as u32;
+        }
+        let step = ((LANES / width) as u32, (LANES % width) as u32);
+        Self { row, column, first, width: width as u32, step }
     }
+
+    /// The words of the next counters `(row, column, stream, row / 2^32)`.
+    #[inline(always)]
+    fn next(&mut self, stream: u32, seed: u64) -> [[u32; LANES]; 4] {
+        let (mut high, low) = ([(self.first >> 32) as u32; LANES], self.first as u32);
+        for l in 0..LANES {
+            high[l] = high[l].wrapping_add(u32::from(self.row[l] < low));
+        }
+        let words = philox([self.row, self.column, [stream; LANES], high], seed);
+        for l in 0..LANES {
+            let column = self.column[l] + self.step.1;
+            let over = u32::from(column >= self.width);
+            self.column[l] = column - over * self.width;
+            self.row[l] = self.row[l].wrapping_add(self.step.0 + over);
+        }
+        words
+    }
+}
+
+/// Words of counters.
+#[inline(always)]
+fn philox([mut a, mut b, mut c, mut d]: [[u32; LANES]; 4], seed: u64) -> [[u32; LANES]; 4] {
     let (mut low, mut high) = (seed as u32, (seed >> 32) as u32);
     for _ in 0..10 {
         for l in 0..LANES {
@@ -45,17 +85,84 @@ fn normals(radius: u32, angle: u32) -> (f32, f32) {
     (r * cos, r * sin)
 }
 
-/// Writes row `row` of the independent normals of a seed.
-fn gaussian_row(seed: u64, row: usize, out: &mut [f32]) {
+/// Writes the rows from `first` on of the independent normals of a seed, `[rows, d]`.
+pub(crate) fn gaussian(seed: u64, first: u64, d: usize, out: &mut [f32]) {
     simd!({
-        for (block, out) in out.chunks_mut(4 * LANES).enumerate() {
-            let [a, b, c, d] = philox(row as u32, (block * LANES) as u32, 0, seed);
-            let mut values = [[0.0_f32; 4]; LANES];
+        let width = d.div_ceil(4);
+        let mut counters = Counters::new(first, width);
+        let mut at = 0;
+        while at < out.len() {
+            let (row, column) = (counters.row, counters.column);
+            let [a, b, c, e] = counters.next(0, seed);
+            let mut values = [[0.0_f32; LANES]; 4];
             for l in 0..LANES {
-                let ((p, q), (r, s)) = (normals(a[l], b[l]), normals(c[l], d[l]));
-                values[l] = [p, q, r, s];
+                (values[0][l], values[1][l]) = normals(a[l], b[l]);
             }
-            out.copy_from_slice(&values.as_flattened()[..out.len()]);
+            for l in 0..LANES {
+                (values[2][l], values[3][l]) = normals(c[l], e[l]);
+            }
+            if d.is_multiple_of(4) {
+                let end = (at + 4 * LANES).min(out.len());
+                let (of_four, rest) = out[at..end].as_chunks_mut::<{ 4 * LANES }>();
+                for out in of_four {
+                    interleave(&values, out);
+                }
+                for (i, out) in rest.iter_mut().enumerate() {
+                    *out = values[i % 4][i / 4];
+                }
+                at = end;
+                continue;
+            }
+            for l in 0..LANES {
+                let at_row = row[l].wrapping_sub(first as u32) as usize * d;
+                let column = 4 * column[l] as usize;
+                for (i, out) in out.iter_mut().skip(at_row + column).take((d - column).min(4)).enumerate() {
+                    *out = values[i][l];
+                }
+            }
+            at = ((row[LANES - 1].wrapping_sub(first as u32)) as usize * d)
+                + 4 * (column[LANES - 1] as usize + 1);
+        }
+    });
+}
+
+/// Four rows of lanes to one of fours.
+#[inline(always)]
+fn interleave(values: &[[f32; LANES]; 4], out: &mut [f32; 4 * LANES]) {
+    for l in 0..LANES {
+        for (i, values) in values.iter().enumerate() {
+            out[4 * l + i] = values[l];
+        }
+    }
+}
+
+/// Random signs of the rows from `first` on of a seed, a bit each: 128 bits of a row to a counter. `out` is `[groups][width]` with the
+/// words of eight rows side by side, bits beyond `d` clear.
+pub(crate) fn bits(seed: u64, first: u64, d: usize, out: &mut [[u64; TOGETHER]]) {
+    let width = d.div_ceil(64);
+    let last = if d.is_multiple_of(64) { u64::MAX } else { (1 << (d % 64)) - 1 };
+    let mut row = [0; LANES];
+    simd!(for (i, groups) in out.chunks_mut(width * LANES / TOGETHER).enumerate() {
+        let at = first + (i * LANES) as u64;
+        let mut high = [0; LANES];
+        for l in 0..LANES {
+            let number = at + l as u64;
+            row[l] = number as u32;
+            high[l] = (number >> 32) as u32;
+        }
+        for column in 0..d.div_ceil(128) {
+            let words = philox([row, [column as u32; LANES], [SIGN_BITS; LANES], high], seed);
+            for (g, group) in groups.chunks_exact_mut(width).enumerate() {
+                for (half, out) in group[2 * column..].iter_mut().take(2).enumerate() {
+                    for lane in 0..TOGETHER {
+                        let l = g * TOGETHER + lane;
+                        out[lane] = u64::from(words[2 * half + 1][l]) << 32 | u64::from(words[2 * half][l]);
+                    }
+                }
+            }
+        }
+        for group in groups.chunks_exact_mut(width) {
+            group[width - 1].iter_mut().for_each(|word| *word &= last);
         }
     });
 }
@@ -65,7 +172,10 @@ pub(crate) fn rows(projection: Projection, seed: u64, range: Range<usize>, d: us
     let mut all = vec![0.0; range.len() * d];
     match projection {
         Projection::Gaussian => {
-            super::for_each_row(&mut all, d, |i, row| gaussian_row(seed, range.start + i, row));
+            let rows = (4096 / d.max(1)).max(1);
+            all.par_chunks_mut((rows * d).max(1)).enumerate().for_each(|(i, block)| {
+                gaussian(seed, (range.start + i * rows) as u64, d, block);
+            });
             return all;
         }
         Projection::Orthogonal | Projection::Structured => {}

@@ -2,6 +2,7 @@
 //! cache. Same names as [`crate::reference`] and the shaders.
 
 pub(crate) mod append;
+pub(crate) mod bank;
 pub(crate) mod bits;
 pub(crate) mod descent;
 pub(crate) mod divergence;

@@ -3,6 +3,7 @@
 //! [`crate::reference`], in the CPU back end and as a shader.
 
 mod append;
+mod bank;
 pub(crate) mod descent;
 mod divergence;
 mod elementwise;
@@ -20,6 +21,7 @@ mod topk;
 mod universal;
 
 pub use append::append_row;
+pub use bank::{Bank, Ensemble};
 pub use descent::Progress;
 pub use divergence::{Divergence, ZERO, divergence};
 pub use elementwise::{Binary, Unary, binary, by_row, power, unary};

@@ -11,6 +11,8 @@ const NORMALS: u32 = 0;
 const PHASES: u32 = 1;
 /// The first of three.
 const SIGNS: u32 = 2;
+/// Bits of generated patterns of -1 and 1.
+pub(crate) const SIGN_BITS: u32 = 5;
 
 /// Philox4x32-10: four random words of a counter and a key.
 pub fn philox(counter: [u32; 4], key: u64) -> [u32; 4] {

@@ -4,6 +4,7 @@
 //! and GPU back ends are tested against it.
 
 mod append;
+mod bank;
 mod binary;
 mod dense;
 mod divergence;
@@ -24,12 +25,14 @@ mod topk;
 mod universal;
 
 pub use append::append_row;
+pub use bank::bank_row;
 pub use binary::{BinaryModel, quadratic_energy};
 pub(crate) use binary::{interaction, slope};
 pub use dense::{DenseModel, Step};
 pub use divergence::divergence;
 pub use elementwise::{binary, unary};
 pub use energy_transformer::EnergyTransformerModel;
+pub(crate) use features::SIGN_BITS;
 pub use features::{FeatureModel, frequencies, normals, orthogonalise, phases, philox};
 pub use lagrangian::{activation, lagrangian};
 pub use matmul::matmul;

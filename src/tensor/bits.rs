@@ -77,23 +77,35 @@ impl Bits {
         Ok(Self { device: device.clone(), packed, buffer: None })
     }
 
+    /// Rows that are packed already.
+    pub(crate) fn from_packed(device: &Device, packed: Packed, what: &'static str) -> Result<Self> {
+        let mut bits = Self::empty(device, packed.columns)?;
+        bits.packed = packed;
+        bits.upload(what)?;
+        Ok(bits)
+    }
+
+    /// Brings the rows to the device.
+    fn upload(&mut self, what: &'static str) -> Result<()> {
+        if let Some(context) = self.device.as_gpu()
+            && self.rows() > 0
+        {
+            let buffer = context.upload(what, bytemuck::cast_slice(&self.by_row()))?;
+            self.buffer = Some(Arc::new(buffer));
+        }
+        Ok(())
+    }
+
     /// Packs more rows; `what` names them in errors.
     pub(crate) fn append(&mut self, rows: &Rows<'_>, what: &'static str) -> Result<()> {
         check(rows, what)?;
         let before = self.packed.clone();
         rows.iter().for_each(|row| self.packed.push(row));
-        if let Some(context) = self.device.as_gpu()
-            && self.rows() > 0
-        {
-            match context.upload(what, bytemuck::cast_slice(&self.by_row())) {
-                Ok(buffer) => self.buffer = Some(Arc::new(buffer)),
-                Err(error) => {
-                    self.packed = before;
-                    return Err(error);
-                }
-            }
+        let uploaded = self.upload(what);
+        if uploaded.is_err() {
+            self.packed = before;
         }
-        Ok(())
+        uploaded
     }
 
     /// Row after row, in words of 32 bits, padded to whole vec4s.

@@ -8,6 +8,7 @@
     reason = "a test that fails should say where; tests are read by their names"
 )]
 
+mod bank;
 mod binary;
 mod common;
 mod dense;
