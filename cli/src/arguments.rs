@@ -1,5 +1,6 @@
 //! The command line. All commands share one convention for files, devices and output.
 
+pub(crate) mod capacity;
 pub(crate) mod features;
 pub(crate) mod store;
 
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     /// A memory of fixed size through random features: encode, recall, merge and forget patterns
     #[command(subcommand)]
     Features(features::Features),
+    /// How much memories hold: success against the number of patterns, beside theory
+    Capacity(Box<capacity::Capacity>),
     /// Store handwritten digits, damage them, recall them
     Demo(Demo),
     /// Compute published results anew, beside the published figures

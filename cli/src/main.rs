@@ -1,6 +1,7 @@
 //! The `attractor` command: associative memories on files of numbers.
 
 mod arguments;
+mod capacity;
 mod commands;
 mod failure;
 mod output;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Energy(arguments) => commands::energy::run(arguments),
         Command::Store(command) => commands::store::run(command),
         Command::Features(command) => commands::features::run(command),
+        Command::Capacity(arguments) => commands::capacity::run(arguments),
         Command::Demo(arguments) => commands::demo::run(arguments),
         Command::Reproduce(arguments) => commands::reproduce::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),

@@ -1,7 +1,10 @@
 //! Where patterns come from.
 
 use super::random::{Draw, dot, key, tag};
-use crate::{Error, Result, Rows, SharedRows};
+use crate::{
+    Error, Result, Rows, SharedRows,
+    ops::{self, Bank},
+};
 use rayon::prelude::*;
 use std::{collections::HashMap, fmt, str::FromStr};
 
@@ -148,12 +151,29 @@ impl Ensemble {
         }
     }
 
+    /// The patterns of a seed as a bank that makes them when they are looked at; `None` for an ensemble that cannot be made so.
+    ///
+    /// # Errors
+    /// As [`Bank::new`].
+    pub fn bank(&self, seed: u64, d: usize, n: u64) -> Result<Option<Bank>> {
+        let ensemble = match self {
+            Self::Sphere => ops::Ensemble::Sphere,
+            Self::Bipolar => ops::Ensemble::Bipolar,
+            Self::Gaussian => ops::Ensemble::Gaussian,
+            _ => return Ok(None),
+        };
+        Bank::new(ensemble, seed, n, d).map(Some)
+    }
+
     /// The first `n` patterns of a seed, `[n, d]`.
     ///
     /// # Errors
     /// As [`Ensemble::check`].
     pub fn rows(&self, seed: u64, d: usize, n: usize) -> Result<Rows<'static>> {
         self.check(d, n)?;
+        if let Some(bank) = self.bank(seed, d, n as u64)? {
+            return bank.rows(0..n as u64);
+        }
         let key = key(seed, &[tag("patterns"), tag(&self.to_string()), d as u64]);
         if let Self::File(file) = self {
             let rows = Rows::new((*file.rows).as_ref(), file.columns)?;
@@ -179,9 +199,6 @@ impl Ensemble {
     fn fill(&self, key: u64, i: u64, axes: &[Vec<f64>], row: &mut [f32]) {
         let mut draw = Draw::new(key, i, PATTERN);
         match self {
-            Self::Sphere => copy(row, draw.direction(row.len())),
-            Self::Bipolar => row.iter_mut().for_each(|v| *v = if draw.below(2) == 0 { -1.0 } else { 1.0 }),
-            Self::Gaussian => row.iter_mut().for_each(|v| *v = draw.normal() as f32),
             Self::Sparse(a) => row.iter_mut().for_each(|v| *v = if draw.uniform() < *a { 1.0 } else { 0.0 }),
             Self::Clusters(rho) => {
                 let mut centre = Draw::new(key, i % CLUSTERS, CLUSTER);
@@ -197,7 +214,7 @@ impl Ensemble {
                 let length = super::random::length(&sum).max(f64::MIN_POSITIVE);
                 copy(row, sum.into_iter().map(|v| v / length));
             }
-            Self::File(_) => {}
+            Self::Sphere | Self::Bipolar | Self::Gaussian | Self::File(_) => {}
         }
     }
 }

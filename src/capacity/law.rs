@@ -75,10 +75,9 @@ pub fn laws(series: &Series, ensemble: &Ensemble, criterion: Criterion) -> Resul
         _ => None,
     };
     if softmax && let (Some(prior), Some(c), Some(lambda)) = (prior, overlap, series.lambda(ensemble)) {
-        if series.schedule == Schedule::Steps(1) && criterion == Criterion::Weight && c > 0.0 {
-            // The weight at the end of the one update is that of the look after it; the law is about the query's own.
+        if !series.schedule.iterates() && criterion == Criterion::Weight && c > 0.0 {
             let at = one_step(prior, d, lambda, c)?;
-            all.push(Law { name: "softmax at the query", ceiling: false, at, curve: None });
+            all.push(Law { name: "one step of softmax", ceiling: false, at, curve: None });
         }
         let whole = matches!(criterion, Criterion::Weight | Criterion::L2(_));
         if series.schedule == Schedule::Converged && whole && c == 1.0 && prior == Prior::Sphere {
@@ -117,7 +116,13 @@ mod tests {
     use super::*;
     use crate::capacity::Heat;
 
-    fn named(model: &str, corruption: &str, schedule: Schedule, ensemble: &Ensemble, criterion: Criterion) -> Vec<(&'static str, f64)> {
+    fn named(
+        model: &str,
+        corruption: &str,
+        schedule: Schedule,
+        ensemble: &Ensemble,
+        criterion: Criterion,
+    ) -> Vec<(&'static str, f64)> {
         let series = Series {
             model: model.parse().unwrap(),
             heat: Some(Heat::Lambda(1.0)),
@@ -132,7 +137,10 @@ mod tests {
     fn each_row_gets_its_laws() {
         let (one, converged) = (Schedule::Steps(1), Schedule::Converged);
         let sphere = Ensemble::Sphere;
-        assert_eq!(named("nearest", "overlap:0.8", one, &sphere, Criterion::Identity)[0].0, "nearest pattern, exact");
+        assert_eq!(
+            named("nearest", "overlap:0.8", one, &sphere, Criterion::Identity)[0].0,
+            "nearest pattern, exact"
+        );
         let at_query = named("softmax", "overlap:1", one, &sphere, Criterion::Weight);
         assert!(at_query[0].1.is_infinite() && (at_query[1].1 / 1.96e4 - 1.0).abs() < 1e-3);
         let iterated = named("softmax", "overlap:1", converged, &sphere, Criterion::L2(0.1));

@@ -33,6 +33,7 @@ mod recall;
 mod run;
 mod special;
 mod statistics;
+mod summary;
 pub mod theory;
 
 pub use corruption::Corruption;
@@ -45,3 +46,4 @@ pub use plan::{Generated, Plan, Series, half_octaves};
 pub use recall::Cell;
 pub use run::{Journal, Outcome, Point, run};
 pub use statistics::{Capacity, Curve, Fit, Growth, Trials, fit_growth, n50, n95};
+pub use summary::{AtDim, Summary, summarize};

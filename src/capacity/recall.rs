@@ -32,20 +32,36 @@ pub(super) struct Ended {
     pub(super) beta: f32,
 }
 
-/// Recalls queries by a schedule, at an inverse temperature where the memory takes one.
+/// How a schedule is carried out.
+pub(super) struct Way {
+    pub(super) schedule: Schedule,
+    /// The inverse temperature, where it is known.
+    pub(super) beta: Option<f32>,
+    /// Length of a pattern.
+    pub(super) length: f64,
+    /// Whether the weights that judge are those of the last update, and not those at the state that it led to.
+    pub(super) weights_of_update: bool,
+}
+
+/// Recalls queries by a schedule.
 pub(super) fn recall(
     memory: &dyn Memory,
     queries: &Rows<'_>,
     patterns: &Rows<'_>,
-    schedule: Schedule,
-    beta: Option<f32>,
-    length: f64,
+    way: &Way,
 ) -> Result<Ended> {
+    let Way { schedule, beta, length, weights_of_update } = *way;
     let plain = RecallOptions { top_k: Some(1), ..RecallOptions::default() };
     let options = |steps: u32, beta: Option<f32>| RecallOptions { beta, steps, ..plain.clone() };
     let exactly =
         |steps: u32, beta: Option<f32>| RecallOptions { tolerance: Some(0.0), ..options(steps, beta) };
     let (recall, before) = match schedule {
+        Schedule::Steps(steps @ 1..) if weights_of_update => {
+            let before = memory.recall_with(queries, &exactly(steps - 1, None))?;
+            let mut last = memory.recall_with(&before.states, &exactly(1, None))?;
+            (last.indices, last.weights) = (before.indices, before.weights);
+            (last, steps - 1)
+        }
         Schedule::Steps(steps) => (memory.recall_with(queries, &exactly(steps, None))?, 0),
         Schedule::Converged => (memory.recall_with(queries, &options(MOST, None))?, 0),
         Schedule::Annealed => {

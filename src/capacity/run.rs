@@ -5,7 +5,7 @@ use super::{
     cues::Cues,
     decode,
     ensemble::copies,
-    recall::{is_divergence, last_beta, mixing, recall},
+    recall::{Way, is_divergence, last_beta, mixing, recall},
     theory::{bits_of_bits, identity_bits},
 };
 use crate::{
@@ -273,9 +273,15 @@ impl<'a> Block<'a> {
         let Some(memory) = series.model.memory(shared, self.d, heat, &settings)? else {
             return Ok(Cell::lost(cues, &plan.criteria));
         };
-        let length = plan.ensemble.squared_length(self.d).sqrt();
+        let way = Way {
+            schedule: series.schedule,
+            beta,
+            length: plan.ensemble.squared_length(self.d).sqrt(),
+            // Bits are judged by where they are; of a mixture, the weights that made it tell which pattern was found.
+            weights_of_update: series.model.takes_beta(),
+        };
         let started = Instant::now();
-        let ended = match recall(&*memory, &cues.queries, patterns, series.schedule, beta, length) {
+        let ended = match recall(&*memory, &cues.queries, patterns, &way) {
             Ok(ended) => ended,
             Err(error) if is_divergence(&error) => return Ok(Cell::lost(cues, &plan.criteria)),
             Err(error) => return Err(error),

@@ -1,0 +1,151 @@
+//! `attractor capacity`
+
+use crate::{
+    arguments::capacity::{Capacity, Numbers},
+    capacity::{Experiment, journal::Cells, record},
+    failure::{Failure, Result, in_file},
+    output::{complaint, line},
+    progress::Progress,
+};
+use attractor::{
+    capacity::{
+        BankSummary, Corruption, Criterion, Ensemble, Generated, Heat, Model, Plan, half_octaves,
+        run as run_plan, summarize,
+    },
+    io::Source,
+};
+use std::{path::Path, time::Instant};
+
+pub(crate) fn run(arguments: &Capacity) -> Result<()> {
+    let plan = plan(arguments)?;
+    plan.check()?;
+    let mut cells = match &arguments.out {
+        Some(folder) => {
+            std::fs::create_dir_all(folder).map_err(|source| attractor::Error::File {
+                path: folder.clone(),
+                action: "make",
+                source,
+            })?;
+            Cells::open(&folder.join("journal.jsonl"))?
+        }
+        None => Cells::in_memory(),
+    };
+    let banks = banks(&plan)?;
+    let copied = banks.iter().map(|(_, b)| b.copies).max().unwrap_or(0);
+    if copied > 0 && !arguments.common.quiet {
+        complaint(&format!(
+            "{copied} patterns are copies of others; a copy of the right pattern counts as right"
+        ));
+    }
+    let started = Instant::now();
+    let progress = Progress::new("measuring", arguments.common.quiet);
+    let tell = |done, total| progress.tell(done, total);
+    let outcomes = run_plan(&plan, &mut cells, Some(&tell))?;
+    drop(progress);
+    let experiment = Experiment {
+        summaries: summarize(&plan, &outcomes)?,
+        outcomes,
+        banks,
+        radii: Vec::new(),
+        seconds: started.elapsed().as_secs_f64(),
+        command: command(),
+        plan,
+    };
+    if arguments.common.json {
+        line(&format!("{:#}", record::json(&experiment)))?;
+    } else if !arguments.common.quiet {
+        for text in record::table(&experiment) {
+            line(&text)?;
+        }
+        line(&format!(
+            "{} patterns, {} queries of each of {} seeds per number of patterns; {:.1} s on {}",
+            experiment.plan.ensemble,
+            experiment.plan.queries,
+            experiment.plan.seeds.len(),
+            experiment.seconds,
+            experiment.plan.device
+        ))?;
+    }
+    Ok(())
+}
+
+/// What was typed, for the report.
+fn command() -> String {
+    let words = std::env::args().skip(1).map(|a| if a.contains([' ', '*']) { format!("'{a}'") } else { a });
+    std::iter::once("attractor".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// The plan that the arguments describe.
+fn plan(arguments: &Capacity) -> Result<Plan> {
+    let bits = arguments.memory.iter().all(Model::is_binary);
+    let ensemble = ensemble(arguments, bits)?;
+    let bipolar = ensemble.is_bipolar();
+    let n = match (&arguments.n, ensemble.most()) {
+        (Some(Numbers(list)), _) => list.clone(),
+        (None, Some(most)) => half_octaves(most as u64),
+        (None, None) => half_octaves(32_768),
+    };
+    let d = match (arguments.d.is_empty(), ensemble.dim()) {
+        (false, _) => arguments.d.clone(),
+        (true, Some(d)) => vec![d],
+        (true, None) => vec![8, 12, 16, 20],
+    };
+    let given = |list: &Vec<Corruption>| (!list.is_empty()).then(|| list.clone());
+    let corruptions = given(&arguments.corruption)
+        .unwrap_or_else(|| vec![if bipolar { Corruption::Flip(0.1) } else { Corruption::Overlap(0.8) }]);
+    let criteria = match arguments.criterion.is_empty() {
+        false => arguments.criterion.clone(),
+        true if bipolar => vec![Criterion::Identity, Criterion::Sign],
+        true => vec![Criterion::Identity, Criterion::Weight, Criterion::L2(0.1)],
+    };
+    let heats = match (&arguments.beta, &arguments.lambda) {
+        (beta, _) if !beta.is_empty() => beta.clone(),
+        (_, lambda) if !lambda.is_empty() => lambda.clone(),
+        _ => vec![Heat::Lambda(1.0), Heat::Lambda(4.0)],
+    };
+    let first = arguments.common.seed;
+    Ok(Plan {
+        models: arguments.memory.clone(),
+        ensemble,
+        corruptions,
+        criteria,
+        heats,
+        schedules: arguments.steps.clone(),
+        n,
+        d,
+        queries: arguments.queries,
+        seeds: (first..first.saturating_add(arguments.seeds)).collect(),
+        similarity: arguments.similarity,
+        order: arguments.order,
+        device: arguments.common.open()?,
+        stops: !arguments.whole,
+        mixing: 32,
+        generated: if arguments.generated { Generated::Always } else { Generated::Auto },
+    })
+}
+
+fn ensemble(arguments: &Capacity, bits: bool) -> Result<Ensemble> {
+    match (arguments.ensemble.as_deref(), &arguments.data) {
+        (None | Some("file"), Some(path)) => of_file(path),
+        (Some("file"), None) => Err(Failure::data("the ensemble file needs --data FILE")),
+        (Some(name), Some(_)) => {
+            Err(Failure::data(format!("--data gives the patterns; leave --ensemble {name} out")))
+        }
+        (Some(name), None) => Ok(name.parse()?),
+        (None, None) if bits => Ok(Ensemble::Bipolar),
+        (None, None) => Ok(Ensemble::Sphere),
+    }
+}
+
+fn of_file(path: &Path) -> Result<Ensemble> {
+    let (rows, columns) = Source::open(path)?.shared(&["patterns"])?;
+    let name = path.file_name().map_or("data".to_owned(), |n| n.to_string_lossy().into_owned());
+    Ensemble::of_rows(name, rows, columns).map_err(|e| in_file(&[("patterns", Some(path))], e))
+}
+
+/// How the patterns of the first seed stand to each other.
+fn banks(plan: &Plan) -> Result<Vec<(usize, BankSummary)>> {
+    let most = plan.n.last().copied().unwrap_or(2).min(4096) as usize;
+    let of_dim = |d: &usize| Ok((*d, BankSummary::of(&plan.ensemble.rows(plan.seeds[0], *d, most)?)));
+    plan.d.iter().map(of_dim).collect()
+}
