@@ -1,6 +1,7 @@
-// Standard normals of a seed: Philox4x32-10 with the counter (row, column / 4, 0, 0), then Box and Muller. An invocation
+// Standard normals of a seed: Philox4x32-10 with the counter (row, column / 4, 0, row / 2^32), then Box and Muller. An invocation
 // makes four of a row. The same numbers as src/cpu/frequencies.rs, to rounding.
 #import common
+#import philox
 #import turns
 
 struct Parameters {
@@ -11,21 +12,11 @@ struct Parameters {
     first: u32,
     seed_low: u32,
     seed_high: u32,
+    // Upper half of the rows' numbers.
+    high: u32,
 }
 #import parameters
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
-
-// The upper 32 bits of a product, by halves.
-fn upper(a: u32, b: u32) -> u32 {
-    let a0 = a & 0xffffu;
-    let a1 = a >> 16u;
-    let b0 = b & 0xffffu;
-    let b1 = b >> 16u;
-    let low = a0 * b0;
-    let middle = a1 * b0 + (low >> 16u);
-    let other = a0 * b1 + (middle & 0xffffu);
-    return a1 * b1 + (middle >> 16u) + (other >> 16u);
-}
 
 // ln x for x in (0, 1]: x = 2^n m with m from 1/sqrt 2 to sqrt 2; a polynomial in m - 1.
 fn ln(x: f32) -> f32 {
@@ -66,25 +57,8 @@ fn main(
         return;
     }
     let column4 = at % p.width;
-    var a = p.first + at / p.width;
-    var b = column4;
-    var c = 0u;
-    var d = 0u;
-    var low = p.seed_low;
-    var high = p.seed_high;
-    for (var round = 0u; round < 10u; round++) {
-        let x = upper(0xd2511f53u, a);
-        let y = upper(0xcd9e8d57u, c);
-        let next_b = 0xcd9e8d57u * c;
-        let next_d = 0xd2511f53u * a;
-        a = y ^ b ^ low;
-        c = x ^ d ^ high;
-        b = next_b;
-        d = next_d;
-        low += 0x9e3779b9u;
-        high += 0xbb67ae85u;
-    }
-    let value = vec4<f32>(pair(a, b), pair(c, d));
+    let words = philox(vec4<u32>(p.first + at / p.width, column4, 0u, p.high), p.seed_low, p.seed_high);
+    let value = vec4<f32>(pair(words.x, words.y), pair(words.z, words.w));
     // The padding of a row stays zero.
     let column = 4u * column4;
     let inside = vec4<u32>(column, column + 1u, column + 2u, column + 3u) < vec4<u32>(p.columns);

@@ -11,7 +11,7 @@ use crate::{
 use rayon::prelude::*;
 
 /// Queries that read a pattern together.
-const QUERIES: usize = 4;
+pub(super) const QUERIES: usize = 4;
 /// Groups of eight patterns to a task.
 const SEGMENT: usize = 2048;
 /// Sums of so many rows in f32 go into those in f64.
@@ -57,7 +57,7 @@ pub(crate) fn overlaps(states: &Packed, patterns: &Packed) -> Vec<f32> {
     (0..states.rows).into_par_iter().flat_map_iter(of_query).collect()
 }
 
-fn words_of(states: &Packed, query: usize) -> Vec<u64> {
+pub(super) fn words_of(states: &Packed, query: usize) -> Vec<u64> {
     (0..states.width()).map(|w| states.word(query, w)).collect()
 }
 
@@ -76,24 +76,13 @@ fn agreements(states: &Packed, queries: &[usize], patterns: &Packed) -> Agreemen
             let rows = segment.min(patterns.rows - first);
             let groups = &patterns.words[first / TOGETHER * width..];
             let groups = &groups[..rows.div_ceil(TOGETHER) * width];
-            match &x[..] {
-                [a, b, c, e] => count::<4>(groups, width, d, [a, b, c, e], counts),
-                _ => {
-                    let each = counts.len() / q;
-                    for (x, counts) in x.iter().zip(counts.chunks_exact_mut(each)) {
-                        count::<1>(groups, width, d, [x], counts);
-                    }
-                }
-            }
+            count_all(groups, width, d, &x, counts);
             counts
                 .chunks_exact(size / q)
                 .map(|counts| {
-                    // Four, since equal numbers often follow one another.
-                    let mut parts = vec![[0_u32; 4]; d + 1];
-                    for (i, count) in counts[..rows].iter().enumerate() {
-                        parts[usize::from(*count)][i % 4] += 1;
-                    }
-                    parts.into_iter().map(|p| p.iter().sum()).collect()
+                    let mut tally = Tally::new(d);
+                    tally.add(&counts[..rows]);
+                    tally.finish()
                 })
                 .collect()
         })
@@ -105,6 +94,41 @@ fn agreements(states: &Packed, queries: &[usize], patterns: &Packed) -> Agreemen
         }
     }
     Agreements { counts, histograms }
+}
+
+/// How often each number of equal bits occurs.
+pub(super) struct Tally(
+    /// Four, since equal numbers often follow one another.
+    Vec<[u32; 4]>,
+);
+
+impl Tally {
+    pub(super) fn new(d: usize) -> Self {
+        Self(vec![[0; 4]; d + 1])
+    }
+
+    pub(super) fn add(&mut self, counts: &[u16]) {
+        for (i, count) in counts.iter().enumerate() {
+            self.0[usize::from(*count)][i % 4] += 1;
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<u32> {
+        self.0.into_iter().map(|p| p.iter().sum()).collect()
+    }
+}
+
+/// Equal bits of up to [`QUERIES`] queries with groups of eight patterns, `[query][pattern]`.
+pub(super) fn count_all(groups: &[[u64; TOGETHER]], width: usize, d: usize, x: &[Vec<u64>], out: &mut [u16]) {
+    match x {
+        [a, b, c, e] => count::<4>(groups, width, d, [a, b, c, e], out),
+        _ => {
+            let each = out.len() / x.len();
+            for (x, out) in x.iter().zip(out.chunks_exact_mut(each)) {
+                count::<1>(groups, width, d, [x], out);
+            }
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -330,18 +354,18 @@ fn best(
 }
 
 /// Rows of bits summed with weights: short sums in f32, of which long ones in f64 are made.
-struct SignedSum {
+pub(super) struct SignedSum {
     sums: Vec<f32>,
     all: Vec<f64>,
     rows: usize,
 }
 
 impl SignedSum {
-    fn new(d: usize) -> Self {
+    pub(super) fn new(d: usize) -> Self {
         Self { sums: vec![0.0; d.next_multiple_of(64)], all: vec![0.0; d], rows: 0 }
     }
 
-    fn add(&mut self, patterns: &Packed, k: usize, weight: f32) {
+    pub(super) fn add(&mut self, patterns: &Packed, k: usize, weight: f32) {
         let width = patterns.width();
         let first = k / TOGETHER * width;
         let words = &patterns.words[first..first + width];
@@ -362,6 +386,12 @@ impl SignedSum {
         }
     }
 
+    /// Multiplies what was summed so far.
+    pub(super) fn scale(&mut self, factor: f64) {
+        self.flush();
+        self.all.iter_mut().for_each(|v| *v *= factor);
+    }
+
     fn flush(&mut self) {
         for (all, sum) in self.all.iter_mut().zip(&mut self.sums) {
             *all += f64::from(*sum);
@@ -370,7 +400,7 @@ impl SignedSum {
         self.rows = 0;
     }
 
-    fn finish(mut self) -> Vec<f64> {
+    pub(super) fn finish(mut self) -> Vec<f64> {
         self.flush();
         self.all
     }

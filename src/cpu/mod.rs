@@ -16,6 +16,7 @@ pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod normalize;
 pub(crate) mod reduce;
+pub(crate) mod scan;
 pub(crate) mod separation;
 pub(crate) mod similarity;
 pub(crate) mod softmax;

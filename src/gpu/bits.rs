@@ -17,14 +17,42 @@ fn buffer(bits: &Bits) -> Result<&Buffer> {
         .ok_or_else(|| Error::Gpu { what: "bits".into(), message: "they are not on this device".into() })
 }
 
+/// Rows of bits on the device, `[rows, columns]` in whole `vec4<u32>`s.
+#[derive(Clone, Copy)]
+pub(super) struct RowsOfBits<'a> {
+    pub(super) buffer: &'a Buffer,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+}
+
+impl<'a> RowsOfBits<'a> {
+    pub(super) fn of(bits: &'a Bits) -> Result<Self> {
+        Ok(Self { buffer: buffer(bits)?, rows: bits.rows(), columns: bits.columns() })
+    }
+
+    /// `vec4<u32>`s of a row.
+    fn width4(self) -> usize {
+        self.columns.div_ceil(128)
+    }
+}
+
 /// Overlaps `[b, n]`, exactly.
 pub(crate) fn overlaps(context: &Arc<Context>, states: &Bits, patterns: &Bits) -> Result<Matrix> {
-    let (b, n, d) = (states.rows(), patterns.rows(), patterns.columns());
+    overlaps_of(context, RowsOfBits::of(states)?, RowsOfBits::of(patterns)?)
+}
+
+/// [`overlaps`] of rows that need not be on the host too.
+pub(super) fn overlaps_of(
+    context: &Arc<Context>,
+    states: RowsOfBits<'_>,
+    patterns: RowsOfBits<'_>,
+) -> Result<Matrix> {
+    let (b, n, d) = (states.rows, patterns.rows, patterns.columns);
     let out = Matrix::new(context, "overlaps", b, n)?;
     context.dispatch(&Dispatch {
         kernel: "overlaps",
         parameters: &[b as u32, n as u32, d as u32, patterns.width4() as u32, out.width4() as u32],
-        buffers: &[buffer(states)?, buffer(patterns)?, out.buffer()],
+        buffers: &[states.buffer, patterns.buffer, out.buffer()],
         groups: (4 * out.width4()).div_ceil(64) * b.div_ceil(4),
         trips: patterns.width4(),
         work: b as f64 * n as f64 * d as f64 / 8.0,
@@ -59,7 +87,7 @@ pub(crate) fn flips(
         trips,
         work: 20.0 * b as f64 * n as f64,
     })?;
-    let sums = if wanted.fields { Some(signed_sum(&weights, patterns)?) } else { None };
+    let sums = if wanted.fields { Some(signed_sum(&weights, RowsOfBits::of(patterns)?)?) } else { None };
     let (summary, corrections) = (summary.download()?, corrections.download()?);
     let mut fields = sums.map_or(Ok(Vec::new()), |sums| sums.download())?;
     for (i, (fields, s)) in fields.chunks_exact_mut(d).zip(summary.chunks_exact(4)).enumerate() {
@@ -91,8 +119,8 @@ pub(crate) fn flips(
 }
 
 /// Rows of bits summed with weights `[b, n]`: `[b, d]`.
-fn signed_sum(weights: &Matrix, patterns: &Bits) -> Result<Matrix> {
-    let (context, b, n, d) = (weights.context(), weights.rows(), patterns.rows(), patterns.columns());
+pub(super) fn signed_sum(weights: &Matrix, patterns: RowsOfBits<'_>) -> Result<Matrix> {
+    let (context, b, n, d) = (weights.context(), weights.rows(), patterns.rows, patterns.columns);
     let sums = Matrix::new(context, "sums of patterns", b, d)?;
     let widths = [sums.width4(), weights.width4(), patterns.width4()].map(|w| w as u32);
     for first in (0..n).step_by(MAX_TRIPS / 2) {
@@ -100,7 +128,7 @@ fn signed_sum(weights: &Matrix, patterns: &Bits) -> Result<Matrix> {
         context.dispatch(&Dispatch {
             kernel: "signed_sum",
             parameters: &[b as u32, widths[0], widths[1], widths[2], d as u32, first as u32, end as u32],
-            buffers: &[weights.buffer(), buffer(patterns)?, sums.buffer()],
+            buffers: &[weights.buffer(), patterns.buffer, sums.buffer()],
             groups: (b * sums.width4()).div_ceil(64),
             trips: (end - first) + (end - first).div_ceil(64),
             work: 4.0 * b as f64 * (end - first) as f64 * d as f64,

@@ -4,11 +4,11 @@ use super::{Context, Dispatch, Matrix};
 use crate::Result;
 use std::sync::Arc;
 
-/// Rows `first..first + rows` of the independent normals of a seed, `[rows, d]`.
+/// Rows `first..first + rows` of the independent normals of a seed, `[rows, d]`; they must not cross a multiple of 2^32.
 pub(crate) fn frequencies(
     context: &Arc<Context>,
     seed: u64,
-    first: usize,
+    first: u64,
     rows: usize,
     d: usize,
 ) -> Result<Matrix> {
@@ -16,7 +16,15 @@ pub(crate) fn frequencies(
     let width = out.width4();
     context.dispatch(&Dispatch {
         kernel: "frequencies",
-        parameters: &[rows as u32, d as u32, width as u32, first as u32, seed as u32, (seed >> 32) as u32],
+        parameters: &[
+            rows as u32,
+            d as u32,
+            width as u32,
+            first as u32,
+            seed as u32,
+            (seed >> 32) as u32,
+            (first >> 32) as u32,
+        ],
         buffers: &[out.buffer()],
         groups: (rows * width).div_ceil(64),
         trips: 10,

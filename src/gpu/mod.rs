@@ -17,6 +17,7 @@ pub(crate) mod normalize;
 mod pipeline;
 mod record;
 pub(crate) mod reduce;
+pub(crate) mod scan;
 pub(crate) mod separation;
 pub mod shader;
 pub(crate) mod similarity;

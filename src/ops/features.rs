@@ -541,7 +541,8 @@ impl Features {
         let shape = [tile.len(), self.spec.dim];
         match (&self.spec.source, &self.device) {
             (FrequencySource::Seed { seed, projection: Projection::Gaussian }, Device::Gpu(context)) => {
-                let made = gpu::features::frequencies(context, *seed, tile.start, tile.len(), self.spec.dim)?;
+                let made =
+                    gpu::features::frequencies(context, *seed, tile.start as u64, tile.len(), self.spec.dim)?;
                 Tensor::on_gpu(made, &shape)
             }
             _ => self.tensor(&self.host_tile(tile), &shape),

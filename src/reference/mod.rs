@@ -25,7 +25,7 @@ mod topk;
 mod universal;
 
 pub use append::append_row;
-pub use bank::bank_row;
+pub use bank::{bank_row, scan};
 pub use binary::{BinaryModel, quadratic_energy};
 pub(crate) use binary::{interaction, slope};
 pub use dense::{DenseModel, Step};
