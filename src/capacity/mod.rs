@@ -24,6 +24,7 @@ mod criterion;
 mod cues;
 mod decode;
 mod ensemble;
+mod generated;
 mod law;
 mod mixing;
 mod model;

@@ -153,8 +153,39 @@ impl Plan {
                 ));
             }
         }
+        if self.d.iter().any(|d| self.generates(self.n[self.n.len() - 1], *d)) {
+            self.check_generated()?;
+        }
         if self.heats.contains(&Heat::Auto) && self.schedules.contains(&Schedule::Annealed) {
             return Err(Error::parameter("temperature", "auto", "a number where recall is annealed from it"));
+        }
+        Ok(())
+    }
+
+    /// Refuses what needs stored patterns.
+    fn check_generated(&self) -> Result<()> {
+        let refused = |name, value: String, want: &str| {
+            Err(Error::parameter(name, value, format!("{want} where patterns are generated and not stored")))
+        };
+        if !matches!(self.ensemble, Ensemble::Sphere | Ensemble::Bipolar | Ensemble::Gaussian) {
+            return refused("ensemble", self.ensemble.to_string(), "sphere, bipolar or gaussian");
+        }
+        if let Some(criterion) = self.criteria.iter().find(|c| matches!(c, Criterion::Ball(_))) {
+            return refused("criterion", criterion.to_string(), "another than ball");
+        }
+        if self.heats.contains(&Heat::Auto) {
+            return refused("temperature", "auto".to_owned(), "a number");
+        }
+        if self.similarity.is_some_and(|s| s != Similarity::Dot) && !self.ensemble.is_isotropic() {
+            return refused("similarity", format!("{:?}", self.similarity), "dot");
+        }
+        for model in &self.models {
+            for schedule in self.schedules_of(model, model.takes_beta()) {
+                if !super::generated::can(model, schedule) {
+                    let what = format!("{model}, steps {schedule}");
+                    return refused("memory", what, "nearest, or softmax with --steps 1,");
+                }
+            }
         }
         Ok(())
     }

@@ -22,9 +22,9 @@ const REST: f64 = 1e-6;
 /// Where queries have ended.
 pub(super) struct Ended {
     pub(super) states: Rows<'static>,
-    /// Numbers of the best patterns at the end, `[b]`.
-    pub(super) best: Vec<u32>,
-    /// Their weights, `[b]`.
+    /// Whether the best pattern is the right one, or a copy of it, `[b]`.
+    pub(super) right: Vec<bool>,
+    /// The weight of the best pattern, `[b]`.
     pub(super) weights: Vec<f32>,
     pub(super) updates: Vec<u32>,
     /// Whether the end is not finite, `[b]`.
@@ -44,12 +44,8 @@ pub(super) struct Way {
 }
 
 /// Recalls queries by a schedule.
-pub(super) fn recall(
-    memory: &dyn Memory,
-    queries: &Rows<'_>,
-    patterns: &Rows<'_>,
-    way: &Way,
-) -> Result<Ended> {
+pub(super) fn recall(memory: &dyn Memory, cues: &Cues, patterns: &Rows<'_>, way: &Way) -> Result<Ended> {
+    let queries = &cues.queries;
     let Way { schedule, beta, length, weights_of_update } = *way;
     let plain = RecallOptions { top_k: Some(1), ..RecallOptions::default() };
     let options = |steps: u32, beta: Option<f32>| RecallOptions { beta, steps, ..plain.clone() };
@@ -102,6 +98,11 @@ pub(super) fn recall(
         // A memory that keeps no patterns: the nearest one to where it ended.
         false => (closest(&recall.states, patterns)?, vec![f32::NAN; b]),
     };
+    let is_right = |((best, target), pattern): ((&u32, &usize), &[f32])| {
+        let best = *best as usize;
+        best == *target || (best < patterns.rows() && patterns.row(best) == pattern)
+    };
+    let right = best.iter().zip(&cues.targets).zip(cues.patterns.iter()).map(is_right).collect();
     let finite = |x: &[f32]| x.iter().all(|v| v.is_finite());
     let failed = recall
         .states
@@ -110,7 +111,7 @@ pub(super) fn recall(
         .map(|(x, s)| !finite(x) || *s == Status::NonFinite)
         .collect();
     let updates = recall.steps.iter().map(|s| s + before).collect();
-    Ok(Ended { states: recall.states, best, weights, updates, failed, beta: recall.beta })
+    Ok(Ended { states: recall.states, right, weights, updates, failed, beta: recall.beta })
 }
 
 fn closest(states: &Rows<'_>, patterns: &Rows<'_>) -> Result<Vec<u32>> {
@@ -145,6 +146,8 @@ pub struct Cell {
     pub beta: Option<f64>,
     /// How patterns are mixed at the end.
     pub mixing: Option<Mixing>,
+    /// Mean participation of the weights of the update, where nothing was stored that could be looked at again.
+    pub participation: Option<f64>,
     /// Time of the recall, without the making of patterns and memories.
     pub seconds: f64,
     /// How many patterns are copies of others.
@@ -153,7 +156,7 @@ pub struct Cell {
 
 impl Cell {
     /// Judges where queries have ended.
-    pub(super) fn judged(ended: &Ended, cues: &Cues, patterns: &Rows<'_>, criteria: &[Criterion]) -> Self {
+    pub(super) fn judged(ended: &Ended, cues: &Cues, criteria: &[Criterion]) -> Self {
         let b = cues.targets.len();
         let mut cell = Self {
             trials: b as u64,
@@ -167,9 +170,7 @@ impl Cell {
                 cell.wrong_signs += 0.5;
                 continue;
             }
-            let best = ended.best[i] as usize;
-            let right = best == cues.targets[i] || (best < patterns.rows() && patterns.row(best) == pattern);
-            let end = End { state, pattern, right, weight: ended.weights[i] };
+            let end = End { state, pattern, right: ended.right[i], weight: ended.weights[i] };
             for (count, criterion) in cell.successes.iter_mut().zip(criteria) {
                 *count += u64::from(criterion.holds(&end));
             }

@@ -5,13 +5,14 @@ use super::{
     cues::Cues,
     decode,
     ensemble::copies,
+    generated,
     recall::{Way, is_divergence, last_beta, mixing, recall},
     theory::{bits_of_bits, identity_bits},
 };
 use crate::{
     Result, Rows, SharedRows,
     memory::{Beta, EnergySettings, Order},
-    ops::{Progress, Similarity},
+    ops::{Bank, Progress, Similarity},
 };
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -109,11 +110,15 @@ pub fn run(plan: &Plan, journal: &mut dyn Journal, progress: Option<Progress<'_>
         for corruption in &plan.corruptions {
             let mut block = Block::new(plan, *corruption, *d);
             for n in &plan.n {
-                block.advance(*n, journal)?;
-                done += size(*n, *d) * rows as f64;
-                if let Some(progress) = progress {
-                    progress(done.min(total) as u64, total.ceil() as u64);
-                }
+                let share = size(*n, *d) * rows as f64;
+                let tell = |part: f64| {
+                    if let Some(progress) = progress {
+                        progress((done + part * share).min(total) as u64, total.ceil() as u64);
+                    }
+                };
+                block.advance(*n, journal, &tell)?;
+                tell(1.0);
+                done += share;
             }
             outcomes.extend(block.rows.into_iter().map(|row| row.outcome));
         }
@@ -136,15 +141,14 @@ struct Running {
 
 /// Patterns and queries of one number of patterns and one seed.
 struct Given {
-    patterns: Arc<Vec<f32>>,
+    patterns: Patterns,
     copies: u64,
     cues: Cues,
 }
 
-impl Given {
-    fn rows(&self, d: usize) -> Result<Rows<'_>> {
-        Rows::new(&self.patterns[..], d)
-    }
+enum Patterns {
+    Stored(Arc<Vec<f32>>),
+    Generated(Bank),
 }
 
 impl<'a> Block<'a> {
@@ -158,14 +162,17 @@ impl<'a> Block<'a> {
     }
 
     /// Takes all rows that go on to the next number of patterns.
-    fn advance(&mut self, n: u64, journal: &mut dyn Journal) -> Result<()> {
+    fn advance(&mut self, n: u64, journal: &mut dyn Journal, tell: &(dyn Fn(f64) + Sync)) -> Result<()> {
         let going: Vec<usize> = (0..self.rows.len()).filter(|i| !self.rows[*i].outcome.stopped).collect();
         let mut cells: Vec<Vec<Cell>> = vec![Vec::new(); going.len()];
-        for seed in &self.plan.seeds {
+        let all = (self.plan.seeds.len() * going.len()).max(1) as f64;
+        for (s, seed) in self.plan.seeds.iter().enumerate() {
             // Made for the first row that needs them.
             let mut given = None;
             for (at, row) in going.iter().enumerate() {
                 let series = &self.rows[*row].outcome.series;
+                let before = (s * going.len() + at) as f64;
+                tell(before / all);
                 let key = self.key(series, n, *seed);
                 let cell = match journal.find(&key) {
                     Some(cell) => cell,
@@ -174,7 +181,7 @@ impl<'a> Block<'a> {
                             Some(given) => given,
                             None => given.insert(self.give(n, *seed)?),
                         };
-                        let cell = self.cell(series, given)?;
+                        let cell = self.cell(series, given, &|part| tell((before + part) / all))?;
                         journal.keep(&key, &cell)?;
                         cell
                     }
@@ -209,12 +216,13 @@ impl<'a> Block<'a> {
         };
         let criteria: Vec<String> = plan.criteria.iter().map(ToString::to_string).collect();
         format!(
-            "{}|{}|{}|d{}|{heat}|{}|{similarity}|{order}|n{n}|s{seed}|q{}|m{}|{}",
+            "{}|{}|{}|d{}|{heat}|{}|{similarity}|{order}|{}n{n}|s{seed}|q{}|m{}|{}",
             series.model,
             plan.ensemble,
             series.corruption,
             series.d,
             series.schedule,
+            if plan.generates(n, series.d) { "generated|" } else { "" },
             plan.queries,
             plan.mixing,
             criteria.join(",")
@@ -222,31 +230,47 @@ impl<'a> Block<'a> {
     }
 
     fn give(&self, n: u64, seed: u64) -> Result<Given> {
+        let Plan { ensemble, queries, .. } = self.plan;
+        if self.plan.generates(n, self.d)
+            && let Some(bank) = ensemble.bank(seed, self.d, n)?
+        {
+            let cues = generated::cues(&bank, seed, *queries, self.corruption)?;
+            return Ok(Given { patterns: Patterns::Generated(bank), copies: 0, cues });
+        }
         let n = usize::try_from(n).unwrap_or(usize::MAX);
-        let rows = self.plan.ensemble.rows(seed, self.d, n)?;
-        let cues =
-            Cues::new(seed, n, self.plan.queries, self.corruption, self.d, |i| Ok(rows.row(i).to_vec()))?;
+        let rows = ensemble.rows(seed, self.d, n)?;
+        let cues = Cues::new(seed, n, *queries, self.corruption, self.d, |i| Ok(rows.row(i).to_vec()))?;
         let copies = copies(&rows) as u64;
-        Ok(Given { patterns: Arc::new(rows.into_vec()), copies, cues })
+        Ok(Given { patterns: Patterns::Stored(Arc::new(rows.into_vec())), copies, cues })
     }
 
     /// One memory, one number of patterns, one seed.
-    fn cell(&self, series: &Series, given: &Given) -> Result<Cell> {
-        let plan = self.plan;
-        let patterns = given.rows(self.d)?;
-        let Model::Nearest = series.model else {
-            return self.recalled(series, given, &patterns);
-        };
-        let kind = plan.similarity.unwrap_or(Similarity::L2);
-        let started = Instant::now();
+    fn cell(&self, series: &Series, given: &Given, tell: &(dyn Fn(f64) + Sync)) -> Result<Cell> {
+        let Plan { device, criteria, .. } = self.plan;
         let cues = &given.cues;
-        let found = decode::nearest(&plan.device, &cues.queries, &patterns, &cues.targets, kind)?;
+        let stored = match &given.patterns {
+            Patterns::Generated(bank) => {
+                let progress = |done: u64, total: u64| tell(done as f64 / total.max(1) as f64);
+                let beta = series.beta(&self.plan.ensemble);
+                return generated::cell(series, bank, cues, beta, device, criteria, Some(&progress));
+            }
+            Patterns::Stored(stored) => stored,
+        };
+        let patterns = Rows::new(&stored[..], self.d)?;
+        let Model::Nearest = series.model else {
+            let shared: SharedRows = stored.clone();
+            let cell = self.recalled(series, cues, shared, &patterns)?;
+            return Ok(Cell { copies: given.copies, ..cell });
+        };
+        let kind = self.plan.similarity.unwrap_or(Similarity::L2);
+        let started = Instant::now();
+        let found = decode::nearest(device, &cues.queries, &patterns, &cues.targets, kind)?;
         let seconds = started.elapsed().as_secs_f64();
         // What answers is the nearest pattern itself: right by every criterion, or another pattern.
         let won = found.iter().filter(|f| f.right && f.ties == 1).count() as u64;
         Ok(Cell {
             trials: cues.targets.len() as u64,
-            successes: plan.criteria.iter().map(|_| won).collect(),
+            successes: vec![won; criteria.len()],
             shared: Some(found.iter().map(|f| f.shared()).sum()),
             ties: found.iter().filter(|f| f.ties > 1).count() as u64,
             cosine: cues.cosine,
@@ -258,9 +282,14 @@ impl<'a> Block<'a> {
         })
     }
 
-    fn recalled(&self, series: &Series, given: &Given, patterns: &Rows<'_>) -> Result<Cell> {
+    fn recalled(
+        &self,
+        series: &Series,
+        cues: &Cues,
+        shared: SharedRows,
+        patterns: &Rows<'_>,
+    ) -> Result<Cell> {
         let plan = self.plan;
-        let cues = &given.cues;
         let beta = series.beta(&plan.ensemble).map(|b| b as f32);
         let settings = EnergySettings {
             device: Some(plan.device.clone()),
@@ -268,7 +297,6 @@ impl<'a> Block<'a> {
             order: Some(plan.order.unwrap_or(Order::Synchronous)),
             ..EnergySettings::default()
         };
-        let shared: SharedRows = given.patterns.clone();
         let heat = beta.map_or(Beta::Auto, Beta::Fixed);
         let Some(memory) = series.model.memory(shared, self.d, heat, &settings)? else {
             return Ok(Cell::lost(cues, &plan.criteria));
@@ -281,15 +309,14 @@ impl<'a> Block<'a> {
             weights_of_update: series.model.takes_beta(),
         };
         let started = Instant::now();
-        let ended = match recall(&*memory, &cues.queries, patterns, &way) {
+        let ended = match recall(&*memory, cues, patterns, &way) {
             Ok(ended) => ended,
             Err(error) if is_divergence(&error) => return Ok(Cell::lost(cues, &plan.criteria)),
             Err(error) => return Err(error),
         };
         let seconds = started.elapsed().as_secs_f64();
-        let mut cell = Cell::judged(&ended, cues, patterns, &plan.criteria);
+        let mut cell = Cell::judged(&ended, cues, &plan.criteria);
         cell.seconds = seconds;
-        cell.copies = given.copies;
         cell.beta = series.model.takes_beta().then(|| f64::from(ended.beta));
         if plan.mixing > 0 {
             cell.mixing = mixing(&*memory, &ended, plan.mixing, last_beta(series.schedule, beta))?;
@@ -321,6 +348,11 @@ fn point(series: &Series, plan: &Plan, n: u64, (at, criterion): (usize, Criterio
         updates: mean(&|c| c.updates),
         beta: cells.first().and_then(|c| c.beta),
         mixing: Mixing::mean(&mixed),
+        participation: cells
+            .iter()
+            .map(|c| c.participation)
+            .sum::<Option<f64>>()
+            .map(|p| p / cells.len().max(1) as f64),
         seconds: cells.iter().map(|c| c.seconds).sum(),
         copies: cells.iter().map(|c| c.copies).max().unwrap_or(0),
     };

@@ -107,7 +107,10 @@ pub fn n95(curve: &Curve) -> Option<Capacity> {
     }
 }
 
-/// `N50`: where a probit curve in `ln N`, fitted to the step from reliable recall to none, passes one half. `None` for an empty
+/// Shares from this to one minus this lie about the middle.
+const NEAR: f64 = 0.15;
+
+/// `N50`: where a probit curve in `ln N`, fitted to the shares about one half, passes one half. `None` for an empty
 /// curve. Numbers of patterns ascend.
 ///
 /// The fit is the most likely one for the trials, weighted by them; where the grid steps over the whole transition, the probits
@@ -127,10 +130,10 @@ pub fn n50(curve: &Curve) -> Option<Capacity> {
     let Some(after) = curve.iter().position(|(_, t)| t.share() < 0.5) else {
         return curve.last().map(|(n, _)| Capacity::AtLeast(*n));
     };
-    // From the last reliable point before the crossing to the first hopeless one behind it.
-    let from = curve[..after].iter().rposition(|(_, t)| t.share() >= RELIABLE).unwrap_or(0);
-    let to = curve[after..].iter().position(|(_, t)| t.share() < 1.0 - RELIABLE);
-    let to = to.map_or(curve.len() - 1, |i| after + i);
+    // Success falls off faster than a probit curve where most fail already: only what lies about the middle tells where the middle is.
+    let middle = |t: &Trials| (NEAR..=1.0 - NEAR).contains(&t.share());
+    let from = curve[..after - 1].iter().rposition(|(_, t)| !middle(t)).map_or(0, |i| i + 1);
+    let to = curve[after + 1..].iter().position(|(_, t)| !middle(t)).map_or(curve.len() - 1, |i| after + i);
     let (before, behind) = (curve[after - 1], curve[after]);
     let (low, high) = (before.0 as f64, behind.0 as f64);
     // Two points with one certain side each fix no slope: the likelihood has no maximum.

@@ -34,7 +34,7 @@ pub(crate) struct Capacity {
     /// Numbers of patterns: a list, or ..MOST for 2, 3, 4, 6, 8, 12, ... [default: ..32768, or as far as the data goes]
     #[arg(long, value_parser = numbers, value_name = "LIST")]
     pub(crate) n: Option<Numbers>,
-    /// Dimensions: a list [default: 8,12,16,20; of a file or a code its own]
+    /// Dimensions: a list [default: 8,10,12,14,16; of a file or a code its own]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub(crate) d: Vec<usize>,
     /// Damage: overlap:C, flip:F, noise:S, mask:F, half, image-noise:S, dropout [default: overlap:0.8; flip:0.1 for bipolar]

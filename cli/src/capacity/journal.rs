@@ -100,6 +100,7 @@ fn written(key: &str, cell: &Cell) -> Value {
         "beta": cell.beta,
         "seconds": cell.seconds,
         "copies": cell.copies,
+        "participation": cell.participation,
         "mixing": cell.mixing.as_ref().map(mixing_json),
     })
 }
@@ -146,6 +147,7 @@ fn read(line: &Value) -> Option<(String, Cell)> {
         updates: number("updates")?,
         beta: number("beta"),
         mixing,
+        participation: number("participation"),
         seconds: number("seconds")?,
         copies: whole("copies")?,
     };

@@ -58,6 +58,7 @@ fn point(experiment: &Experiment, outcome: &Outcome, p: &Point) -> Value {
         "length": cell.length,
         "wrong_signs": cell.wrong_signs,
         "updates": cell.updates,
+        "participation": cell.participation.or(cell.mixing.as_ref().map(|m| m.participation)),
         "mixing": cell.mixing.as_ref().map(|m| {
             let mut value = mixing_json(m);
             value["class"] = json!(m.class(p.n).to_string());

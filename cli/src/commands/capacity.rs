@@ -88,7 +88,7 @@ fn plan(arguments: &Capacity) -> Result<Plan> {
     let d = match (arguments.d.is_empty(), ensemble.dim()) {
         (false, _) => arguments.d.clone(),
         (true, Some(d)) => vec![d],
-        (true, None) => vec![8, 12, 16, 20],
+        (true, None) => vec![8, 10, 12, 14, 16],
     };
     let given = |list: &Vec<Corruption>| (!list.is_empty()).then(|| list.clone());
     let corruptions = given(&arguments.corruption)
