@@ -287,7 +287,9 @@ impl Chart {
     /// A name for parts of this plot that no other plot of a page has.
     fn id(&self) -> String {
         let text = format!("{}{}{}", self.title, self.x.label, self.y.label);
-        let hash = text.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3));
+        let hash = text
+            .bytes()
+            .fold(0xCBF2_9CE4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3));
         format!("c{hash:x}")
     }
 
@@ -307,7 +309,11 @@ impl Chart {
         }
         for v in small {
             let at = x.place(v);
-            _ = writeln!(svg, "<line x1=\"{at:.1}\" y1=\"{bottom}\" x2=\"{at:.1}\" y2=\"{}\" stroke=\"#999\"/>", bottom + 3.0);
+            _ = writeln!(
+                svg,
+                "<line x1=\"{at:.1}\" y1=\"{bottom}\" x2=\"{at:.1}\" y2=\"{}\" stroke=\"#999\"/>",
+                bottom + 3.0
+            );
         }
         let (labels, small) = y.ticks();
         for v in &labels {
@@ -325,7 +331,11 @@ impl Chart {
         }
         for v in small {
             let at = y.place(v);
-            _ = writeln!(svg, "<line x1=\"{}\" y1=\"{at:.1}\" x2=\"{LEFT}\" y2=\"{at:.1}\" stroke=\"#999\"/>", LEFT - 3.0);
+            _ = writeln!(
+                svg,
+                "<line x1=\"{}\" y1=\"{at:.1}\" x2=\"{LEFT}\" y2=\"{at:.1}\" stroke=\"#999\"/>",
+                LEFT - 3.0
+            );
         }
         for level in self.levels.iter().filter(|v| y.holds(**v)) {
             let at = y.place(*level);
@@ -352,7 +362,9 @@ impl Chart {
     fn legend(&self, room: f64) -> Vec<Vec<(String, &'static str, Look)>> {
         let mut entries: Vec<(String, &'static str, Look)> = Vec::new();
         for line in self.lines.iter().filter(|l| !l.name.is_empty() && !l.marks.is_empty()) {
-            if !entries.iter().any(|(name, colour, look)| *name == line.name && *colour == line.colour && *look == line.look) {
+            if !entries.iter().any(|(name, colour, look)| {
+                *name == line.name && *colour == line.colour && *look == line.look
+            }) {
                 entries.push((line.name.clone(), line.colour, line.look));
             }
         }
@@ -383,7 +395,11 @@ impl Chart {
                 let (from, to) = (x, x + 28.0);
                 let dashes = dashes(*look);
                 if *look == Look::Band {
-                    _ = writeln!(svg, "<rect x=\"{from}\" y=\"{}\" width=\"28\" height=\"8\" fill=\"{colour}\" opacity=\"0.18\"/>", y - 8.0);
+                    _ = writeln!(
+                        svg,
+                        "<rect x=\"{from}\" y=\"{}\" width=\"28\" height=\"8\" fill=\"{colour}\" opacity=\"0.18\"/>",
+                        y - 8.0
+                    );
                 }
                 if *look != Look::Whiskers {
                     _ = writeln!(
@@ -393,7 +409,12 @@ impl Chart {
                     );
                 }
                 if matches!(look, Look::Band | Look::Whiskers | Look::Line) {
-                    _ = writeln!(svg, "<circle cx=\"{}\" cy=\"{}\" r=\"3\" fill=\"{colour}\"/>", from + 14.0, y - 4.0);
+                    _ = writeln!(
+                        svg,
+                        "<circle cx=\"{}\" cy=\"{}\" r=\"3\" fill=\"{colour}\"/>",
+                        from + 14.0,
+                        y - 4.0
+                    );
                 }
                 _ = writeln!(svg, "<text x=\"{}\" y=\"{y}\">{}</text>", to + 8.0, escaped(name));
                 x += 40.0 + width(name, 12.0) + 18.0;
@@ -475,7 +496,10 @@ mod tests {
         let linear = Scale::of(&Axis::linear("p").within(0.0, 1.0), [].into_iter(), 0.0, 1.0);
         let ticks: Vec<String> = linear.ticks().0.into_iter().map(|v| tick(v, false)).collect();
         assert_eq!(ticks, ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
-        assert_eq!((tick(1e6, true), tick(5e-7, true), tick(1000.0, true)), ("10\u{2076}".into(), "5\u{b7}10\u{207b}\u{2077}".into(), "1000".into()));
+        assert_eq!(
+            (tick(1e6, true), tick(5e-7, true), tick(1000.0, true)),
+            ("10\u{2076}".into(), "5\u{b7}10\u{207b}\u{2077}".into(), "1000".into())
+        );
     }
 
     #[test]
@@ -485,7 +509,11 @@ mod tests {
             name: "softmax & co".to_owned(),
             colour: COLOURS[0],
             look: Look::Band,
-            marks: vec![Mark::with(2.0, 1.0, 0.9, 1.0), Mark::with(8.0, 0.4, 0.3, 0.5), Mark::at(16.0, f64::NAN)],
+            marks: vec![
+                Mark::with(2.0, 1.0, 0.9, 1.0),
+                Mark::with(8.0, 0.4, 0.3, 0.5),
+                Mark::at(16.0, f64::NAN),
+            ],
         });
         let svg = chart.svg();
         assert!(svg.contains("a &lt; b") && svg.contains("softmax &amp; co") && !svg.contains("NaN"));

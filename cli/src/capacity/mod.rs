@@ -1,7 +1,12 @@
 //! The capacity benchmark: files, tables, plots and the report.
 
+mod chart;
+mod figures;
+pub(crate) mod folder;
 pub(crate) mod journal;
 pub(crate) mod record;
+mod report;
+mod text;
 
 use attractor::capacity::{BankSummary, Outcome, Plan, Series, Summary};
 use serde_json::Value;

@@ -1,8 +1,11 @@
 //! `attractor capacity`
 
 use crate::{
-    arguments::capacity::{Capacity, Numbers},
-    capacity::{Experiment, journal::Cells, record},
+    arguments::{
+        Cli, Command,
+        capacity::{Capacity, Numbers},
+    },
+    capacity::{Experiment, folder, journal::Cells, record},
     failure::{Failure, Result, in_file},
     output::{complaint, line},
     progress::Progress,
@@ -14,9 +17,33 @@ use attractor::{
     },
     io::Source,
 };
+use clap::Parser;
 use std::{path::Path, time::Instant};
 
 pub(crate) fn run(arguments: &Capacity) -> Result<()> {
+    if let (true, Some(folder)) = (arguments.resume && arguments.memory.is_empty(), &arguments.out) {
+        return resume(folder);
+    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    measure(arguments, words)
+}
+
+/// Goes on with an experiment, with the options that it was started with.
+fn resume(folder: &Path) -> Result<()> {
+    let words = folder::arguments(folder)?;
+    let given = std::iter::once("attractor".to_owned()).chain(words.iter().cloned());
+    let parsed = Cli::try_parse_from(given).map(|cli| cli.command);
+    let Ok(Command::Capacity(mut arguments)) = parsed else {
+        let message = "its options are not those of this version; start it anew";
+        return Err(Failure::data(format!("{}: {message}", folder.display())));
+    };
+    // The folder may have been moved since.
+    arguments.out = Some(folder.to_owned());
+    measure(&arguments, words)
+}
+
+fn measure(arguments: &Capacity, words: Vec<String>) -> Result<()> {
+    let (common, quiet) = (&arguments.common, arguments.common.quiet);
     let plan = plan(arguments)?;
     plan.check()?;
     let mut cells = match &arguments.out {
@@ -26,19 +53,24 @@ pub(crate) fn run(arguments: &Capacity) -> Result<()> {
                 action: "make",
                 source,
             })?;
-            Cells::open(&folder.join("journal.jsonl"))?
+            let cells = Cells::open(&folder.join("journal.jsonl"))?;
+            folder::announce(folder, &words, &plan.device.to_string(), &plan.seeds)?;
+            cells
         }
         None => Cells::in_memory(),
     };
+    if cells.before > 0 && !quiet {
+        complaint(&format!("{} cells were measured before and are kept", cells.before));
+    }
     let banks = banks(&plan)?;
     let copied = banks.iter().map(|(_, b)| b.copies).max().unwrap_or(0);
-    if copied > 0 && !arguments.common.quiet {
+    if copied > 0 && !quiet {
         complaint(&format!(
             "{copied} patterns are copies of others; a copy of the right pattern counts as right"
         ));
     }
     let started = Instant::now();
-    let progress = Progress::new("measuring", arguments.common.quiet);
+    let progress = Progress::new("measuring", quiet);
     let tell = |done, total| progress.tell(done, total);
     let outcomes = run_plan(&plan, &mut cells, Some(&tell))?;
     drop(progress);
@@ -48,12 +80,15 @@ pub(crate) fn run(arguments: &Capacity) -> Result<()> {
         banks,
         radii: Vec::new(),
         seconds: started.elapsed().as_secs_f64(),
-        command: command(),
+        command: command(&words),
         plan,
     };
-    if arguments.common.json {
+    if let Some(folder) = &arguments.out {
+        folder::write(folder, &experiment)?;
+    }
+    if common.json {
         line(&format!("{:#}", record::json(&experiment)))?;
-    } else if !arguments.common.quiet {
+    } else if !quiet {
         for text in record::table(&experiment) {
             line(&text)?;
         }
@@ -65,14 +100,17 @@ pub(crate) fn run(arguments: &Capacity) -> Result<()> {
             experiment.seconds,
             experiment.plan.device
         ))?;
+        if let Some(folder) = &arguments.out {
+            line(&format!("written: {}", folder.join("report.html").display()))?;
+        }
     }
     Ok(())
 }
 
 /// What was typed, for the report.
-fn command() -> String {
-    let words = std::env::args().skip(1).map(|a| if a.contains([' ', '*']) { format!("'{a}'") } else { a });
-    std::iter::once("attractor".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+fn command(words: &[String]) -> String {
+    let quoted = |w: &String| if w.contains([' ', '*']) { format!("'{w}'") } else { w.clone() };
+    std::iter::once("attractor".to_owned()).chain(words.iter().map(quoted)).collect::<Vec<_>>().join(" ")
 }
 
 /// The plan that the arguments describe.
