@@ -20,6 +20,8 @@ pub(super) struct Cues {
     pub(super) queries: Rows<'static>,
     /// Mean cosine between the two.
     pub(super) cosine: f64,
+    /// What they were drawn with.
+    pub(super) key: u64,
 }
 
 /// Which patterns are asked for: random ones, or each at most once where a query of the same pattern would be the same query.
@@ -59,6 +61,6 @@ impl Cues {
         }
         let (patterns, queries) = (Rows::new(patterns, d)?, Rows::new(damaged, d)?);
         let cosine = mean_cosine(queries.iter().zip(patterns.iter()));
-        Ok(Self { targets, patterns, queries, cosine })
+        Ok(Self { targets, patterns, queries, cosine, key })
     }
 }

@@ -45,7 +45,17 @@ pub(super) struct Way {
 
 /// Recalls queries by a schedule.
 pub(super) fn recall(memory: &dyn Memory, cues: &Cues, patterns: &Rows<'_>, way: &Way) -> Result<Ended> {
-    let queries = &cues.queries;
+    recall_from(memory, &cues.queries, &cues.targets, patterns, way)
+}
+
+/// Recalls starts of patterns by their numbers.
+pub(super) fn recall_from(
+    memory: &dyn Memory,
+    queries: &Rows<'_>,
+    targets: &[usize],
+    patterns: &Rows<'_>,
+    way: &Way,
+) -> Result<Ended> {
     let Way { schedule, beta, length, weights_of_update } = *way;
     let plain = RecallOptions { top_k: Some(1), ..RecallOptions::default() };
     let options = |steps: u32, beta: Option<f32>| RecallOptions { beta, steps, ..plain.clone() };
@@ -98,11 +108,11 @@ pub(super) fn recall(memory: &dyn Memory, cues: &Cues, patterns: &Rows<'_>, way:
         // A memory that keeps no patterns: the nearest one to where it ended.
         false => (closest(&recall.states, patterns)?, vec![f32::NAN; b]),
     };
-    let is_right = |((best, target), pattern): ((&u32, &usize), &[f32])| {
+    let is_right = |(best, target): (&u32, &usize)| {
         let best = *best as usize;
-        best == *target || (best < patterns.rows() && patterns.row(best) == pattern)
+        best == *target || (best < patterns.rows() && patterns.row(best) == patterns.row(*target))
     };
-    let right = best.iter().zip(&cues.targets).zip(cues.patterns.iter()).map(is_right).collect();
+    let right = best.iter().zip(targets).map(is_right).collect();
     let finite = |x: &[f32]| x.iter().all(|v| v.is_finite());
     let failed = recall
         .states

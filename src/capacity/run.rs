@@ -5,7 +5,7 @@ use super::{
     cues::Cues,
     decode,
     ensemble::copies,
-    generated,
+    generated, radius,
     recall::{Way, is_divergence, last_beta, mixing, recall},
     theory::{bits_of_bits, identity_bits},
 };
@@ -316,6 +316,13 @@ impl<'a> Block<'a> {
         };
         let seconds = started.elapsed().as_secs_f64();
         let mut cell = Cell::judged(&ended, cues, &plan.criteria);
+        for (count, criterion) in cell.successes.iter_mut().zip(&plan.criteria) {
+            if let Criterion::Ball(r) = criterion {
+                // A test of storage: it asks nothing of the queries but which patterns they are of.
+                let stored = radius::stored(&*memory, patterns, &cues.targets, *r, &way, cues.key)?;
+                *count = stored.into_iter().filter(|s| *s).count() as u64;
+            }
+        }
         cell.seconds = seconds;
         cell.beta = series.model.takes_beta().then(|| f64::from(ended.beta));
         if plan.mixing > 0 {

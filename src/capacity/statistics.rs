@@ -108,7 +108,7 @@ pub fn n95(curve: &Curve) -> Option<Capacity> {
 }
 
 /// Shares from this to one minus this lie about the middle.
-const NEAR: f64 = 0.15;
+const NEAR: f64 = 0.3;
 
 /// `N50`: where a probit curve in `ln N`, fitted to the shares about one half, passes one half. `None` for an empty
 /// curve. Numbers of patterns ascend.

@@ -15,6 +15,15 @@ const AXIS: f64 = 48.0;
 pub(crate) const COLOURS: [&str; 7] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#555555"];
 
+/// A name in the legend.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    name: String,
+    colour: &'static str,
+    look: Look,
+    shape: usize,
+}
+
 /// How an axis runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
@@ -80,7 +89,40 @@ pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) colour: &'static str,
     pub(crate) look: Look,
+    /// Which shape its points have.
+    pub(crate) shape: usize,
     pub(crate) marks: Vec<Mark>,
+}
+
+/// A point as a path, of one of seven shapes.
+fn symbol(shape: usize, x: f64, y: f64, r: f64) -> String {
+    let polygon = |corners: &[(f64, f64)]| {
+        let points: Vec<String> =
+            corners.iter().map(|(a, b)| format!("{:.1} {:.1}", x + r * a, y + r * b)).collect();
+        format!("M{}z", points.join("L"))
+    };
+    match shape % 7 {
+        0 => format!("M{0:.1} {y:.1}a{r} {r} 0 1 0 {1} 0a{r} {r} 0 1 0 -{1} 0z", x - r, 2.0 * r),
+        1 => polygon(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
+        2 => polygon(&[(0.0, -1.3), (1.15, 0.8), (-1.15, 0.8)]),
+        3 => polygon(&[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)]),
+        4 => polygon(&[(0.0, 1.3), (1.15, -0.8), (-1.15, -0.8)]),
+        5 => polygon(&[
+            (-0.4, -1.2),
+            (0.4, -1.2),
+            (0.4, -0.4),
+            (1.2, -0.4),
+            (1.2, 0.4),
+            (0.4, 0.4),
+            (0.4, 1.2),
+            (-0.4, 1.2),
+            (-0.4, 0.4),
+            (-1.2, 0.4),
+            (-1.2, -0.4),
+            (-0.4, -0.4),
+        ]),
+        _ => polygon(&[(-1.3, 0.0), (0.8, -1.15), (0.8, 1.15)]),
+    }
 }
 
 /// A plot.
@@ -190,7 +232,7 @@ fn tick(v: f64, log: bool) -> String {
         return "0".to_owned();
     }
     let exponent = size.log10().floor() as i32;
-    if (log && !(-2..4).contains(&exponent)) || (!log && !(-3..6).contains(&exponent)) {
+    if (log && !(-2..3).contains(&exponent)) || (!log && !(-3..6).contains(&exponent)) {
         let mantissa = v / 10_f64.powi(exponent);
         let power = superscript(exponent);
         return match (mantissa - 1.0).abs() < 1e-9 {
@@ -275,8 +317,11 @@ impl Chart {
             );
         }
         for look in [Look::Theory, Look::Fit, Look::Band, Look::Line, Look::Whiskers] {
-            for line in self.lines.iter().filter(|l| l.look == look) {
-                draw(&mut svg, line, &x, &y);
+            let of: Vec<&Line> = self.lines.iter().filter(|l| l.look == look).collect();
+            for (i, line) in of.iter().enumerate() {
+                // Lines that lie on each other stay visible: the first ones are the widest.
+                let under = (of.len() - 1 - i).min(4) as f64;
+                draw(&mut svg, line, &x, &y, under);
             }
         }
         svg += "</g>\n";
@@ -359,22 +404,23 @@ impl Chart {
     }
 
     /// Names in rows that fit.
-    fn legend(&self, room: f64) -> Vec<Vec<(String, &'static str, Look)>> {
-        let mut entries: Vec<(String, &'static str, Look)> = Vec::new();
+    fn legend(&self, room: f64) -> Vec<Vec<Entry>> {
+        let mut entries: Vec<Entry> = Vec::new();
         for line in self.lines.iter().filter(|l| !l.name.is_empty() && !l.marks.is_empty()) {
-            if !entries.iter().any(|(name, colour, look)| {
-                *name == line.name && *colour == line.colour && *look == line.look
-            }) {
-                entries.push((line.name.clone(), line.colour, line.look));
+            let Line { name, colour, look, shape, .. } = line.clone();
+            let entry = Entry { name, colour, look, shape };
+            if !entries.contains(&entry) {
+                entries.push(entry);
             }
         }
         if !self.verticals.is_empty() && !self.verticals_are.is_empty() {
-            entries.push((self.verticals_are.clone(), "#555555", Look::Fit));
+            let name = self.verticals_are.clone();
+            entries.push(Entry { name, colour: "#555555", look: Look::Fit, shape: 0 });
         }
-        let mut rows: Vec<Vec<(String, &'static str, Look)>> = Vec::new();
+        let mut rows: Vec<Vec<Entry>> = Vec::new();
         let mut used = f64::INFINITY;
         for entry in entries {
-            let wide = 40.0 + width(&entry.0, 12.0) + 18.0;
+            let wide = 40.0 + width(&entry.name, 12.0) + 18.0;
             if used + wide > room + 18.0 {
                 rows.push(Vec::new());
                 used = 0.0;
@@ -387,11 +433,11 @@ impl Chart {
         rows
     }
 
-    fn draw_legend(&self, svg: &mut String, rows: &[Vec<(String, &'static str, Look)>]) {
+    fn draw_legend(&self, svg: &mut String, rows: &[Vec<Entry>]) {
         for (r, row) in rows.iter().enumerate() {
             let y = TOP + HEIGHT + 8.0 + 20.0 * r as f64;
             let mut x = LEFT;
-            for (name, colour, look) in row {
+            for Entry { name, colour, look, shape } in row {
                 let (from, to) = (x, x + 28.0);
                 let dashes = dashes(*look);
                 if *look == Look::Band {
@@ -411,9 +457,8 @@ impl Chart {
                 if matches!(look, Look::Band | Look::Whiskers | Look::Line) {
                     _ = writeln!(
                         svg,
-                        "<circle cx=\"{}\" cy=\"{}\" r=\"3\" fill=\"{colour}\"/>",
-                        from + 14.0,
-                        y - 4.0
+                        "<path d=\"{}\" fill=\"{colour}\"/>",
+                        symbol(*shape, from + 14.0, y - 4.0, 3.2)
                     );
                 }
                 _ = writeln!(svg, "<text x=\"{}\" y=\"{y}\">{}</text>", to + 8.0, escaped(name));
@@ -431,7 +476,7 @@ fn dashes(look: Look) -> &'static str {
     }
 }
 
-fn draw(svg: &mut String, line: &Line, x: &Scale, y: &Scale) {
+fn draw(svg: &mut String, line: &Line, x: &Scale, y: &Scale, under: f64) {
     let colour = line.colour;
     let finite: Vec<&Mark> = line.marks.iter().filter(|m| m.x.is_finite() && m.y.is_finite()).collect();
     let at = |m: &Mark, v: f64| format!("{:.1},{:.1}", x.place(m.x), y.place(v));
@@ -443,7 +488,7 @@ fn draw(svg: &mut String, line: &Line, x: &Scale, y: &Scale) {
     }
     if line.look != Look::Whiskers {
         let points: Vec<String> = finite.iter().map(|m| at(m, m.y)).collect();
-        let thick = if line.look == Look::Band { 1.8 } else { 1.5 };
+        let thick = if matches!(line.look, Look::Band | Look::Line) { 1.5 + 1.1 * under } else { 1.5 };
         _ = writeln!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{thick}\"{}/>",
@@ -467,17 +512,19 @@ fn draw(svg: &mut String, line: &Line, x: &Scale, y: &Scale) {
                 px + 3.0
             );
         }
-        match mark.at_least {
+        let (fill, arrow) = match mark.at_least {
             // Open, with an arrow upward: the grid ended here.
-            true => {
-                _ = writeln!(
-                    svg,
-                    "<circle cx=\"{px:.1}\" cy=\"{py:.1}\" r=\"3\" fill=\"#fff\" stroke=\"{colour}\" stroke-width=\"1.4\"/>\
-                     <path d=\"M{px:.1} {0:.1}v-12m-3 4l3 -4l3 4\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.4\"/>",
-                    py - 3.0
-                );
-            }
-            false => _ = writeln!(svg, "<circle cx=\"{px:.1}\" cy=\"{py:.1}\" r=\"2.8\" fill=\"{colour}\"/>"),
+            true => ("#fff", format!("M{px:.1} {:.1}v-12m-3 4l3 -4l3 4", py - 3.0)),
+            false => (colour, String::new()),
+        };
+        let size = 2.8 + 0.5 * under;
+        _ = writeln!(
+            svg,
+            "<path d=\"{}\" fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"0.8\"/>",
+            symbol(line.shape, px, py, size)
+        );
+        if !arrow.is_empty() {
+            _ = writeln!(svg, "<path d=\"{arrow}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.4\"/>");
         }
     }
 }
@@ -498,7 +545,7 @@ mod tests {
         assert_eq!(ticks, ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
         assert_eq!(
             (tick(1e6, true), tick(5e-7, true), tick(1000.0, true)),
-            ("10\u{2076}".into(), "5\u{b7}10\u{207b}\u{2077}".into(), "1000".into())
+            ("10\u{2076}".into(), "5\u{b7}10\u{207b}\u{2077}".into(), "10\u{b3}".into())
         );
     }
 

@@ -1,6 +1,6 @@
 //! Results as JSON and as CSV.
 
-use super::{Experiment, journal::mixing_json, row_name};
+use super::{Experiment, figures::shown, journal::mixing_json, row_name};
 use attractor::capacity::{Capacity, Fit, Law, Outcome, Point};
 use serde_json::{Value, json};
 
@@ -196,7 +196,7 @@ pub(crate) fn table(experiment: &Experiment) -> Vec<String> {
         "{:<wide$} {:<damaged$} {:<judged$} {:>5} {:>10} {:>10} {:>21}  theory for N50",
         "memory", "damage", "criterion", "d", "N95", "N50", "95 % interval"
     )];
-    for s in &experiment.summaries {
+    for s in shown(experiment) {
         for dim in &s.dims {
             let interval = match dim.n50 {
                 Some(Capacity::At { low, high, .. }) => format!("{} to {}", short(low), short(high)),
@@ -217,7 +217,7 @@ pub(crate) fn table(experiment: &Experiment) -> Vec<String> {
             ));
         }
     }
-    for s in &experiment.summaries {
+    for s in shown(experiment) {
         if let Ok(f) = &s.exponential {
             let law = s
                 .law

@@ -2,10 +2,10 @@
 
 use super::{
     Experiment,
-    figures::{Chapter, Figure, colour},
+    figures::{Chapter, Figure, colour, shown},
     record::{brief, rate, short},
     row_name,
-    text::escaped,
+    text::{escaped, symbols},
 };
 use attractor::capacity::{Capacity, Growth, Summary};
 use std::fmt::Write;
@@ -112,7 +112,7 @@ fn headline(experiment: &Experiment) -> String {
         "<div class=\"wide\"><table><tr><th class=\"l\">memory</th><th class=\"l\">damage</th><th class=\"l\">criterion</th><th>d</th>\
          <th>N\u{2089}\u{2085}</th><th>N\u{2085}\u{2080}</th><th>95 % interval</th><th>theory</th><th class=\"l\">which</th></tr>\n",
     );
-    for s in &experiment.summaries {
+    for s in shown(experiment) {
         let Some(dim) = s.dims.last() else { continue };
         let interval = match dim.n50 {
             Some(Capacity::At { low, high, .. }) => format!("{} \u{2013} {}", short(low), short(high)),
@@ -123,7 +123,7 @@ fn headline(experiment: &Experiment) -> String {
             out,
             "<tr><td class=\"l\">{}{}</td><td class=\"l\">{}</td><td class=\"l\">{}</td><td>{}</td><td>{}</td><td><b>{}</b></td><td>{interval}</td><td>{}</td><td class=\"l\">{}</td></tr>",
             dot(experiment, s),
-            escaped(&row_name(&s.series)),
+            escaped(&symbols(&row_name(&s.series))),
             s.series.corruption,
             s.criterion(plan),
             dim.d,
@@ -142,15 +142,22 @@ fn dot(experiment: &Experiment, s: &Summary) -> String {
 }
 
 fn chapter(page: &mut String, figures: &[Figure], which: Chapter, title: &str, text: &str) {
-    let mut of = figures.iter().filter(|f| f.chapter == which).peekable();
-    if of.peek().is_none() {
+    let of = |first: bool| figures.iter().filter(move |f| f.chapter == which && f.first == first);
+    if of(true).next().is_none() {
         return;
     }
-    _ = writeln!(page, "<h2>{title}</h2>\n<p>{text}</p>\n<div class=\"grid\">");
-    for figure in of {
-        page.push_str(&figure.svg);
+    _ = writeln!(page, "<h2>{title}</h2>\n<p>{text}</p>");
+    let grid = |page: &mut String, first: bool| {
+        page.push_str("<div class=\"grid\">\n");
+        of(first).for_each(|f| page.push_str(&f.svg));
+        page.push_str("</div>\n");
+    };
+    grid(page, true);
+    if of(false).next().is_some() {
+        page.push_str("<details><summary>The other dimensions</summary>\n");
+        grid(page, false);
+        page.push_str("</details>\n");
     }
-    page.push_str("</div>\n");
 }
 
 fn fits(experiment: &Experiment) -> String {
@@ -162,11 +169,11 @@ fn fits(experiment: &Experiment) -> String {
         "<div class=\"wide\"><table><tr><th class=\"l\">memory</th><th class=\"l\">damage</th><th class=\"l\">criterion</th><th>nats per dimension</th><th>95 % interval</th>\
          <th>R\u{b2}</th><th>by theory</th><th>power of d</th><th>R\u{b2}</th></tr>\n",
     );
-    for s in &experiment.summaries {
+    for s in shown(experiment) {
         let start = format!(
             "<tr><td class=\"l\">{}{}</td><td class=\"l\">{}</td><td class=\"l\">{}</td>",
             dot(experiment, s),
-            escaped(&row_name(&s.series)),
+            escaped(&symbols(&row_name(&s.series))),
             s.series.corruption,
             s.criterion(plan)
         );
@@ -204,7 +211,7 @@ fn mixing(experiment: &Experiment) -> String {
             _ = writeln!(
                 rows,
                 "<tr><td class=\"l\">{}</td><td class=\"l\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.3}</td>{}</tr>",
-                escaped(&row_name(&outcome.series)),
+                escaped(&symbols(&row_name(&outcome.series))),
                 outcome.series.corruption,
                 p.n,
                 m.class(p.n),
@@ -305,7 +312,7 @@ fn points(experiment: &Experiment) -> String {
             _ = writeln!(
                 out,
                 "<tr><td class=\"l\">{}</td><td class=\"l\">{}</td><td class=\"l\">{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{:.3}</td><td>{low:.3} \u{2013} {high:.3}</td><td>{:.3}</td><td>{:.1}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-                escaped(&row_name(&outcome.series)),
+                escaped(&symbols(&row_name(&outcome.series))),
                 outcome.series.corruption,
                 p.criterion,
                 outcome.series.d,

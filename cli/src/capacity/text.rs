@@ -16,3 +16,10 @@ pub(crate) fn width(text: &str, size: f64) -> f64 {
     };
     size * text.chars().map(of).sum::<f64>()
 }
+
+/// Names of temperatures in symbols.
+pub(crate) fn symbols(name: &str) -> String {
+    name.replace("lambda ", "\u{3bb} = ")
+        .replace("beta auto", "\u{3b2} automatic")
+        .replace("beta ", "\u{3b2} = ")
+}
