@@ -206,13 +206,17 @@ pub(crate) struct Demo {
 
 #[derive(Args)]
 pub(crate) struct Reproduce {
-    /// What to reproduce: dense (classical, polynomial, exponential, softmax and Epanechnikov memories; similarities on digits) or
-    /// drdam (random features: errors, retrieval beside the exact memory's own, inpainting, maps)
-    #[arg(value_parser = ["dense", "drdam"], value_name = "EXPERIMENT")]
+    /// What to reproduce: dense (classical, polynomial, exponential, softmax and Epanechnikov memories; similarities on digits),
+    /// drdam (random features: errors, retrieval beside the exact memory's own, inpainting, maps) or capacity (closed forms of capacity against
+    /// simulation; with --data similarities on digits of 28 x 28 pixels)
+    #[arg(value_parser = ["dense", "drdam", "capacity"], value_name = "EXPERIMENT")]
     pub(crate) experiment: String,
-    /// Fewer draws and sizes, in under a minute (drdam)
+    /// Fewer draws and sizes, in under a minute (drdam, capacity)
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Images of digits, [n, 784] of 0 to 1 (capacity)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -5,7 +5,7 @@ use crate::{
     failure::Result,
     output::line,
     progress::Progress,
-    reproduce::{Bench, Figure, bits, digits, epanechnikov, features, theory, vectors},
+    reproduce::{Bench, Figure, bits, capacity, digits, epanechnikov, features, theory, vectors},
 };
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -39,6 +39,24 @@ const DRDAM: [(Experiment, u64); 4] = [
 const DRDAM_QUICK: [(Experiment, u64); 3] =
     [(|b| features::errors(b, true), 12), (features::inpainting, 3), (features::maps, 6)];
 
+/// The benchmark of capacity; similarities on digits only where a file has them.
+const CAPACITY: [(Experiment, u64); 5] = [
+    (|b| capacity::nearest(b, false), 12),
+    (|b| capacity::softmax(b, false), 6),
+    (|b| capacity::growth(b, false), 5),
+    (|b| capacity::stable(b, false), 4),
+    (|b| capacity::digits(b, false), 8),
+];
+
+/// The same in under a minute: fewer queries, seeds and dimensions.
+const CAPACITY_QUICK: [(Experiment, u64); 5] = [
+    (|b| capacity::nearest(b, true), 12),
+    (|b| capacity::softmax(b, true), 6),
+    (|b| capacity::growth(b, true), 4),
+    (|b| capacity::stable(b, true), 4),
+    (|b| capacity::digits(b, true), 8),
+];
+
 /// Figures beyond so many standard errors are marked.
 const FAR: f64 = 3.0;
 
@@ -49,12 +67,14 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     let experiments = match (arguments.experiment.as_str(), arguments.quick) {
         ("drdam", true) => &DRDAM_QUICK[..],
         ("drdam", false) => &DRDAM,
+        ("capacity", true) => &CAPACITY_QUICK,
+        ("capacity", false) => &CAPACITY,
         _ => &DENSE,
     };
     let total = experiments.iter().map(|(_, settings)| settings).sum();
     let done = AtomicU64::new(0);
     let tell = || progress.tell(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-    let bench = Bench { device: &device, seed: common.seed, tell: &tell };
+    let bench = Bench { device: &device, seed: common.seed, data: arguments.data.as_deref(), tell: &tell };
     let started = Instant::now();
     let mut figures = Vec::new();
     for (experiment, _) in experiments {

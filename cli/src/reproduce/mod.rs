@@ -1,6 +1,7 @@
 //! Published results, computed anew: a figure beside the published one, with its statistical error.
 
 pub(crate) mod bits;
+pub(crate) mod capacity;
 pub(crate) mod digits;
 
 pub(crate) mod epanechnikov;
@@ -86,6 +87,8 @@ impl Figure {
 pub(crate) struct Bench<'a> {
     pub(crate) device: &'a Device,
     pub(crate) seed: u64,
+    /// Real data from a file, where given.
+    pub(crate) data: Option<&'a std::path::Path>,
     /// Tells that a figure is done.
     pub(crate) tell: &'a dyn Fn(),
 }
