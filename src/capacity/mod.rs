@@ -45,7 +45,7 @@ pub use law::{Law, laws, nearest_law};
 pub use mixing::{Class, Mixing};
 pub use model::{Heat, Model, Schedule, Subject};
 pub use plan::{Generated, Plan, Series, half_octaves};
-pub use radius::{Radii, RadiusOptions, retrieval_radii};
+pub use radius::{Radii, RadiusOptions, plan_radii, retrieval_radii};
 pub use recall::Cell;
 pub use run::{Journal, Outcome, Point, run};
 pub use statistics::{Capacity, Curve, Fit, Growth, Trials, fit_growth, n50, n95};

@@ -1,15 +1,17 @@
 //! How far from a pattern one may start: retrieval radii, and the storage test of Ramsauer et al.
 
 use super::{
-    Schedule,
+    Plan, Schedule, Series,
     random::{Draw, dot, key, length, tag},
     recall::{Way, recall_from},
+    run::memory_of,
 };
 use crate::{
     Device, Error, Result, Rows, Tensor,
     memory::Memory,
     ops::{Similarity, nearest},
 };
+use std::sync::Arc;
 
 /// Starts on each sphere round a pattern, for radii.
 const STARTS: usize = 64;
@@ -214,6 +216,27 @@ fn certified(patterns: &Rows<'_>, count: usize, beta: Option<f32>, m: f64) -> Ve
         dot(own, own) - others.fold(f64::NEG_INFINITY, f64::max)
     };
     (0..count).map(|i| (beta * separation(i) >= enough).then(|| 0.5 / (beta * m))).collect()
+}
+
+/// Retrieval radii of every memory of a plan, at its first dimension and seed, with `n` patterns stored. The nearest pattern is left out.
+///
+/// # Errors
+/// Those of [`Plan::check`] and of [`retrieval_radii`].
+pub fn plan_radii(plan: &Plan, n: usize) -> Result<Vec<(Series, Radii)>> {
+    plan.check()?;
+    let (d, corruption) = (plan.d[0], plan.corruptions[0]);
+    let rows = plan.ensemble.rows(plan.seeds[0], d, n)?;
+    let shared: Arc<Vec<f32>> = Arc::new(rows.as_slice().to_vec());
+    let mut all = Vec::new();
+    for series in plan.series(corruption, d) {
+        if let Some(memory) = memory_of(plan, &series, shared.clone())? {
+            let options =
+                RadiusOptions { schedule: series.schedule, seed: plan.seeds[0], ..RadiusOptions::default() };
+            let beta = series.beta(&plan.ensemble).map(|b| b as f32);
+            all.push((series, retrieval_radii(&*memory, &rows, beta, &options)?));
+        }
+    }
+    Ok(all)
 }
 
 fn check(memory: &dyn Memory, patterns: &Rows<'_>) -> Result<()> {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Result, Rows, SharedRows,
-    memory::{Beta, EnergySettings, Order},
+    memory::{Beta, EnergySettings, Memory, Order},
     ops::{Bank, Progress, Similarity},
 };
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -291,14 +291,7 @@ impl<'a> Block<'a> {
     ) -> Result<Cell> {
         let plan = self.plan;
         let beta = series.beta(&plan.ensemble).map(|b| b as f32);
-        let settings = EnergySettings {
-            device: Some(plan.device.clone()),
-            similarity: plan.similarity,
-            order: Some(plan.order.unwrap_or(Order::Synchronous)),
-            ..EnergySettings::default()
-        };
-        let heat = beta.map_or(Beta::Auto, Beta::Fixed);
-        let Some(memory) = series.model.memory(shared, self.d, heat, &settings)? else {
+        let Some(memory) = memory_of(plan, series, shared)? else {
             return Ok(Cell::lost(cues, &plan.criteria));
         };
         let way = Way {
@@ -330,6 +323,22 @@ impl<'a> Block<'a> {
         }
         Ok(cell)
     }
+}
+
+/// The memory of a row for some patterns; `None` for the nearest pattern, which is none.
+pub(super) fn memory_of(
+    plan: &Plan,
+    series: &Series,
+    patterns: SharedRows,
+) -> Result<Option<Box<dyn Memory>>> {
+    let settings = EnergySettings {
+        device: Some(plan.device.clone()),
+        similarity: plan.similarity,
+        order: Some(plan.order.unwrap_or(Order::Synchronous)),
+        ..EnergySettings::default()
+    };
+    let heat = series.beta(&plan.ensemble).map_or(Beta::Auto, |b| Beta::Fixed(b as f32));
+    series.model.memory(patterns, series.d, heat, &settings)
 }
 
 /// All seeds together.

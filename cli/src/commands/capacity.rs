@@ -5,19 +5,20 @@ use crate::{
         Cli, Command,
         capacity::{Capacity, Numbers},
     },
-    capacity::{Experiment, folder, journal::Cells, record},
+    capacity::{Experiment, folder, journal::Cells, record, row_name},
     failure::{Failure, Result, in_file},
     output::{complaint, line},
     progress::Progress,
 };
 use attractor::{
     capacity::{
-        BankSummary, Corruption, Criterion, Ensemble, Generated, Heat, Model, Plan, half_octaves,
-        run as run_plan, summarize,
+        BankSummary, Corruption, Criterion, Ensemble, Generated, Heat, Model, Plan, Radii, Series,
+        half_octaves, plan_radii, run as run_plan, summarize,
     },
     io::Source,
 };
 use clap::Parser;
+use serde_json::{Value, json};
 use std::{path::Path, time::Instant};
 
 pub(crate) fn run(arguments: &Capacity) -> Result<()> {
@@ -78,7 +79,7 @@ fn measure(arguments: &Capacity, words: Vec<String>) -> Result<()> {
         summaries: summarize(&plan, &outcomes)?,
         outcomes,
         banks,
-        radii: Vec::new(),
+        radii: arguments.radius.map_or(Ok(Vec::new()), |n| radii(&plan, n))?,
         seconds: started.elapsed().as_secs_f64(),
         command: command(&words),
         plan,
@@ -91,6 +92,19 @@ fn measure(arguments: &Capacity, words: Vec<String>) -> Result<()> {
     } else if !quiet {
         for text in record::table(&experiment) {
             line(&text)?;
+        }
+        for r in &experiment.radii {
+            line(&format!(
+                "radius of {} among {n}, d {}: median {:.3} {} (5 % {:.3}, 95 % {:.3}); half the nearest distance {:.3}",
+                r["memory"].as_str().unwrap_or_default(),
+                r["d"],
+                r["median"].as_f64().unwrap_or(0.0),
+                r["unit"].as_str().unwrap_or_default(),
+                r["q05"].as_f64().unwrap_or(0.0),
+                r["q95"].as_f64().unwrap_or(0.0),
+                r["half_nearest"].as_f64().unwrap_or(0.0),
+                n = r["n"],
+            ))?;
         }
         line(&format!(
             "{} patterns, {} queries of each of {} seeds per number of patterns; {:.1} s on {}",
@@ -179,6 +193,26 @@ fn of_file(path: &Path) -> Result<Ensemble> {
     let (rows, columns) = Source::open(path)?.shared(&["patterns"])?;
     let name = path.file_name().map_or("data".to_owned(), |n| n.to_string_lossy().into_owned());
     Ensemble::of_rows(name, rows, columns).map_err(|e| in_file(&[("patterns", Some(path))], e))
+}
+
+/// Retrieval radii as the results have them.
+fn radii(plan: &Plan, n: usize) -> Result<Vec<Value>> {
+    let median = |values: &[f64]| {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied()
+    };
+    let all = plan_radii(plan, n)?;
+    let entry = |(series, r): &(Series, Radii)| {
+        let certified: Vec<f64> = r.certified.iter().flatten().copied().collect();
+        json!({
+            "memory": row_name(series), "n": n, "d": series.d, "patterns": r.radii.len(),
+            "q05": r.quantile(0.05), "q25": r.quantile(0.25), "median": r.quantile(0.5), "q75": r.quantile(0.75), "q95": r.quantile(0.95),
+            "half_nearest": median(&r.half_nearest), "certified": median(&certified), "certified_patterns": certified.len(),
+            "grid_step": median(&r.steps), "unit": if r.angular { "radians" } else { "distance" },
+        })
+    };
+    Ok(all.iter().map(entry).collect())
 }
 
 /// How the patterns of the first seed stand to each other.

@@ -42,7 +42,7 @@ const DRDAM_QUICK: [(Experiment, u64); 3] =
 /// The benchmark of capacity; similarities on digits only where a file has them.
 const CAPACITY: [(Experiment, u64); 5] = [
     (|b| capacity::nearest(b, false), 12),
-    (|b| capacity::softmax(b, false), 6),
+    (|b| capacity::softmax(b, false), 7),
     (|b| capacity::growth(b, false), 5),
     (|b| capacity::stable(b, false), 4),
     (|b| capacity::digits(b, false), 8),
@@ -51,7 +51,7 @@ const CAPACITY: [(Experiment, u64); 5] = [
 /// The same in under a minute: fewer queries, seeds and dimensions.
 const CAPACITY_QUICK: [(Experiment, u64); 5] = [
     (|b| capacity::nearest(b, true), 12),
-    (|b| capacity::softmax(b, true), 6),
+    (|b| capacity::softmax(b, true), 7),
     (|b| capacity::growth(b, true), 4),
     (|b| capacity::stable(b, true), 4),
     (|b| capacity::digits(b, true), 8),
@@ -138,7 +138,8 @@ fn number(v: f64) -> String {
         s if s < 1e-4 => format!("{v:.1e}"),
         s if s < 0.01 => format!("{v:.5}"),
         s if s < 10.0 => format!("{v:.4}"),
-        _ => format!("{v}"),
+        s if v.fract() == 0.0 || s >= 1000.0 => format!("{v:.0}"),
+        _ => format!("{v:.3}"),
     }
 }
 
