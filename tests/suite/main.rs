@@ -10,6 +10,7 @@
 
 mod bank;
 mod binary;
+mod capacity;
 mod common;
 mod dense;
 mod devices;

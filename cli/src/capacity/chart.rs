@@ -31,15 +31,22 @@ pub(crate) struct Axis {
     pub(crate) log: bool,
     /// Ends, where the data must not set them.
     pub(crate) range: Option<(f64, f64)>,
+    /// Values that are labelled, where round ones would say less.
+    pub(crate) labelled: Vec<f64>,
 }
 
 impl Axis {
     pub(crate) fn linear(label: &str) -> Self {
-        Self { label: label.to_owned(), log: false, range: None }
+        Self { label: label.to_owned(), log: false, range: None, labelled: Vec::new() }
     }
 
     pub(crate) fn log(label: &str) -> Self {
-        Self { label: label.to_owned(), log: true, range: None }
+        Self { label: label.to_owned(), log: true, range: None, labelled: Vec::new() }
+    }
+
+    pub(crate) fn labelled(mut self, values: impl Iterator<Item = f64>) -> Self {
+        self.labelled = values.collect();
+        self
     }
 
     pub(crate) fn within(mut self, low: f64, high: f64) -> Self {
@@ -290,7 +297,8 @@ impl Chart {
         let of_y = self.lines.iter().filter(|l| !matches!(l.look, Look::Theory | Look::Fit)).flat_map(|l| {
             l.marks.iter().flat_map(|m| {
                 let (low, high) = m.interval.unwrap_or((m.y, m.y));
-                [low, m.y, high]
+                // Room for the arrow.
+                [low, if m.at_least { 2.0 * m.y } else { m.y }, high]
             })
         });
         let y = Scale::of(&self.y, of_y, bottom, TOP);
@@ -320,7 +328,7 @@ impl Chart {
             let of: Vec<&Line> = self.lines.iter().filter(|l| l.look == look).collect();
             for (i, line) in of.iter().enumerate() {
                 // Lines that lie on each other stay visible: the first ones are the widest.
-                let under = (of.len() - 1 - i).min(4) as f64;
+                let under = (of.len() - 1 - i).min(3) as f64;
                 draw(&mut svg, line, &x, &y, under);
             }
         }
@@ -339,7 +347,10 @@ impl Chart {
     }
 
     fn axes(&self, svg: &mut String, x: &Scale, y: &Scale, bottom: f64, right: f64) {
-        let (labels, small) = x.ticks();
+        let (labels, small) = match self.x.labelled.is_empty() {
+            true => x.ticks(),
+            false => (self.x.labelled.clone(), Vec::new()),
+        };
         for v in &labels {
             let at = x.place(*v);
             _ = writeln!(
@@ -488,7 +499,7 @@ fn draw(svg: &mut String, line: &Line, x: &Scale, y: &Scale, under: f64) {
     }
     if line.look != Look::Whiskers {
         let points: Vec<String> = finite.iter().map(|m| at(m, m.y)).collect();
-        let thick = if matches!(line.look, Look::Band | Look::Line) { 1.5 + 1.1 * under } else { 1.5 };
+        let thick = if matches!(line.look, Look::Band | Look::Line) { 1.4 + 0.7 * under } else { 1.5 };
         _ = writeln!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{thick}\"{}/>",
@@ -517,7 +528,7 @@ fn draw(svg: &mut String, line: &Line, x: &Scale, y: &Scale, under: f64) {
             true => ("#fff", format!("M{px:.1} {:.1}v-12m-3 4l3 -4l3 4", py - 3.0)),
             false => (colour, String::new()),
         };
-        let size = 2.8 + 0.5 * under;
+        let size = 2.8 + 0.3 * under;
         _ = writeln!(
             svg,
             "<path d=\"{}\" fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"0.8\"/>",

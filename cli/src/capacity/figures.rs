@@ -123,7 +123,9 @@ pub(crate) fn colour(experiment: &Experiment, series: &Series) -> &'static str {
 
 /// A line of a row, in its colour and with its shape.
 fn line(experiment: &Experiment, series: &Series, look: Look, marks: Vec<Mark>) -> Line {
-    let (colour, shape) = (colour(experiment, series), place(experiment, series));
+    let (colour, place) = (colour(experiment, series), place(experiment, series));
+    // When colours come round again, they come with other shapes.
+    let shape = place + place / COLOURS.len();
     Line { name: symbols(&row_name(series)), colour, look, shape, marks }
 }
 
@@ -141,7 +143,7 @@ pub(crate) fn shown(experiment: &Experiment) -> impl Iterator<Item = &Summary> {
 }
 
 /// The criterion that the nearest pattern is shown by.
-fn main_criterion(experiment: &Experiment) -> usize {
+pub(crate) fn main_criterion(experiment: &Experiment) -> usize {
     experiment.plan.criteria.iter().position(|c| *c == Criterion::Identity).unwrap_or(0)
 }
 
@@ -186,7 +188,8 @@ fn success(experiment: &Experiment, rows: &[&Outcome], c: usize, d: usize) -> at
 fn growth(experiment: &Experiment, c: usize, corruption: Corruption) -> Chart {
     let plan = &experiment.plan;
     let title = format!("Capacity against dimension: {}, {corruption}", plan.criteria[c]);
-    let mut chart = Chart::new(title, Axis::linear("dimension d"), Axis::log("N\u{2085}\u{2080} (patterns)"));
+    let dimension = Axis::linear("dimension d").labelled(plan.d.iter().map(|d| *d as f64));
+    let mut chart = Chart::new(title, dimension, Axis::log("N\u{2085}\u{2080} (patterns)"));
     let (mut best, mut fitted, mut named) = (Vec::new(), false, Vec::new());
     for summary in shown(experiment).filter(|s| s.criterion == c && s.series.corruption == corruption) {
         let measured = |dim: &AtDim| match dim.n50 {

@@ -2,10 +2,10 @@
 
 use super::{
     Experiment,
-    figures::{Chapter, Figure, colour, shown},
-    record::{brief, rate, short},
+    figures::{Chapter, Figure, colour, main_criterion, shown},
+    record::{rate, short},
     row_name,
-    text::{escaped, symbols},
+    text::{asks, count, damage, escaped, symbols},
 };
 use attractor::capacity::{Capacity, Growth, Summary};
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use std::fmt::Write;
 const STYLE: &str = "\
 body{font:16px/1.55 Georgia,'Times New Roman',serif;color:#222;background:#fff;margin:0 auto;max-width:1120px;padding:32px 24px 64px}
 h1{font-size:30px;line-height:1.2;margin:0 0 6px}h2{font-size:21px;margin:44px 0 8px;border-bottom:1px solid #ddd;padding-bottom:4px}
-p{max-width:46em}p.lead{font-size:18px;color:#444}code{font:13px/1.4 ui-monospace,Menlo,Consolas,monospace;background:#f5f5f3;padding:1px 4px;border-radius:3px}
+p,li{max-width:46em}ul{padding-left:1.1em;list-style:none}p.lead{font-size:18px;color:#444}code{font:13px/1.4 ui-monospace,Menlo,Consolas,monospace;background:#f5f5f3;padding:1px 4px;border-radius:3px}
 pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace;background:#f5f5f3;padding:10px 14px;border-radius:4px;white-space:pre-wrap;overflow-wrap:anywhere}
 table{border-collapse:collapse;font:13.5px/1.4 Helvetica,Arial,sans-serif;margin:10px 0}th,td{padding:4px 12px 4px 0;text-align:right;vertical-align:top;font-variant-numeric:tabular-nums}
 th{border-bottom:1.5px solid #444;font-weight:600}td{border-bottom:1px solid #eee}th.l,td.l{text-align:left}.wide{overflow-x:auto}
@@ -87,22 +87,67 @@ fn list(words: &[String]) -> String {
 
 fn lead(experiment: &Experiment) -> String {
     let plan = &experiment.plan;
-    let words = |all: Vec<String>| list(&all);
     let n = (plan.n.first().copied().unwrap_or(0), plan.n.last().copied().unwrap_or(0));
     let text = format!(
-        "{} to {} {} patterns of {} {} were stored, damaged by {}, and recalled with {} queries from each of {} {}. A recall counts as a success by {}.",
+        "{} to {} {} patterns in {} dimensions were stored, and {} queries from each of {} {} asked for them: patterns {}.",
         n.0,
-        short(n.1 as f64),
+        count(n.1 as f64),
         plan.ensemble,
-        words(plan.d.iter().map(ToString::to_string).collect()),
-        if plan.d == [1] { "value" } else { "values" },
-        words(plan.corruptions.iter().map(ToString::to_string).collect()),
+        list(&plan.d.iter().map(ToString::to_string).collect::<Vec<_>>()),
         plan.queries,
         plan.seeds.len(),
         if plan.seeds.len() == 1 { "seed" } else { "seeds" },
-        words(plan.criteria.iter().map(ToString::to_string).collect()),
+        list(&plan.corruptions.iter().map(|c| damage(*c)).collect::<Vec<_>>()),
     );
-    format!("<p class=\"lead\">{}</p>\n", escaped(&text))
+    let meaning: Vec<String> = plan
+        .criteria
+        .iter()
+        .map(|c| format!("<b>{}</b>, where {}", escaped(&c.to_string()), asks(*c)))
+        .collect();
+    let mut out = format!(
+        "<p class=\"lead\">{} A recall is a success by {}.</p>\n<ul>\n",
+        escaped(&text),
+        meaning.join("; by ")
+    );
+    findings(experiment).iter().for_each(|f| out += &format!("<li>{f}</li>\n"));
+    out + "</ul>\n"
+}
+
+/// What the experiment has found, in sentences: how much each memory holds by the first criterion, and how that grows.
+fn findings(experiment: &Experiment) -> Vec<String> {
+    let main = main_criterion(experiment);
+    let mut all = Vec::new();
+    for s in experiment.summaries.iter().filter(|s| s.criterion == main) {
+        let Some(dim) = s.dims.last() else { continue };
+        let mut text = format!("{}<b>{}</b>", dot(experiment, s), escaped(&symbols(&row_name(&s.series))));
+        if experiment.plan.corruptions.len() > 1 {
+            text += &format!(" ({})", s.series.corruption);
+        }
+        text += &match dim.n50 {
+            Some(Capacity::At { n, .. }) => {
+                format!(" finds half of its patterns among {} of d = {}", count(n), dim.d)
+            }
+            Some(Capacity::AtLeast(n)) => {
+                format!(" still finds more than half among {} of d = {}", count(n as f64), dim.d)
+            }
+            Some(Capacity::Below(n)) => format!(" does not find half of {} of d = {}", n, dim.d),
+            None => continue,
+        };
+        let ceiling = dim.laws.iter().find(|l| l.curve.is_some() && l.at.is_finite());
+        if let (Some(law), Some(n)) = (ceiling, dim.n50.and_then(Capacity::value)) {
+            let share = 100.0 * n / law.at;
+            let share = if share < 1.0 { short(share) } else { format!("{share:.0}") };
+            text += &format!(", {share} % of the {} that the nearest pattern allows", count(law.at));
+        }
+        if let Ok(fit) = &s.exponential {
+            text += &format!("; e<sup>{:.3} d</sup>", fit.slope);
+            if let Some((_, law)) = &s.law {
+                text += &format!(" where theory has e<sup>{:.3} d</sup>", law.slope);
+            }
+        }
+        all.push(text + ".");
+    }
+    all
 }
 
 /// Capacities at the largest dimension.
@@ -115,7 +160,7 @@ fn headline(experiment: &Experiment) -> String {
     for s in shown(experiment) {
         let Some(dim) = s.dims.last() else { continue };
         let interval = match dim.n50 {
-            Some(Capacity::At { low, high, .. }) => format!("{} \u{2013} {}", short(low), short(high)),
+            Some(Capacity::At { low, high, .. }) => format!("{} \u{2013} {}", count(low), count(high)),
             _ => String::new(),
         };
         let law = dim.laws.iter().find(|l| !l.ceiling).or(dim.laws.first());
@@ -127,14 +172,24 @@ fn headline(experiment: &Experiment) -> String {
             s.series.corruption,
             s.criterion(plan),
             dim.d,
-            escaped(&brief(dim.n95)),
-            escaped(&brief(dim.n50)),
-            law.map_or(String::new(), |l| short(l.at)),
+            known(dim.n95),
+            known(dim.n50),
+            law.map_or(String::new(), |l| count(l.at)),
             law.map_or("", |l| l.name),
         );
     }
     out + "</table></div>\n<p class=\"note\">N\u{2089}\u{2085}: the largest number of patterns of the grid up to which 95 % succeed. N\u{2085}\u{2080}: where half succeed, by a probit curve in ln N. \
            \u{2265} and &lt; mark ends of the grid.</p>\n"
+}
+
+/// A capacity, or what is known of it.
+fn known(capacity: Option<Capacity>) -> String {
+    match capacity {
+        None => String::new(),
+        Some(Capacity::At { n, .. }) => count(n),
+        Some(Capacity::AtLeast(n)) => format!("\u{2265}&#8201;{}", count(n as f64)),
+        Some(Capacity::Below(n)) => format!("&lt;&#8201;{}", count(n as f64)),
+    }
 }
 
 fn dot(experiment: &Experiment, s: &Summary) -> String {
