@@ -109,6 +109,33 @@ pub enum Error {
         count: u64,
     },
 
+    /// What was measured does not say what was asked.
+    #[error("{what} cannot be told: {problem}")]
+    NotIdentifiable {
+        /// What was to be worked out.
+        what: &'static str,
+        /// What is missing.
+        problem: String,
+    },
+    /// A grid whose values do not ascend.
+    #[error("the grid of {what} has {value} at place {at}, not above the one before; give ascending values")]
+    BadGrid {
+        /// What it is a grid of.
+        what: &'static str,
+        /// The place of the first such value, from 0.
+        at: usize,
+        /// The value.
+        value: String,
+    },
+    /// A file or a code holds fewer patterns than an experiment needs.
+    #[error("{have} patterns are there, and {need} are needed; lower the largest number of patterns")]
+    NotEnoughPatterns {
+        /// How many there are.
+        have: usize,
+        /// How many are needed.
+        need: usize,
+    },
+
     // ---- shapes ---------------------------------------------------------------------------
     /// Two shapes that must agree do not.
     #[error("{what}: got {got}, want {want}")]

@@ -18,6 +18,7 @@
 //! - [`network`]: layers of neurons with an energy, and their dynamics.
 //! - [`layers`]: memories as layers of a neural network, with trained weights.
 //! - [`store`]: a memory with a life: ids, payloads, changes, on the disk and in memory.
+//! - [`capacity`]: how much a memory holds, measured and by theory.
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
 //! - [`optimize`]: Adam and L-BFGS.
 //! - [`codes`]: spherical codes, the memories that are easiest to tell apart: measured, built, looked for, bounded.
@@ -26,6 +27,7 @@
 //! - [`machine`]: what a device can do at most, measured.
 //! - [`gpu`]: adapters, and what an opened one does and holds.
 
+pub mod capacity;
 pub mod codes;
 mod cpu;
 mod device;

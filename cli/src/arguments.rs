@@ -1,5 +1,6 @@
 //! The command line. All commands share one convention for files, devices and output.
 
+pub(crate) mod capacity;
 pub(crate) mod code;
 pub(crate) mod features;
 pub(crate) mod kernelized;
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Features(features::Features),
     /// Points on a sphere as far apart as can be: look for them, build known ones, measure given ones
     Code(code::Code),
+    /// How much memories hold: success against the number of patterns, beside theory
+    Capacity(Box<capacity::Capacity>),
     /// Store handwritten digits, damage them, recall them
     Demo(Demo),
     /// Compute published results anew, beside the published figures
@@ -234,14 +237,14 @@ pub(crate) struct Demo {
 #[derive(Args)]
 pub(crate) struct Reproduce {
     /// What to reproduce: dense (classical, polynomial, exponential, softmax and Epanechnikov memories; similarities on digits) or
-    /// drdam (random features: errors, retrieval beside the exact memory's own, inpainting, maps) or uhop (separation: metastable states,
-    /// basins, images by number and noise, beside the plain cosine)
-    #[arg(value_parser = ["dense", "drdam", "uhop"], value_name = "EXPERIMENT")]
+    /// drdam (random features: errors, retrieval beside the exact memory's own, inpainting, maps), uhop (separation: metastable states,
+    /// basins, images by number and noise, beside the plain cosine) or capacity (closed forms of capacity against simulation)
+    #[arg(value_parser = ["dense", "drdam", "uhop", "capacity"], value_name = "EXPERIMENT")]
     pub(crate) experiment: String,
-    /// Images to recall in place of the digits, [n, pixels], as bytes or from 0 to 1: MNIST's, say (uhop)
+    /// Images to recall in place of the digits, [n, pixels], as bytes or from 0 to 1: MNIST's, say (uhop, capacity)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
-    /// Fewer draws and sizes, in under a minute (drdam, uhop)
+    /// Fewer draws and sizes, in under a minute (drdam, uhop, capacity)
     #[arg(long)]
     pub(crate) quick: bool,
     /// Folder for figures.json, figures.txt and pictures. What takes long is kept there as it comes: the same command again goes on

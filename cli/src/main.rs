@@ -1,6 +1,7 @@
 //! The `attractor` command: associative memories on files of numbers.
 
 mod arguments;
+mod capacity;
 mod chart;
 mod commands;
 mod failure;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Separate(arguments) => commands::kernelized::separate(arguments),
         Command::Features(command) => commands::features::run(command),
         Command::Code(arguments) => commands::code::run(arguments),
+        Command::Capacity(arguments) => commands::capacity::run(arguments),
         Command::Demo(arguments) => commands::demo::run(arguments),
         Command::Reproduce(arguments) => commands::reproduce::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),

@@ -10,6 +10,7 @@
 
 mod bank;
 mod binary;
+mod capacity;
 mod codes;
 mod common;
 mod dense;

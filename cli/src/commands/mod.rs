@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod bench;
+pub(crate) mod capacity;
 pub(crate) mod code;
 pub(crate) mod demo;
 pub(crate) mod devices;

@@ -6,7 +6,7 @@ use crate::{
     output::line,
     progress::Progress,
     reproduce::{
-        Bench, Figure, Out, bits, digits, epanechnikov, features, kept::Kept, theory, uhop, vectors,
+        Bench, Figure, Out, bits, capacity, digits, epanechnikov, features, kept::Kept, theory, uhop, vectors,
     },
 };
 use attractor::{Device, io::write_bytes};
@@ -65,6 +65,24 @@ const UHOP: [(Experiment, u64); 8] = [
 const UHOP_QUICK: [(Experiment, u64); 5] =
     [(uhop::metastable, 1), (uhop::losses, 2), (uhop::robustness, 3), (uhop::basins, 4), (uhop::pictures, 1)];
 
+/// The benchmark of capacity; similarities on digits only where a file has them.
+const CAPACITY: [(Experiment, u64); 5] = [
+    (|b| capacity::nearest(b, false), 12),
+    (|b| capacity::softmax(b, false), 7),
+    (|b| capacity::growth(b, false), 5),
+    (|b| capacity::stable(b, false), 4),
+    (|b| capacity::digits(b, false), 8),
+];
+
+/// The same in under a minute: fewer queries, seeds and dimensions.
+const CAPACITY_QUICK: [(Experiment, u64); 5] = [
+    (|b| capacity::nearest(b, true), 12),
+    (|b| capacity::softmax(b, true), 7),
+    (|b| capacity::growth(b, true), 4),
+    (|b| capacity::stable(b, true), 4),
+    (|b| capacity::digits(b, true), 8),
+];
+
 /// Figures beyond so many standard errors are marked.
 const FAR: f64 = 3.0;
 
@@ -77,6 +95,8 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
         ("drdam", false) => &DRDAM,
         ("uhop", true) => &UHOP_QUICK,
         ("uhop", false) => &UHOP,
+        ("capacity", true) => &CAPACITY_QUICK,
+        ("capacity", false) => &CAPACITY,
         _ => &DENSE,
     };
     let out = match &arguments.out {
@@ -192,7 +212,8 @@ fn number(v: f64) -> String {
         s if s < 1e-4 => format!("{v:.1e}"),
         s if s < 0.01 => format!("{v:.5}"),
         s if s < 10.0 => format!("{v:.4}"),
-        _ => format!("{v}"),
+        s if v.fract() == 0.0 || s >= 1000.0 => format!("{v:.0}"),
+        _ => format!("{v:.3}"),
     }
 }
 

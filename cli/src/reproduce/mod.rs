@@ -1,6 +1,7 @@
 //! Published results, computed anew: a figure beside the published one, with its statistical error.
 
 pub(crate) mod bits;
+pub(crate) mod capacity;
 pub(crate) mod digits;
 pub(crate) mod epanechnikov;
 pub(crate) mod features;

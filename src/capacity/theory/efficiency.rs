@@ -1,0 +1,56 @@
+//! What a capacity is worth: bits per neuron, and bits per number that is kept.
+
+use crate::{Error, Result};
+
+/// Entropy of a bit that is 1 with probability `p`, in bits.
+pub fn bit_entropy(p: f64) -> f64 {
+    let part = |p: f64| if p > 0.0 && p < 1.0 { -p * p.log2() } else { 0.0 };
+    part(p) + part(1.0 - p)
+}
+
+/// Information in `n` patterns of `d` bits of which a share `wrong` is wrong after recall: `n d (1 - H(wrong))` bits.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] for a share outside 0 to 1.
+///
+/// ```
+/// use attractor::capacity::theory::bits_of_bits;
+/// // The classical network at its limit: about .12 bit a weight.
+/// let bits = bits_of_bits(0.138 * 1000.0, 1000, 0.016)?;
+/// assert!((bits / (1000.0 * 1000.0) - 0.1216).abs() < 1e-3);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn bits_of_bits(n: f64, d: usize, wrong: f64) -> Result<f64> {
+    match (0.0..=1.0).contains(&wrong) {
+        true => Ok(n * d as f64 * (1.0 - bit_entropy(wrong))),
+        false => Err(Error::parameter("share of wrong bits", wrong, "from 0 to 1")),
+    }
+}
+
+/// Information in knowing which of `n` patterns is meant, for each of them, where a share `right` of recalls is: the least that a
+/// channel with such errors carries, `n (log2 n - H(right) - (1 - right) log2(n - 1))` bits, and not below 0.
+pub fn identity_bits(n: f64, right: f64) -> f64 {
+    if n < 2.0 {
+        return 0.0;
+    }
+    let lost = bit_entropy(right) + (1.0 - right) * (n - 1.0).log2();
+    (n * (n.log2() - lost)).max(0.0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends() {
+        assert_eq!(bit_entropy(0.5), 1.0);
+        assert_eq!((bit_entropy(0.0), bit_entropy(1.0)), (0.0, 0.0));
+        // An explicit store keeps a bit per stored bit at any number of patterns.
+        assert_eq!(bits_of_bits(1e6, 64, 0.0).unwrap() / (1e6 * 64.0), 1.0);
+        assert_eq!(identity_bits(1024.0, 1.0), 10_240.0);
+        // Guessing carries nothing.
+        assert!(identity_bits(4.0, 0.25).abs() < 1e-12);
+        assert!(bits_of_bits(1.0, 1, 1.5).is_err());
+    }
+}
