@@ -13,8 +13,9 @@ mod values;
 use attractor::{
     Device, Result, Tensor,
     ops::{
-        Axis, Binary, Layout, Reduction, Similarity, Unary, binary, log_sum_exp, matmul, nearest, reduce,
-        similarity, softmax, step, top_k, unary,
+        Axis, Binary, FeatureMap, FeatureSpec, Features, FrequencySource, Layout, Projection, Reduction,
+        Similarity, Unary, binary, log_sum_exp, matmul, nearest, reduce, similarity, softmax, step, top_k,
+        unary,
     },
 };
 use criterion::{
@@ -143,6 +144,30 @@ fn similarities(c: &mut Criterion) {
     }
 }
 
+/// Looks at a memory of random features, by the kind of its frequencies, against their number and the columns.
+fn random_features(c: &mut Criterion) {
+    let kinds = [
+        ("gaussian, stored", Projection::Gaussian, u64::MAX),
+        ("gaussian, generated", Projection::Gaussian, 0),
+        ("orthogonal, stored", Projection::Orthogonal, u64::MAX),
+        ("structured", Projection::Structured, 0),
+    ];
+    for (kind, projection, budget) in kinds {
+        let mut group = c.benchmark_group(format!("features step {kind}"));
+        for (b, m, d) in [(64, 4_000, D), (64, 16_000, D), (64, 64_000, D), (64, 4_096, 32), (64, 4_096, 512)]
+        {
+            job(&mut group, format!("{b}x{m}x{d}"), 4 * b * m * d, || {
+                let source = FrequencySource::Seed { seed: 1, projection };
+                let spec = FeatureSpec { source, ..FeatureSpec::new(FeatureMap::SinCos, m, d, 1.0, 1) };
+                let features = Features::new(&spec, device(), budget)?;
+                let memory = features.memory(&vec![0.5; spec.length()])?;
+                let x = tensor(b, d)?;
+                Ok(move || features.step(&x, &memory))
+            });
+        }
+    }
+}
+
 /// What goes over rows of scores.
 fn rows(c: &mut Criterion) {
     fn over<T>(c: &mut Criterion, name: &str, f: impl Fn(&Tensor) -> Result<T>) {
@@ -206,6 +231,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = steps, nearest_ten, products, similarities, rows, reductions, elementwise
+    targets = steps, nearest_ten, products, similarities, random_features, rows, reductions, elementwise
 }
 criterion_main!(benches);

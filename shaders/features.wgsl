@@ -2,6 +2,7 @@
 // Waves: cosine and sine of z (in turns) plus a phase; else exp(z - shift) and exp(-z - shift).
 #import common
 #import turns
+#import exponential
 
 struct Parameters {
     rows: u32,
@@ -20,22 +21,6 @@ struct Parameters {
 @group(0) @binding(3) var<storage, read> shift: array<f32>;
 @group(0) @binding(4) var<storage, read_write> first: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> second: array<vec4<f32>>;
-
-// e^x up to 88, 0 below -87: WGSL's own loses digits as |x| grows. x = n ln 2 + r.
-fn exponential(x: vec4<f32>) -> vec4<f32> {
-    let v = clamp(x, vec4<f32>(-87.0), vec4<f32>(88.0));
-    let n = round(1.442695 * v);
-    let r = fma(n, vec4<f32>(2.1219444e-4), fma(n, vec4<f32>(-0.6933594), v));
-    var q = fma(vec4<f32>(1.9875691e-4), r, vec4<f32>(1.3981999e-3));
-    q = fma(q, r, vec4<f32>(8.333452e-3));
-    q = fma(q, r, vec4<f32>(4.1665796e-2));
-    q = fma(q, r, vec4<f32>(1.6666666e-1));
-    q = fma(q, r, vec4<f32>(0.5));
-    let e = fma(q, r * r, r) + 1.0;
-    // n is from -126 to 127, so that 2^n is a normal number.
-    let power = bitcast<vec4<f32>>((vec4<i32>(n) + 127) << vec4<u32>(23u));
-    return select(e * power, vec4<f32>(0.0), x <= vec4<f32>(-87.0));
-}
 
 @compute @workgroup_size(64)
 fn main(

@@ -22,6 +22,9 @@ struct Parameters {
 }
 #import parameters
 @group(0) @binding(1) var<storage, read> states: array<vec4<f32>>;
+fn load_a(at: u32) -> vec4<f32> {
+    return states[at];
+}
 #import load_b
 // Per split and query: weighted sums.
 @group(0) @binding(3) var<storage, read_write> slices: array<vec4<f32>>;
@@ -86,54 +89,7 @@ fn main(
 #endfor
 
     for (var block = begin; block < end; block += ${BP}u) {
-        // Scores: s_p_h holds pattern p of this invocation against its h-th four queries.
-#for q in 0..BP/TX
-#for h in 0..BQ/64
-        var s_${q}_${h} = vec4<f32>(0.0);
-#endfor
-#endfor
-        for (var k = 0u; k < p.width; k += 4u) {
-            // Fetched before the barrier: others may still work on the slice before.
-            let at = k + local % 4u;
-            let inside = at < p.width;
-            let column = min(at, p.width - 1u);
-#for i in 0..BP/4/TX
-            let x_${i} = load_b(min(block + local / 4u + ${i*TX*4}u, p.last - 1u) * p.pattern_width + column);
-#endfor
-            workgroupBarrier();
-#for i in 0..BQ/4/TX
-            let q_${i} = states[min(row0 + local / 4u + ${i*TX*4}u, p.rows - 1u) * p.width + column];
-#for s in 0..4
-            tile[(local % 4u * 4u + ${s}u) * ${BQ/4+1}u + ${i*TX}u + local / 16u][local / 4u % 4u] = select(0.0, q_${i}[${s}], inside);
-#endfor
-#endfor
-#for i in 0..BP/4/TX
-#for s in 0..4
-            tile[${BQ/4+1*16}u + (local % 4u * 4u + ${s}u) * ${BP/4+1}u + ${i*TX}u + local / 16u][local / 4u % 4u] = select(0.0, x_${i}[${s}], inside);
-#endfor
-#endfor
-            workgroupBarrier();
-            // PACE steps at a time, and the operand that is read last is used first: one wait for all.
-#for t in 0..16/PACE
-            {
-#for s in t*PACE..t*PACE+PACE
-#for h in 0..BQ/64
-                let q_${s}_${h} = tile[${BQ/4+1*s}u + ${h*16}u + ty];
-#endfor
-#for g in 0..BP/4/TX
-                let x_${s}_${g} = tile[${BQ/4+1*16}u + ${BP/4+1*s}u + ${g*TX}u + tx];
-#endfor
-#endfor
-#for s in 1..PACE+1
-#for r in 1..BP/TX+1
-#for h in 0..BQ/64
-                s_${BP/TX-r}_${h} = fma(vec4<f32>(x_${t*PACE+PACE-s}_${BP/TX-r/4}[${BP/TX-r%4}]), q_${t*PACE+PACE-s}_${h}, s_${BP/TX-r}_${h});
-#endfor
-#endfor
-#endfor
-            }
-#endfor
-        }
+#import tile_scores
 
         // Scores proper, and the largest of each query among this invocation's patterns.
 #for h in 0..BQ/64
@@ -210,44 +166,7 @@ fn main(
         // Where every weight of the block has underflowed there is nothing to sum.
         let parts = select(0u, ${BP/16}u, atomicLoad(&any_weight) != 0u);
 
-        // Weighted sums, 16 patterns at a time: those who have their weights lay them out.
-        for (var part = 0u; part < parts; part += 1u) {
-#for i in 0..D/TX/4
-            let at_${i} = local + ${i*TX*16}u;
-            let y_${i} = load_b(min(block + part * 16u + at_${i} / ${D/4}u, p.last - 1u) * p.pattern_width + min(at_${i} % ${D/4}u, p.width - 1u));
-#endfor
-            workgroupBarrier();
-            if tx / 4u == part % ${TX/4}u {
-#for g in 0..BP/4/TX
-                if part / ${TX/4}u == ${g}u {
-#for i in 0..4
-#for h in 0..BQ/64
-                    tile[(tx % 4u * 4u + ${i}u) * ${BQ/4+1}u + ${h*16}u + ty] = s_${g*4+i}_${h};
-#endfor
-#endfor
-                }
-#endfor
-            }
-#for i in 0..D/TX/4
-            tile[${BQ/4+1*16}u + at_${i}] = y_${i};
-#endfor
-            workgroupBarrier();
-#for s in 0..16
-            {
-#for j in 0..D/TX/4
-                let x_${j} = tile[${BQ/4+1*16}u + ${D/4*s}u + ${j*TX}u + tx];
-#endfor
-#for h in 0..BQ/64
-                let w_${h} = tile[${BQ/4+1*s}u + ${h*16}u + ty];
-#endfor
-#for r in 1..BQ/16+1
-#for j in 0..D/TX/4
-                o_${BQ/16-r}_${j} = fma(vec4<f32>(w_${BQ/16-r/4}[${BQ/16-r%4}]), x_${j}, o_${BQ/16-r}_${j});
-#endfor
-#endfor
-            }
-#endfor
-        }
+#import tile_sums
     }
 
     workgroupBarrier();

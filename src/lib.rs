@@ -20,12 +20,15 @@
 //! - [`store`]: a memory with a life: ids, payloads, changes, on the disk and in memory.
 //! - [`capacity`]: how much a memory holds, measured and by theory.
 //! - [`ops`]: the operations they are made of, on [`Tensor`]s of a [`Device`].
+//! - [`optimize`]: Adam and L-BFGS.
+//! - [`codes`]: spherical codes, the memories that are easiest to tell apart: measured, built, looked for, bounded.
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
 //! - [`machine`]: what a device can do at most, measured.
 //! - [`gpu`]: adapters, and what an opened one does and holds.
 
 pub mod capacity;
+pub mod codes;
 mod cpu;
 mod device;
 pub mod error;
@@ -36,6 +39,7 @@ pub mod machine;
 pub mod memory;
 pub mod network;
 pub mod ops;
+pub mod optimize;
 pub mod reference;
 mod rows;
 pub mod store;

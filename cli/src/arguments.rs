@@ -1,6 +1,7 @@
 //! The command line. All commands share one convention for files, devices and output.
 
 pub(crate) mod capacity;
+pub(crate) mod code;
 pub(crate) mod features;
 pub(crate) mod store;
 
@@ -8,10 +9,10 @@ use attractor::{
     Device, Precision,
     gpu::Options,
     memory::{Beta, Energy, Order, Post},
-    ops::Similarity,
+    ops::{Ensemble, Similarity},
 };
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{fmt, path::PathBuf};
 
 #[derive(Parser)]
 #[command(
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Features(features::Features),
     /// How much memories hold: success against the number of patterns, beside theory
     Capacity(Box<capacity::Capacity>),
+    /// Points on a sphere as far apart as can be: look for them, build known ones, measure given ones
+    Code(code::Code),
     /// Store handwritten digits, damage them, recall them
     Demo(Demo),
     /// Compute published results anew, beside the published figures
@@ -131,10 +134,30 @@ pub(crate) struct Updates {
     pub(crate) step_size: f32,
 }
 
+/// What is kept of the patterns.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// The patterns themselves, with the energy of --energy
+    Patterns,
+    /// The sum of their random features, softmax energy: needs --features (or --frequencies)
+    RandomFeatures,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct Recall {
+    /// What is kept of the patterns
+    #[arg(long = "memory", default_value = "patterns", value_name = "KIND")]
+    pub(crate) kind: Kind,
     #[command(flatten)]
     pub(crate) memory: Memory,
+    #[command(flatten, next_help_heading = "With --memory random-features")]
+    pub(crate) space: features::Space,
     /// Queries to complete, [b, d]
     #[arg(long, value_name = "Q")]
     pub(crate) queries: PathBuf,
@@ -217,6 +240,10 @@ pub(crate) struct Reproduce {
     /// Images of digits, [n, 784] of 0 to 1 (capacity)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
+    /// Folder for figures.json, figures.txt and pictures. What takes long is kept there as it comes: the same command again goes on
+    /// where it was stopped
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -227,9 +254,12 @@ pub(crate) struct Bench {
     #[arg(long = "job", value_parser = job, value_name = "B,N,D")]
     pub(crate) jobs: Vec<[usize; 3]>,
     /// What is measured: the softmax step, all inner products, these and the ten best, or the step of a memory of bits
-    /// (exponential, all bits at once, a fifth of the queries' bits turned)
-    #[arg(long, default_value = "step", value_parser = ["step", "matmul", "topk", "bits"])]
+    /// (exponential, all bits at once, a fifth of the queries' bits turned), or a look at patterns that are made as they are needed
+    #[arg(long, default_value = "step", value_parser = ["step", "matmul", "topk", "bits", "bank"])]
     pub(crate) op: String,
+    /// What generated patterns are: sphere, bipolar or gaussian (--op bank)
+    #[arg(long, default_value_t = Ensemble::Sphere, value_name = "E")]
+    pub(crate) ensemble: Ensemble,
     /// How patterns are kept: f32, or f16 (step alone)
     #[arg(long, default_value_t = Precision::F32, value_name = "T")]
     pub(crate) precision: Precision,

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Store(command) => commands::store::run(command),
         Command::Features(command) => commands::features::run(command),
         Command::Capacity(arguments) => commands::capacity::run(arguments),
+        Command::Code(arguments) => commands::code::run(arguments),
         Command::Demo(arguments) => commands::demo::run(arguments),
         Command::Reproduce(arguments) => commands::reproduce::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),

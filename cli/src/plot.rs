@@ -1,9 +1,9 @@
 //! Plots as SVG: a line of energies, and bars of weights beside it.
 
 /// Size of one panel, and the room round it.
-const WIDTH: f64 = 420.0;
-const HEIGHT: f64 = 260.0;
-const MARGIN: f64 = 56.0;
+pub(crate) const WIDTH: f64 = 420.0;
+pub(crate) const HEIGHT: f64 = 260.0;
+pub(crate) const MARGIN: f64 = 56.0;
 
 /// What the bars show of one pattern: its name, and its weight at the start and at the end.
 pub(crate) struct Bar {
@@ -13,24 +13,28 @@ pub(crate) struct Bar {
 
 /// The energy over the updates, and the weights of the patterns behind the recall.
 pub(crate) fn explanation(title: &str, trace: &[f32], bars: &[Bar]) -> String {
-    let (width, height) = (2.0 * (WIDTH + 2.0 * MARGIN), HEIGHT + 2.0 * MARGIN);
+    panels(title, &[energies(trace), weights(bars)])
+}
+
+/// A picture of panels side by side.
+pub(crate) fn panels(title: &str, panels: &[String]) -> String {
+    let (width, height) = (panels.len() as f64 * (WIDTH + 2.0 * MARGIN), HEIGHT + 2.0 * MARGIN);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n\
          <text x=\"{MARGIN}\" y=\"24\" font-size=\"15\">{}</text>\n",
         escaped(title)
     );
-    svg.push_str(&energies(trace));
-    svg.push_str(&weights(bars));
+    svg.extend(panels.iter().map(String::as_str));
     svg.push_str("</svg>\n");
     svg
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn frame(left: f64, label: &str) -> String {
+pub(crate) fn frame(left: f64, label: &str) -> String {
     format!(
         "<rect x=\"{left}\" y=\"{MARGIN}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"none\" stroke=\"#999\"/>\n\
          <text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{label}</text>\n",

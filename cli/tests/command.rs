@@ -211,6 +211,18 @@ fn bench_measures_machine_and_jobs() {
         }
     }
     assert!(desk.fails("bench --job 3,4", 2).contains("queries,patterns,columns"));
+    for (ensemble, device) in [("sphere", "cpu"), ("bipolar", "cpu"), ("gaussian", "software")] {
+        let line = format!(
+            "bench --op bank --job 5,900,8 --ensemble {ensemble} --repeat 1 --json --device {device}"
+        );
+        let result: serde_json::Value = serde_json::from_str(&desk.done(&line)).unwrap();
+        let job = &result["jobs"][0];
+        assert_eq!((job["ensemble"].as_str(), job["n"].as_u64()), (Some(ensemble), Some(900)));
+        for key in ["patterns_per_second", "gflops", "generated_per_second", "multiplied_per_second", "share"]
+        {
+            assert!(job[key].as_f64().is_some_and(|v| v > 0.0 && v.is_finite()), "{line}: {key}");
+        }
+    }
 }
 
 /// A reader that goes away, or a full disk behind stdout, is no reason to panic.

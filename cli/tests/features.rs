@@ -36,8 +36,10 @@ impl Desk {
     }
 
     fn run(&self, line: &str) -> Output {
+        // `attractor features`, unless the line begins with another command's name and a colon.
+        let (command, line) = line.split_once(": ").unwrap_or(("features", line));
         Command::new(env!("CARGO_BIN_EXE_attractor"))
-            .arg("features")
+            .arg(command)
             .args(line.split_whitespace())
             .args(["--device", "cpu"])
             .current_dir(self.folder.path())
@@ -128,6 +130,32 @@ fn a_memory_is_made_merged_forgotten_from_and_recalled_from() {
     assert_eq!((states[0], states[2]), (0.6, 0.1));
     let text = desk.done("advise --patterns p.npy --features 10 --beta 20 --squared-distance 0.1");
     assert!(text.contains("too few features"), "{text}");
+}
+
+#[test]
+fn a_recall_goes_through_features_where_asked_to() {
+    let desk = Desk::new();
+    desk.save("q.npy", &[2, 2], &[0.6, 0.1, 0.1, 0.6]);
+    let recall = "recall: --memory random-features --patterns p.npy --queries q.npy";
+    let text = desk.done(&format!("{recall} --features 3000 --beta 20 --out o.npz --trace --json"));
+    let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&summary["memory"], &summary["patterns"]), (&"random-features".into(), &2.into()));
+    near(&desk.values("o.npz", "state"), &[FRAC_1_SQRT_2, 0.0, 0.0, FRAC_1_SQRT_2], 0.03);
+    assert!(Source::open(desk.path("o.npz")).unwrap().values(&["indices"]).is_err());
+    // Without a beta it is that of the memory which keeps the patterns.
+    desk.done(&format!("{recall} --features 3000 --out o.npz"));
+    near(&desk.values("o.npz", "state"), &[FRAC_1_SQRT_2, 0.0, 0.0, FRAC_1_SQRT_2], 0.03);
+    for (more, word) in [
+        ("--beta 20", "--features"),
+        ("--beta 20 --features 30 --energy sparsemax", "--energy"),
+        ("--beta 20 --features 30 --top-k 3", "top_k"),
+        ("--beta 20 --features 30 --similarity dot", "--similarity"),
+    ] {
+        let text = desk.fails(&format!("{recall} {more} --out o.npz"));
+        assert!(text.contains(word), "{text}");
+    }
+    let text = desk.fails("recall: --patterns p.npy --queries q.npy --features 30 --out o.npz");
+    assert!(text.contains("--features is for --memory random-features"), "{text}");
 }
 
 #[test]

@@ -10,65 +10,40 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Counters that go through the generator together.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
-/// Counters of rows of `width` counters each, row after row: the lanes of the generator.
-struct Counters {
-    row: [u32; LANES],
-    column: [u32; LANES],
-    /// The first row; rows from 2^32 on count in the counter's last word.
-    first: u64,
-    width: u32,
-    step: (u32, u32),
-}
+/// Numbers of the counters that go through the generator together; each in the lower half of 64 bits, where a multiplication
+/// finds it and leaves both halves of its product.
+type Lanes = [u64; LANES];
 
-impl Counters {
-    #[inline(always)]
-    fn new(first: u64, width: usize) -> Self {
-        let (mut row, mut column) = ([0; LANES], [0; LANES]);
-        for l in 0..LANES {
-            row[l] = (first as u32).wrapping_add((l / width) as u32);
-            column[l] = (l % width) as u32;
-        }
-        let step = ((LANES / width) as u32, (LANES % width) as u32);
-        Self { row, column, first, width: width as u32, step }
-    }
-
-    /// The words of the next counters `(row, column, stream, row / 2^32)`.
-    #[inline(always)]
-    fn next(&mut self, stream: u32, seed: u64) -> [[u32; LANES]; 4] {
-        let (mut high, low) = ([(self.first >> 32) as u32; LANES], self.first as u32);
-        for l in 0..LANES {
-            high[l] = high[l].wrapping_add(u32::from(self.row[l] < low));
-        }
-        let words = philox([self.row, self.column, [stream; LANES], high], seed);
-        for l in 0..LANES {
-            let column = self.column[l] + self.step.1;
-            let over = u32::from(column >= self.width);
-            self.column[l] = column - over * self.width;
-            self.row[l] = self.row[l].wrapping_add(self.step.0 + over);
-        }
-        words
-    }
-}
-
-/// Words of counters.
+/// Words of the counters `(row, place, stream, row / 2^32)`. What the upper halves hold meanwhile is never read.
 #[inline(always)]
-fn philox([mut a, mut b, mut c, mut d]: [[u32; LANES]; 4], seed: u64) -> [[u32; LANES]; 4] {
+fn philox(rows: &Lanes, places: &Lanes, stream: u32, seed: u64) -> [[u32; LANES]; 4] {
+    const LOW: u64 = 0xffff_ffff;
+    let (mut a, mut b, mut c, mut d) = (*rows, *places, [u64::from(stream); LANES], *rows);
+    for d in &mut d {
+        *d >>= 32;
+    }
     let (mut low, mut high) = (seed as u32, (seed >> 32) as u32);
     for _ in 0..10 {
         for l in 0..LANES {
-            let x = 0xD251_1F53_u64 * u64::from(a[l]);
-            let y = 0xCD9E_8D57_u64 * u64::from(c[l]);
-            a[l] = (y >> 32) as u32 ^ b[l] ^ low;
-            b[l] = y as u32;
-            c[l] = (x >> 32) as u32 ^ d[l] ^ high;
-            d[l] = x as u32;
+            let x = 0xD251_1F53 * (a[l] & LOW);
+            let y = 0xCD9E_8D57 * (c[l] & LOW);
+            a[l] = (y >> 32) ^ b[l] ^ u64::from(low);
+            b[l] = y;
+            c[l] = (x >> 32) ^ d[l] ^ u64::from(high);
+            d[l] = x;
         }
         low = low.wrapping_add(0x9E37_79B9);
         high = high.wrapping_add(0xBB67_AE85);
     }
-    [a, b, c, d]
+    // A loop, since `map` of an array is not always inlined.
+    let mut words = [[0; LANES]; 4];
+    for l in 0..LANES {
+        (words[0][l], words[1][l]) = (a[l] as u32, b[l] as u32);
+        (words[2][l], words[3][l]) = (c[l] as u32, d[l] as u32);
+    }
+    words
 }
 
 /// The 24 upper bits of a word as a number in `[0, 1)`, exactly.
@@ -85,55 +60,46 @@ fn normals(radius: u32, angle: u32) -> (f32, f32) {
     (r * cos, r * sin)
 }
 
-/// Writes the rows from `first` on of the independent normals of a seed, `[rows, d]`.
+/// Writes the independent normals of a seed from row `first` on, `[rows, d]`. Counters of several short rows go through the
+/// generator together.
 pub(crate) fn gaussian(seed: u64, first: u64, d: usize, out: &mut [f32]) {
+    let quads = d.div_ceil(4);
+    let (whole, rest) = (LANES / quads, LANES % quads);
+    let (mut rows, mut places) = ([0; LANES], [0; LANES]);
+    for l in 0..LANES {
+        (rows[l], places[l]) = (first + (l / quads) as u64, (l % quads) as u64);
+    }
     simd!({
-        let width = d.div_ceil(4);
-        let mut counters = Counters::new(first, width);
-        let mut at = 0;
-        while at < out.len() {
-            let (row, column) = (counters.row, counters.column);
-            let [a, b, c, e] = counters.next(0, seed);
-            let mut values = [[0.0_f32; LANES]; 4];
+        let mut out = out;
+        while !out.is_empty() {
+            let [a, b, c, e] = philox(&rows, &places, 0, seed);
+            let mut values = [[0.0_f32; 4]; LANES];
             for l in 0..LANES {
-                (values[0][l], values[1][l]) = normals(a[l], b[l]);
+                let ((p, q), (r, s)) = (normals(a[l], b[l]), normals(c[l], e[l]));
+                values[l] = [p, q, r, s];
             }
-            for l in 0..LANES {
-                (values[2][l], values[3][l]) = normals(c[l], e[l]);
-            }
-            if d.is_multiple_of(4) {
-                let end = (at + 4 * LANES).min(out.len());
-                let (of_four, rest) = out[at..end].as_chunks_mut::<{ 4 * LANES }>();
-                for out in of_four {
-                    interleave(&values, out);
-                }
-                for (i, out) in rest.iter_mut().enumerate() {
-                    *out = values[i % 4][i / 4];
-                }
-                at = end;
-                continue;
-            }
-            for l in 0..LANES {
-                let at_row = row[l].wrapping_sub(first as u32) as usize * d;
-                let column = 4 * column[l] as usize;
-                for (i, out) in out.iter_mut().skip(at_row + column).take((d - column).min(4)).enumerate() {
-                    *out = values[i][l];
+            if d.is_multiple_of(4) && out.len() >= 4 * LANES {
+                // Of a length that the compiler knows.
+                let (now, rest) = out.split_at_mut(4 * LANES);
+                now.copy_from_slice(values.as_flattened());
+                out = rest;
+            } else {
+                // The last four of a row are cut.
+                for (four, place) in values.iter().zip(&places) {
+                    let count = (d - 4 * *place as usize).min(4).min(out.len());
+                    let (now, rest) = out.split_at_mut(count);
+                    now.copy_from_slice(&four[..count]);
+                    out = rest;
                 }
             }
-            at = ((row[LANES - 1].wrapping_sub(first as u32)) as usize * d)
-                + 4 * (column[LANES - 1] as usize + 1);
+            for l in 0..LANES {
+                let place = places[l] + rest as u64;
+                let over = place >= quads as u64;
+                places[l] = if over { place - quads as u64 } else { place };
+                rows[l] += whole as u64 + u64::from(over);
+            }
         }
     });
-}
-
-/// Four rows of lanes to one of fours.
-#[inline(always)]
-fn interleave(values: &[[f32; LANES]; 4], out: &mut [f32; 4 * LANES]) {
-    for l in 0..LANES {
-        for (i, values) in values.iter().enumerate() {
-            out[4 * l + i] = values[l];
-        }
-    }
 }
 
 /// Random signs of the rows from `first` on of a seed, a bit each: 128 bits of a row to a counter. `out` is `[groups][width]` with the
@@ -141,22 +107,18 @@ fn interleave(values: &[[f32; LANES]; 4], out: &mut [f32; 4 * LANES]) {
 pub(crate) fn bits(seed: u64, first: u64, d: usize, out: &mut [[u64; TOGETHER]]) {
     let width = d.div_ceil(64);
     let last = if d.is_multiple_of(64) { u64::MAX } else { (1 << (d % 64)) - 1 };
-    let mut row = [0; LANES];
+    let mut rows = [0; LANES];
     simd!(for (i, groups) in out.chunks_mut(width * LANES / TOGETHER).enumerate() {
-        let at = first + (i * LANES) as u64;
-        let mut high = [0; LANES];
-        for l in 0..LANES {
-            let number = at + l as u64;
-            row[l] = number as u32;
-            high[l] = (number >> 32) as u32;
+        for (l, row) in rows.iter_mut().enumerate() {
+            *row = first + (i * LANES + l) as u64;
         }
         for column in 0..d.div_ceil(128) {
-            let words = philox([row, [column as u32; LANES], [SIGN_BITS; LANES], high], seed);
+            let words = philox(&rows, &[column as u64; LANES], SIGN_BITS, seed);
             for (g, group) in groups.chunks_exact_mut(width).enumerate() {
                 for (half, out) in group[2 * column..].iter_mut().take(2).enumerate() {
-                    for lane in 0..TOGETHER {
+                    for (lane, out) in out.iter_mut().enumerate() {
                         let l = g * TOGETHER + lane;
-                        out[lane] = u64::from(words[2 * half + 1][l]) << 32 | u64::from(words[2 * half][l]);
+                        *out = u64::from(words[2 * half + 1][l]) << 32 | u64::from(words[2 * half][l]);
                     }
                 }
             }
@@ -172,10 +134,10 @@ pub(crate) fn rows(projection: Projection, seed: u64, range: Range<usize>, d: us
     let mut all = vec![0.0; range.len() * d];
     match projection {
         Projection::Gaussian => {
-            let rows = (4096 / d.max(1)).max(1);
-            all.par_chunks_mut((rows * d).max(1)).enumerate().for_each(|(i, block)| {
-                gaussian(seed, (range.start + i * rows) as u64, d, block);
-            });
+            let rows = (4096 / d).max(1);
+            all.par_chunks_mut(rows * d)
+                .enumerate()
+                .for_each(|(i, piece)| gaussian(seed, (range.start + i * rows) as u64, d, piece));
             return all;
         }
         Projection::Orthogonal | Projection::Structured => {}

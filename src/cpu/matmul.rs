@@ -4,16 +4,32 @@
 use crate::ops::Layout;
 use gemm::Parallelism;
 
+/// The numbers that `gemm` has kernels for here.
+pub(crate) trait Real: Copy + 'static {
+    const ZERO: Self;
+    const ONE: Self;
+}
+
+impl Real for f32 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+}
+
+impl Real for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+}
+
 /// A matrix operand: a slice with its row stride and shape.
 #[derive(Clone, Copy)]
-pub(crate) struct Operand<'a> {
-    pub(crate) data: &'a [f32],
+pub(crate) struct Operand<'a, T = f32> {
+    pub(crate) data: &'a [T],
     /// Rows and columns as stored.
     pub(crate) shape: (usize, usize),
 }
 
-impl<'a> Operand<'a> {
-    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+impl<'a, T> Operand<'a, T> {
+    pub(crate) fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
         assert!(data.len() >= rows * columns, "operand is shorter than its shape");
         Self { data, shape: (rows, columns) }
     }
@@ -27,10 +43,10 @@ impl<'a> Operand<'a> {
 
 /// `c <- [c +] a b` with the operands as the layout has them; `c` is row-major `[m, n]`.
 /// `threads` of 1 stays on the calling thread.
-pub(crate) fn matmul(
-    c: &mut [f32],
-    a: Operand<'_>,
-    b: Operand<'_>,
+pub(crate) fn matmul<T: Real>(
+    c: &mut [T],
+    a: Operand<'_, T>,
+    b: Operand<'_, T>,
     layout: Layout,
     add: bool,
     threads: usize,
@@ -44,7 +60,7 @@ pub(crate) fn matmul(
     }
     if k == 0 {
         if !add {
-            c[..m * n].fill(0.0);
+            c[..m * n].fill(T::ZERO);
         }
         return;
     }
@@ -67,8 +83,8 @@ pub(crate) fn matmul(
             b.data.as_ptr(),
             b_cs,
             b_rs,
-            1.0,
-            1.0,
+            T::ONE,
+            T::ONE,
             false,
             false,
             false,

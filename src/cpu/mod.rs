@@ -15,6 +15,7 @@ pub(crate) mod machine;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod normalize;
+pub(crate) mod pairs;
 pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod separation;

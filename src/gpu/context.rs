@@ -53,11 +53,14 @@ pub enum Strategy {
     Fused,
     /// A step in one pass for a handful of queries, bound by memory; rows of up to 2048 columns.
     Few,
+    /// A look at random features in one pass that makes its frequencies where it uses them; rows of up to 256 columns.
+    Generated,
 }
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Direct, Self::Small, Self::Medium, Self::Large, Self::Fused, Self::Few];
+    pub const ALL: [Self; 7] =
+        [Self::Direct, Self::Small, Self::Medium, Self::Large, Self::Fused, Self::Few, Self::Generated];
 
     /// The name in tables and files.
     pub fn name(self) -> &'static str {
@@ -68,6 +71,7 @@ impl Strategy {
             Self::Large => "large",
             Self::Fused => "fused",
             Self::Few => "few",
+            Self::Generated => "generated",
         }
     }
 }

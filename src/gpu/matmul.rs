@@ -47,7 +47,7 @@ fn shape(tile: Strategy) -> Option<(usize, usize)> {
         Strategy::Small => Some((32, 32)),
         Strategy::Medium => Some((64, 16)),
         Strategy::Large => Some((128, 16)),
-        Strategy::Direct | Strategy::Fused | Strategy::Few => None,
+        Strategy::Direct | Strategy::Fused | Strategy::Few | Strategy::Generated => None,
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn can(context: &Context, strategy: Strategy) -> bool {
     match strategy {
         Strategy::Direct | Strategy::Small | Strategy::Medium => true,
         Strategy::Large => context.workgroup_memory() >= LARGE_MEMORY,
-        Strategy::Fused | Strategy::Few => false,
+        Strategy::Fused | Strategy::Few | Strategy::Generated => false,
     }
 }
 

@@ -44,6 +44,12 @@ impl Matrix {
         Ok(Self { context: Arc::clone(context), buffer, rows, columns })
     }
 
+    /// The same values, padding with them, as rows of another length.
+    pub(crate) fn reshaped(self, rows: usize, columns: usize) -> Self {
+        debug_assert_eq!(self.rows * padded(self.columns), rows * padded(columns));
+        Self { rows, columns, ..self }
+    }
+
     pub(crate) fn context(&self) -> &Arc<Context> {
         &self.context
     }

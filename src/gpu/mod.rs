@@ -14,6 +14,7 @@ pub(crate) mod machine;
 pub(crate) mod matmul;
 mod matrix;
 pub(crate) mod normalize;
+pub(crate) mod pairs;
 mod pipeline;
 mod record;
 pub(crate) mod reduce;

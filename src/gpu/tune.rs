@@ -6,12 +6,12 @@
 //! `attractor tune`; on a software adapter only when asked. The table lies in the user's cache folder, one
 //! file per adapter, driver and set of kernels, so that nothing outlives what it was measured on.
 
-use super::{Context, Strategy, descent, matmul, shader};
+use super::{Context, Matrix, Strategy, descent, features, matmul, reduce::reduce, shader};
 use crate::{
     Error, Precision, Result, Rows,
     cpu::{self, matmul::Operand},
     io::write_bytes,
-    ops::{Layout, Similarity},
+    ops::{Axis, Layout, Projection, Reduction, Similarity},
 };
 use std::{
     collections::BTreeMap,
@@ -28,6 +28,19 @@ pub enum Op {
     Step,
     /// A product of queries and patterns.
     Matmul,
+    /// A look at random features: queries, frequencies and columns.
+    Features,
+}
+
+impl Op {
+    /// The name in tables and files.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Matmul => "matmul",
+            Self::Features => "features",
+        }
+    }
 }
 
 /// A class of jobs.
@@ -51,9 +64,8 @@ impl Class {
 
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let op = if self.op == Op::Step { "step" } else { "matmul" };
         let [b, n, d] = self.sizes;
-        write!(f, "{op} {b}x{n}x{d} {}", self.precision)
+        write!(f, "{} {b}x{n}x{d} {}", self.op.name(), self.precision)
     }
 }
 
@@ -76,6 +88,9 @@ pub(super) struct Table {
 
 /// Operations that one run may cost on hardware, and on a software adapter.
 const WORK: [f64; 2] = [2e10, 1e9];
+/// Seed of the frequencies that features are timed with, and most of them: a chain takes no more at a time.
+const SEED: u64 = 1;
+const FREQUENCIES: usize = 16_384;
 /// Timed runs of a candidate.
 const RUNS: usize = 3;
 /// Seconds after which one run is enough.
@@ -242,13 +257,20 @@ impl Job {
             };
             Rows::new((0..rows * d).map(value).collect::<Vec<f32>>(), d)
         };
-        Ok(Self { class, sizes: [b, n, d], queries: values(b)?, patterns: values(n)? })
+        let queries = values(b)?;
+        if class.op == Op::Features {
+            let n = n.min(FREQUENCIES);
+            let patterns = Rows::new(cpu::frequencies::rows(Projection::Gaussian, SEED, 0..n, d), d)?;
+            return Ok(Self { class, sizes: [b, n, d], queries, patterns });
+        }
+        Ok(Self { class, sizes: [b, n, d], queries, patterns: values(n)? })
     }
 
     fn candidates(&self, context: &Arc<Context>) -> Vec<Strategy> {
         let can = |strategy: &Strategy| match self.class.op {
             Op::Step => descent::can(context, *strategy, Similarity::Dot, self.sizes, self.class.precision),
             Op::Matmul => matmul::can(context, *strategy),
+            Op::Features => features::can(context, *strategy, self.sizes[2]),
         };
         Strategy::ALL.into_iter().filter(can).collect()
     }
@@ -276,7 +298,21 @@ impl Job {
                 );
                 out
             }
+            Op::Features => cpu::features::step(&self.space(), self.queries.as_slice(), &self.sides()).1,
         }
+    }
+
+    /// Sines and cosines of products in turns.
+    fn space(&self) -> cpu::features::Space<'_> {
+        let source = cpu::features::Source::Stored(self.patterns.as_slice());
+        let [_, m, d] = self.sizes;
+        cpu::features::Space { positive: false, two: true, m, d, unit: 1.0, decay: 0.0, source }
+    }
+
+    /// A memory that no feature is left out of, `[3, m]`.
+    fn sides(&self) -> Vec<f32> {
+        let m = self.sizes[1];
+        [vec![1.0; m], vec![0.5; m], vec![0.0; m]].concat()
     }
 
     /// Seconds of a run; `None` where the result is wrong, or there is none.
@@ -294,9 +330,22 @@ impl Job {
                 .ok()?,
             ),
             Op::Matmul => Prepared::Matmul(
-                super::Matrix::upload(context, &self.queries, self.sizes[0], self.sizes[2]).ok()?,
-                super::Matrix::upload(context, &self.patterns, self.sizes[1], self.sizes[2]).ok()?,
+                Matrix::upload(context, &self.queries, self.sizes[0], self.sizes[2]).ok()?,
+                Matrix::upload(context, &self.patterns, self.sizes[1], self.sizes[2]).ok()?,
             ),
+            Op::Features => {
+                let upload = |values: Rows<'_>| {
+                    let (rows, columns) = (values.rows(), values.columns());
+                    Matrix::upload(context, &values, rows, columns).ok()
+                };
+                let [b, m, _] = self.sizes;
+                Prepared::Features {
+                    states: upload(self.queries.slice(0..b))?,
+                    frequencies: upload(self.patterns.slice(0..m))?,
+                    sides: upload(Rows::new(self.sides(), m).ok()?)?,
+                    shift: upload(Rows::new(vec![0.0; b], b).ok()?)?,
+                }
+            }
         };
         // The first run also compiles. Its result has to be right before its time may count.
         let got = prepared.run(strategy, true).ok()?;
@@ -327,20 +376,35 @@ impl Job {
 /// A job whose data is on the device.
 enum Prepared<'a> {
     Step(descent::Prepared<'a>),
-    Matmul(super::Matrix, super::Matrix),
+    Matmul(Matrix, Matrix),
+    Features { states: Matrix, frequencies: Matrix, sides: Matrix, shift: Matrix },
 }
 
 impl Prepared<'_> {
     /// Runs the job to its end; the result itself only where it is wanted, since reading it back takes as
     /// long for all candidates.
     fn run(&self, strategy: Strategy, whole: bool) -> Result<Vec<f32>> {
-        match self {
-            Self::Step(step) => step.run(),
-            Self::Matmul(a, b) => {
-                let out = matmul::matmul_by(a, b, Layout::NT, Some(strategy))?;
-                if whole { out.download() } else { out.context().finish().map(|()| Vec::new()) }
-            }
-        }
+        let out = match self {
+            Self::Step(step) => return step.run(),
+            Self::Matmul(a, b) => matmul::matmul_by(a, b, Layout::NT, Some(strategy))?,
+            Self::Features { states, frequencies: rows, sides, shift } => match strategy {
+                Strategy::Fused => {
+                    let stored = features::Frequencies::Stored { rows, first: 0 };
+                    features::look(states, shift, sides, stored, true)?.1
+                }
+                Strategy::Generated => {
+                    let made = features::Frequencies::Generated { seed: SEED, count: rows.rows() };
+                    features::look(states, shift, sides, made, true)?.1
+                }
+                tile => {
+                    let z = matmul::matmul_by(states, rows, Layout::NT, Some(tile))?;
+                    let (parts, slopes) = features::combine(&z, sides, shift, 0, true, true)?;
+                    reduce(&parts, Reduction::Sum, Axis::Columns)?;
+                    matmul::matmul_by(&slopes, rows, Layout::NN, Some(tile))?
+                }
+            },
+        };
+        if whole { out.download() } else { out.context().finish().map(|()| Vec::new()) }
     }
 }
 

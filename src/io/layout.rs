@@ -22,7 +22,7 @@ pub(super) enum Dtype {
     F64,
 }
 
-/// What a caller makes of a number: its value, or whether it is anything but zero.
+/// What a caller makes of a number: its value in one of several types, or whether it is anything but zero.
 pub(super) trait Target: Copy {
     fn of(number: impl Number) -> Self;
 
@@ -37,6 +37,16 @@ impl Target for f32 {
 
     fn loses(number: f64) -> bool {
         number.is_finite() && (number as f32).is_infinite()
+    }
+}
+
+impl Target for f64 {
+    fn of(number: impl Number) -> Self {
+        number.to_f64()
+    }
+
+    fn loses(_: f64) -> bool {
+        false
     }
 }
 
@@ -64,6 +74,8 @@ impl Target for i128 {
 pub(super) trait Number: Copy {
     /// The nearest f32.
     fn to_f32(self) -> f32;
+    /// The nearest f64.
+    fn to_f64(self) -> f64;
     /// Whether it is anything but zero, as `NumPy` converts to bool.
     fn is_true(self) -> bool;
     /// The number without its fraction.
@@ -71,10 +83,14 @@ pub(super) trait Number: Copy {
 }
 
 macro_rules! number {
-    ($($t:ty => $convert:expr, $whole:expr;)*) => {$(
+    ($($t:ty => $convert:expr, $whole:expr, $wide:expr;)*) => {$(
         impl Number for $t {
             fn to_f32(self) -> f32 {
                 $convert(self)
+            }
+
+            fn to_f64(self) -> f64 {
+                $wide(self)
             }
 
             fn is_true(self) -> bool {
@@ -88,18 +104,18 @@ macro_rules! number {
     )*};
 }
 number! {
-    u8 => f32::from, i128::from;
-    u16 => f32::from, i128::from;
-    u32 => |v| v as f32, i128::from;
-    u64 => |v| v as f32, i128::from;
-    i8 => f32::from, i128::from;
-    i16 => f32::from, i128::from;
-    i32 => |v| v as f32, i128::from;
-    i64 => |v| v as f32, i128::from;
-    f16 => f16::to_f32, |v: f16| v.to_f32() as i128;
-    bf16 => bf16::to_f32, |v: bf16| v.to_f32() as i128;
-    f32 => |v| v, |v| v as i128;
-    f64 => |v| v as f32, |v| v as i128;
+    u8 => f32::from, i128::from, f64::from;
+    u16 => f32::from, i128::from, f64::from;
+    u32 => |v| v as f32, i128::from, f64::from;
+    u64 => |v| v as f32, i128::from, |v| v as f64;
+    i8 => f32::from, i128::from, f64::from;
+    i16 => f32::from, i128::from, f64::from;
+    i32 => |v| v as f32, i128::from, f64::from;
+    i64 => |v| v as f32, i128::from, |v| v as f64;
+    f16 => f16::to_f32, |v: f16| v.to_f32() as i128, f16::to_f64;
+    bf16 => bf16::to_f32, |v: bf16| v.to_f32() as i128, bf16::to_f64;
+    f32 => |v| v, |v| v as i128, f64::from;
+    f64 => |v| v as f32, |v| v as i128, |v| v;
 }
 
 impl Dtype {

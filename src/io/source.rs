@@ -85,6 +85,36 @@ impl Source {
         if rows == 0 { Ok(Rows::empty(columns)) } else { Rows::new(values, columns) }
     }
 
+    /// The matrix `[n, d]` in the file, as f64, and its columns: for what rounding to f32 would spoil.
+    ///
+    /// The array is chosen, and its shape is read, as by [`matrix`](Self::matrix).
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix), except for those about the range of f32.
+    ///
+    /// ```
+    /// use attractor::io::{Array, ArrayData, Source, write};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("points.npy");
+    /// write(&path, &[Array { name: "", shape: vec![1, 2], data: ArrayData::F64(&[0.1, 1e300]) }])?;
+    /// assert_eq!(Source::open(&path)?.matrix_f64(&[])?, (vec![0.1, 1e300], 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn matrix_f64(&self, names: &[&str]) -> Result<(Vec<f64>, usize)> {
+        let read = || {
+            let (layout, values) = match self.locate(names)? {
+                Some((layout, bytes)) => {
+                    let values = layout.read(bytes)?;
+                    (layout, values)
+                }
+                None => npz::read(&self.file, names)?,
+            };
+            Ok((values, layout.matrix()?.1))
+        };
+        read().map_err(|fault: Fault| fault.at(&self.path))
+    }
+
     /// The matrix in the file as rows that need no copy, and how many columns they have: what
     /// [`Builder::build_shared`](crate::memory::Builder::build_shared) takes. Where the file does not
     /// hold plain f32, the converted values are owned.

@@ -205,6 +205,60 @@ fn steps_that_raise_the_energy_are_taken_back() {
     assert!(trace.windows(2).any(|e| e[1] > e[0] + 1e-3), "{trace:?}");
 }
 
+#[test]
+fn descents_on_a_gpu_end_where_those_of_the_cpu_do() {
+    let (k, d, b) = (4, 6, 70);
+    let mut random = Random::new(31);
+    let patterns = bits(&mut random, k, d);
+    // Near patterns, and far from all of them: some of those see nothing.
+    let queries: Vec<f32> = (0..b * d)
+        .map(|i| {
+            patterns.as_slice()[i % (k * d)] + (if i < 40 * d { 0.1 } else { 1.0 } * random.normal()) as f32
+        })
+        .collect();
+    let queries = Rows::new(queries, d).unwrap();
+    let clamp: Vec<bool> = (0..d).map(|i| i < 2).collect();
+    let plain = FeatureDescent { steps: 70, step_size: 0.4, ..FeatureDescent::default() };
+    let ways = [
+        ("plain", plain),
+        ("clamped", FeatureDescent { clamp: Some(&clamp), fill: true, ..plain }),
+        ("exactly three steps", FeatureDescent { steps: 3, tolerance: 0.0, backtrack: false, ..plain }),
+        ("short", FeatureDescent { longest: Some(0.2), ..plain }),
+        // Jumps over wells: halved, and given up where that does not help.
+        ("wild", FeatureDescent { step_size: 30.0, steps: 40, ..plain }),
+    ];
+    for map in [FeatureMap::SinCos, FeatureMap::ExpExp] {
+        let spec = FeatureSpec::new(map, 900, d, 20.0, 5);
+        // Exponential features are of use near their centre alone.
+        let queries = if map.is_positive() { queries.slice(0..40) } else { queries.slice(0..b) };
+        let on = |device| {
+            let settings =
+                FeatureSettings { device: Some(device), shift: vec![0.1; d], ..FeatureSettings::default() };
+            let mut memory = FeatureMemory::with(spec.clone(), settings).unwrap();
+            memory.absorb(&patterns).unwrap();
+            memory
+        };
+        let cpu = on(Device::cpu());
+        for (name, device) in gpus().iter().filter(|(name, _)| ["direct", "fused"].contains(name)) {
+            let memory = on(device.clone());
+            for (way, options) in &ways {
+                let (want, got) =
+                    (cpu.descend(&queries, options).unwrap(), memory.descend(&queries, options).unwrap());
+                let mut apart = 0;
+                for i in 0..queries.rows() {
+                    let off = distance(want.states.row(i), got.states.row(i));
+                    let alike = want.status[i] == got.status[i] && want.steps[i].abs_diff(got.steps[i]) <= 2;
+                    apart += usize::from(off > 1e-3 || !alike);
+                }
+                // Where a sum of kernels is as good as none, rounding decides where it leads.
+                assert!(apart <= b / 12, "{name} {map} {way}: {apart} of {b} end elsewhere");
+            }
+            let dead = memory.descend(&queries, &plain).unwrap().status;
+            assert!(map.is_positive() || dead.contains(&Status::Dead), "{name}: {dead:?}");
+        }
+    }
+}
+
 // ---- files and refusals ------------------------------------------------------------------------
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::common::*;
 use attractor::{
-    Rows, Tensor,
+    Device, Rows, Tensor,
     ops::{FeatureMap, FeatureSpec, Features, FrequencySource, Projection},
     reference::{self, FeatureModel, Matrix},
 };
@@ -193,6 +193,21 @@ fn many_tiles_of_frequencies_and_of_patterns_add_up() {
 }
 
 #[test]
+fn structured_frequencies_beyond_a_gpus_transform_are_the_cpus() {
+    let d = 2049;
+    let mut spec = FeatureSpec::new(FeatureMap::SinCos, 9, d, 1.0, 0);
+    spec.source = FrequencySource::Seed { seed: 11, projection: Projection::Structured };
+    let rows = Random::new(5).rows(2, d, 0.01);
+    let on = |device: &Device| Features::new(&spec, device, 0).unwrap().encode(&rows).unwrap();
+    let want = on(&Device::cpu());
+    for (name, device) in gpus().iter().take(1) {
+        for (got, want) in on(device).iter().zip(&want) {
+            assert!((got - want).abs() < 1e-5, "{name}: {got} {want}");
+        }
+    }
+}
+
+#[test]
 fn encodings_and_steps_agree_with_the_reference() {
     // Odd shapes; more patterns than one block of the CPU, more frequencies than one of its tiles.
     for (map, projection, k, b, m, d) in [
@@ -205,6 +220,10 @@ fn encodings_and_steps_agree_with_the_reference() {
         (FeatureMap::Exp, Projection::Gaussian, 5, 4, 33, 9),
         (FeatureMap::ExpExp, Projection::Structured, 6, 2, 21, 3),
         (FeatureMap::DotExp, Projection::Gaussian, 5, 6, 31, 4),
+        // Each width that a GPU has kernels for, and one that none has room for.
+        (FeatureMap::SinCos, Projection::Gaussian, 3, 5, 150, 70),
+        (FeatureMap::ExpExp, Projection::Gaussian, 2, 3, 41, 130),
+        (FeatureMap::SinCos, Projection::Gaussian, 2, 3, 20, 261),
     ] {
         let beta = 8.0;
         let mut spec = FeatureSpec::new(map, m, d, beta as f32, 0);

@@ -11,6 +11,7 @@
 mod bank;
 mod binary;
 mod capacity;
+mod codes;
 mod common;
 mod dense;
 mod devices;
@@ -24,6 +25,7 @@ mod layers;
 mod network;
 mod operations;
 mod oracles;
+mod pairs;
 mod separations;
 mod shaders;
 mod sparse;

@@ -40,9 +40,6 @@ pub(crate) struct Space {
     /// How many frequencies; sincos and expexp make two numbers of each
     #[arg(long, value_name = "M")]
     pub(crate) features: Option<usize>,
-    /// Inverse temperature of the kernel
-    #[arg(long, allow_negative_numbers = true, value_name = "F")]
-    pub(crate) beta: Option<f32>,
     /// How the frequencies of a seed depend on each other: gaussian (not), orthogonal or structured
     #[arg(long, default_value_t = Projection::Gaussian, value_name = "P")]
     pub(crate) projection: Projection,
@@ -52,7 +49,7 @@ pub(crate) struct Space {
     /// Their phases in radians, [m]; only the map cos has any
     #[arg(long, requires = "frequencies", value_name = "B")]
     pub(crate) phases: Option<PathBuf>,
-    /// What patterns and states are multiplied by; energies, gradients and steps are in these units
+    /// What patterns and states are multiplied by before features are made; energies, gradients and steps are in these units
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, value_name = "F")]
     pub(crate) scale: f32,
     /// What estimated sums of kernels are clipped to, below which a state is dead [default: 0.00001; 0 for exponential features]
@@ -61,6 +58,22 @@ pub(crate) struct Space {
     /// Take the mean of the patterns off patterns and states, which exponential features need
     #[arg(long)]
     pub(crate) centre: bool,
+}
+
+impl Space {
+    /// The first option that is not left as it is by default.
+    pub(crate) fn first_given(&self) -> Option<&'static str> {
+        let given = [
+            (self.map != FeatureMap::default(), "--map"),
+            (self.features.is_some(), "--features"),
+            (self.projection != Projection::default(), "--projection"),
+            (self.frequencies.is_some(), "--frequencies"),
+            (self.scale != 1.0, "--scale"),
+            (self.epsilon.is_some(), "--epsilon"),
+            (self.centre, "--centre"),
+        ];
+        given.into_iter().find_map(|(given, name)| given.then_some(name))
+    }
 }
 
 /// A memory from a file, or of patterns.
@@ -72,6 +85,9 @@ pub(crate) struct Source {
     /// Patterns to make one of, [n, d]; needs --beta, and --features or --frequencies
     #[arg(long, value_name = "P")]
     pub(crate) patterns: Option<PathBuf>,
+    /// Inverse temperature of the kernel
+    #[arg(long, allow_negative_numbers = true, value_name = "F")]
+    pub(crate) beta: Option<f32>,
     #[command(flatten)]
     pub(crate) space: Space,
 }
@@ -81,6 +97,9 @@ pub(crate) struct Encode {
     /// Patterns to absorb, [n, d]
     #[arg(long, value_name = "P")]
     pub(crate) patterns: PathBuf,
+    /// Inverse temperature of the kernel
+    #[arg(long, allow_negative_numbers = true, value_name = "F")]
+    pub(crate) beta: Option<f32>,
     #[command(flatten)]
     pub(crate) space: Space,
     /// The memory to write

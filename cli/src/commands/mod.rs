@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod capacity;
+pub(crate) mod code;
 pub(crate) mod demo;
 pub(crate) mod devices;
 pub(crate) mod energy;

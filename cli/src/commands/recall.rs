@@ -1,16 +1,18 @@
 //! `attractor recall`
 
-use super::{beta_json, described, given, open_memory, read_mask, similarity_name};
+use super::{
+    beta_json, described, features, given, open_memory, read_mask, read_pattern_mask, similarity_name,
+};
 use crate::{
-    arguments,
+    arguments::{self, Kind},
     failure::{Failure, Result, in_file},
     output::{complaint, line},
     progress::Progress,
 };
 use attractor::{
-    Rows,
+    Device, Rows,
     io::{self, Array, ArrayData, Source},
-    memory::{Recall, RecallOptions, Status},
+    memory::{Memory, Recall, RecallOptions, Status},
 };
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
@@ -19,7 +21,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     let queries = Source::open(&arguments.queries)?;
     let rows = queries.matrix(&["queries", "state", "states"])?;
     let device = arguments.common.open()?;
-    let (mut memory, mask) = open_memory(&arguments.memory, &arguments.common, &device)?;
+    let Opened { mut memory, mask, what } = open(arguments, &device)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.queries.as_path())),
@@ -40,8 +42,6 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         Some(path) => Some(read_clamp(path, rows.rows(), memory.dim())?),
         None => None,
     };
-    // Chosen before the clock starts: it is part of storing, not of recalling.
-    let what = described(&arguments.memory, &*memory)?;
     let progress = Progress::new("recalling", arguments.common.quiet);
     let tell = |done, total| progress.tell(done, total);
     let options = RecallOptions {
@@ -61,7 +61,8 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     drop(progress);
     let shape = vec![recall.len(), recall.top_k];
     let indices = Array { name: "indices", shape, data: ArrayData::U32(&recall.indices) };
-    write(&arguments.out, &recall, &[indices])?;
+    let more = if arguments.kind == Kind::Patterns { &[indices][..] } else { &[] };
+    write(&arguments.out, &recall, more)?;
 
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
     let rate = recall.len() as f64 / seconds.max(1e-9);
@@ -71,6 +72,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     }
     if arguments.common.json {
         let summary = serde_json::json!({
+            "memory": arguments.kind.to_string(),
             "patterns": memory.len(),
             "dim": memory.dim(),
             "queries": recall.len(),
@@ -89,7 +91,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         });
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
-        line(&format!("{} patterns of {} values, {what}", memory.len(), memory.dim()))?;
+        line(&what)?;
         let ended: Vec<String> =
             statuses(&recall).iter().filter(|(_, n)| **n > 0).map(|(s, n)| format!("{n} {s}")).collect();
         line(&format!(
@@ -100,6 +102,38 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())
+}
+
+/// What a recall goes through.
+struct Opened {
+    memory: Box<dyn Memory>,
+    /// Which patterns may answer.
+    mask: Option<Vec<bool>>,
+    /// The memory in words.
+    what: String,
+}
+
+/// The memory that the arguments describe. An automatic `beta` is chosen here, before any clock starts: it is part of storing,
+/// not of recalling.
+fn open(arguments: &arguments::Recall, device: &Device) -> Result<Opened> {
+    match arguments.kind {
+        Kind::Patterns => {
+            if let Some(option) = arguments.space.first_given() {
+                return Err(Failure::data(format!("{option} is for --memory random-features")));
+            }
+            let (memory, mask) = open_memory(&arguments.memory, &arguments.common, device)?;
+            let what = described(&arguments.memory, &*memory)?;
+            let what = format!("{} patterns of {} values, {what}", memory.len(), memory.dim());
+            Ok(Opened { memory, mask, what })
+        }
+        Kind::RandomFeatures => {
+            let memory =
+                features::in_place_of(&arguments.memory, &arguments.space, &arguments.common, device)?;
+            let mask = arguments.memory.mask.as_deref().map(|path| read_pattern_mask(path, memory.len()));
+            let what = features::described(&memory);
+            Ok(Opened { memory: Box::new(memory), mask: mask.transpose()?, what })
+        }
+    }
 }
 
 /// How many queries ended how.
@@ -130,14 +164,17 @@ pub(super) fn write(path: &Path, recall: &Recall, more: &[Array<'_>]) -> Result<
         return Ok(io::write(path, &[state])?);
     }
     let status: Vec<u8> = recall.status.iter().map(|s| s.code()).collect();
-    let best = vec![b, recall.top_k];
     let mut arrays = vec![
         state,
         Array { name: "steps", shape: vec![b], data: ArrayData::U32(&recall.steps) },
         Array { name: "status", shape: vec![b], data: ArrayData::U8(&status) },
-        Array { name: "weights", shape: best, data: ArrayData::F32(&recall.weights) },
-        Array { name: "effective", shape: vec![b], data: ArrayData::F32(&recall.effective) },
     ];
+    // A memory that keeps no patterns has none to name.
+    if recall.effective.len() == b {
+        let best = vec![b, recall.top_k];
+        arrays.push(Array { name: "weights", shape: best, data: ArrayData::F32(&recall.weights) });
+        arrays.push(Array { name: "effective", shape: vec![b], data: ArrayData::F32(&recall.effective) });
+    }
     // A single shot has no energy.
     if recall.energy.len() == b {
         arrays.push(Array { name: "energy", shape: vec![b], data: ArrayData::F32(&recall.energy) });

@@ -2,12 +2,16 @@
 
 use crate::{
     arguments,
-    failure::Result,
+    failure::{Failure, Result},
     output::line,
     progress::Progress,
-    reproduce::{Bench, Figure, bits, capacity, digits, epanechnikov, features, theory, vectors},
+    reproduce::{
+        Bench, Figure, Out, bits, capacity, digits, epanechnikov, features, kept::Kept, theory, vectors,
+    },
 };
+use attractor::io::write_bytes;
 use std::{
+    path::Path,
     sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
@@ -28,16 +32,22 @@ const DENSE: [(Experiment, u64); 9] = [
 ];
 
 /// Those on random features; retrieval takes minutes.
-const DRDAM: [(Experiment, u64); 4] = [
+const DRDAM: [(Experiment, u64); 6] = [
     (|b| features::errors(b, false), 18),
+    (features::populations, 2),
     (features::retrieval, 6),
     (features::inpainting, 3),
+    (features::remedies, 4),
     (features::maps, 6),
 ];
 
 /// The same in under a minute: fewer draws, fewer frequencies, no retrieval.
-const DRDAM_QUICK: [(Experiment, u64); 3] =
-    [(|b| features::errors(b, true), 12), (features::inpainting, 3), (features::maps, 6)];
+const DRDAM_QUICK: [(Experiment, u64); 4] = [
+    (|b| features::errors(b, true), 12),
+    (features::inpainting, 3),
+    (features::remedies, 4),
+    (features::maps, 6),
+];
 
 /// The benchmark of capacity; similarities on digits only where a file has them.
 const CAPACITY: [(Experiment, u64); 5] = [
@@ -63,18 +73,24 @@ const FAR: f64 = 3.0;
 pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     let common = &arguments.common;
     let device = common.open()?;
-    let progress = Progress::new("reproducing", common.quiet);
-    let experiments = match (arguments.experiment.as_str(), arguments.quick) {
+    let name = arguments.experiment.as_str();
+    let experiments = match (name, arguments.quick) {
         ("drdam", true) => &DRDAM_QUICK[..],
         ("drdam", false) => &DRDAM,
         ("capacity", true) => &CAPACITY_QUICK,
         ("capacity", false) => &CAPACITY,
         _ => &DENSE,
     };
+    let out = match &arguments.out {
+        Some(folder) => Some(open(folder, &format!("{name}, seed {}, {device}", common.seed))?),
+        None => None,
+    };
+    let progress = Progress::new("reproducing", common.quiet);
     let total = experiments.iter().map(|(_, settings)| settings).sum();
     let done = AtomicU64::new(0);
     let tell = || progress.tell(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-    let bench = Bench { device: &device, seed: common.seed, data: arguments.data.as_deref(), tell: &tell };
+    let data = arguments.data.as_deref();
+    let bench = Bench { device: &device, seed: common.seed, data, out: out.as_ref(), tell: &tell };
     let started = Instant::now();
     let mut figures = Vec::new();
     for (experiment, _) in experiments {
@@ -85,32 +101,52 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     figures.sort_by_key(|f| f.id.strip_prefix('R').and_then(|n| n.parse::<u32>().ok()).unwrap_or(u32::MAX));
     let seconds = started.elapsed().as_secs_f64();
     let near = figures.iter().filter(|f| f.deviation() <= FAR).count();
+    let results: Vec<serde_json::Value> = figures.iter().map(json).collect();
+    let summary = serde_json::json!({
+        "experiment": name,
+        "device": device.to_string(),
+        "seed": common.seed,
+        "seconds": seconds,
+        "within_3_standard_errors": near,
+        "results": results,
+    });
+    let count = figures.len();
+    let mut table = table(&figures);
+    table.push(format!(
+        "{near} of {count} figures within {FAR} standard errors of the published ones; {seconds:.0} s on {device}"
+    ));
+    if let Some(out) = &out {
+        let write = |name: &str, text: String| write_bytes(out.folder.join(name), text.as_bytes());
+        write("figures.json", format!("{summary:#}\n"))?;
+        write("figures.txt", table.join("\n") + "\n")?;
+    }
     if common.json {
-        let results: Vec<serde_json::Value> = figures.iter().map(json).collect();
-        let summary = serde_json::json!({
-            "experiment": arguments.experiment,
-            "device": device.to_string(),
-            "seed": common.seed,
-            "seconds": seconds,
-            "within_3_standard_errors": near,
-            "results": results,
-        });
         line(&format!("{summary:#}"))?;
     } else if !common.quiet {
-        let wide = figures.iter().map(|f| f.setting.len()).max().unwrap_or(0);
-        line(&format!(
-            "{:<4} {:<wide$} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}",
-            "", "setting", "figure", "published", "here", "+-", "formula", "off"
-        ))?;
-        for figure in &figures {
-            line(&row(figure, wide))?;
+        table.iter().try_for_each(|text| line(text))?;
+        if let Some(out) = &out {
+            line(&format!("written: {}", out.folder.display()))?;
         }
-        line(&format!(
-            "{near} of {} figures within {FAR} standard errors of the published ones; {seconds:.0} s on {device}",
-            figures.len()
-        ))?;
     }
     Ok(())
+}
+
+/// The folder for results, made where it is missing, with what an earlier run in it has computed.
+fn open<'a>(folder: &'a Path, about: &str) -> Result<Out<'a>> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::data(format!("{}: cannot be made: {error}", folder.display())))?;
+    let about = format!("attractor {}, {about}", env!("CARGO_PKG_VERSION"));
+    Ok(Out { folder, kept: Kept::open(&folder.join("kept.tsv"), &about)? })
+}
+
+/// Head and rows.
+fn table(figures: &[Figure]) -> Vec<String> {
+    let wide = figures.iter().map(|f| f.setting.len()).max().unwrap_or(0);
+    let head = format!(
+        "{:<4} {:<wide$} {:<40} {:>10} {:>10} {:>9} {:>10} {:>5}",
+        "", "setting", "figure", "published", "here", "+-", "formula", "off"
+    );
+    std::iter::once(head).chain(figures.iter().map(|figure| row(figure, wide))).collect()
 }
 
 fn row(f: &Figure, wide: usize) -> String {

@@ -23,7 +23,12 @@ pub(crate) fn run(arguments: &arguments::Tune) -> Result<()> {
     let jobs: &[[usize; 3]] = if arguments.jobs.is_empty() { &STANDARD } else { &arguments.jobs };
     let mut classes: Vec<Class> = Vec::new();
     for job in jobs {
-        let kinds = [(Op::Step, Precision::F32), (Op::Step, Precision::F16), (Op::Matmul, Precision::F32)];
+        let kinds = [
+            (Op::Step, Precision::F32),
+            (Op::Step, Precision::F16),
+            (Op::Matmul, Precision::F32),
+            (Op::Features, Precision::F32),
+        ];
         for class in kinds.map(|(op, precision)| Class::of(op, *job, precision)) {
             if !classes.contains(&class) {
                 classes.push(class);

@@ -3,15 +3,17 @@
 pub(crate) mod bits;
 pub(crate) mod capacity;
 pub(crate) mod digits;
-
 pub(crate) mod epanechnikov;
 pub(crate) mod features;
+pub(crate) mod kept;
 pub(crate) mod theory;
 pub(crate) mod vectors;
 
 use crate::failure::Result;
 use attractor::{Device, Rows};
+use kept::Kept;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use std::path::Path;
 
 /// A figure, and what it is held against.
 pub(crate) struct Figure {
@@ -88,12 +90,28 @@ pub(crate) struct Bench<'a> {
     pub(crate) device: &'a Device,
     pub(crate) seed: u64,
     /// Real data from a file, where given.
-    pub(crate) data: Option<&'a std::path::Path>,
+    pub(crate) data: Option<&'a Path>,
+    /// Where results and pictures go, where they are wanted.
+    pub(crate) out: Option<&'a Out<'a>>,
     /// Tells that a figure is done.
     pub(crate) tell: &'a dyn Fn(),
 }
 
+/// A folder for the results of an experiment.
+pub(crate) struct Out<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) kept: Kept,
+}
+
 impl Bench<'_> {
+    /// Numbers that take long: from an earlier run that was stopped, or made.
+    pub(crate) fn numbers(&self, name: &str, make: impl FnOnce() -> Result<Vec<f64>>) -> Result<Vec<f64>> {
+        match self.out {
+            Some(out) => out.kept.numbers(name, make),
+            None => make(),
+        }
+    }
+
     /// Random numbers of their own for a part of an experiment.
     pub(crate) fn random(&self, part: u64) -> StdRng {
         StdRng::seed_from_u64(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(part))

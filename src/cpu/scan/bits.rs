@@ -1,6 +1,6 @@
 //! Looks at generated patterns of bits: scores are whole numbers, so nearly all follows from how often each occurs.
 
-use super::{SEGMENT, in_rounds};
+use super::in_rounds;
 use crate::{
     cpu::{
         bits::{QUERIES, SignedSum, Tally, count_all, words_of},
@@ -80,7 +80,6 @@ fn segment(
     let rows = (range.end - range.start) as usize;
     let mut patterns =
         Packed { words: vec![[0; TOGETHER]; rows.div_ceil(TOGETHER) * width], rows, columns: d };
-    debug_assert!(rows <= SEGMENT, "a segment is made at once");
     frequencies::bits(look.bank.seed(), range.start, d, &mut patterns.words);
     let mut counts = vec![0; QUERIES * BLOCK];
     for at in (0..rows).step_by(BLOCK) {

@@ -19,8 +19,10 @@ use std::ops::Range;
 
 /// Patterns of a round, if nothing else is asked for.
 const ROUND: usize = 1 << 20;
-/// Patterns of a segment.
-const SEGMENT: usize = 1 << 14;
+/// Patterns of a segment, the fewest and the most: enough segments for the cores, each long against its first block.
+const SEGMENT: (usize, usize) = (1 << 11, 1 << 14);
+/// Segments of a round of few patterns.
+const SEGMENTS: usize = 32;
 /// Values of a block: about a quarter of a typical second-level cache.
 const BLOCK: usize = 65_536;
 /// Rows of a block.
@@ -33,6 +35,9 @@ const MOMENTS: usize = 1 << 17;
 const CHAIN: usize = 64;
 /// Below this a weight has underflowed.
 const UNDERFLOW: f32 = -87.0;
+
+/// The square of this is a normal number.
+const SMALLEST_ROOT: f32 = 1.1e-19;
 
 /// One number per query.
 type Lane = [f32; LANES];
@@ -71,12 +76,13 @@ fn in_rounds(
     let Range { start, end } = look.range;
     let round = if look.chunk == 0 { ROUND } else { look.chunk } as u64;
     let queries = all.len() as u64;
+    let segment = ((end - start).min(round) / SEGMENTS as u64).clamp(SEGMENT.0 as u64, SEGMENT.1 as u64);
     let mut at = start;
     while at < end {
         let until = end.min(at.saturating_add(round));
         let segments: Vec<Range<u64>> = (at..until)
-            .step_by(SEGMENT)
-            .map(|first| first..until.min(first.saturating_add(SEGMENT as u64)))
+            .step_by(segment as usize)
+            .map(|first| first..until.min(first.saturating_add(segment)))
             .collect();
         let parts: Vec<Vec<Scan>> = segments.into_par_iter().map(&each).collect();
         for part in &parts {
@@ -287,6 +293,8 @@ impl Found {
                     let e = exp_nonpositive(beta * (row[i] - best[i]));
                     row[i] = e;
                     sum[i] += e;
+                    // Squares that are subnormal would take a hundred times as long, and do not count.
+                    let e = if e > SMALLEST_ROOT { e } else { 0.0 };
                     squares[i] += e * e;
                 }
             }

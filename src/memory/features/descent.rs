@@ -5,7 +5,7 @@ use crate::{
     Error, Result, Rows, ToRows,
     memory::{Recall, Status},
     ops::{
-        Progress,
+        End, FeatureRules, Progress,
         descent::{Plan, clamp_row},
     },
 };
@@ -75,17 +75,23 @@ impl fmt::Debug for FeatureDescent<'_> {
     }
 }
 
-/// A query under way.
-struct Walk {
+/// Where a query is, or has ended.
+struct Place {
     x: Vec<f32>,
     u: f32,
     energy: f64,
-    gradient: Vec<f32>,
-    step_size: f32,
     halvings: u32,
     steps: u32,
+    /// `None` while it moves.
     status: Option<Status>,
     trace: Vec<f32>,
+}
+
+/// A query under way on the host.
+struct Walk {
+    at: Place,
+    gradient: Vec<f32>,
+    step_size: f32,
 }
 
 impl FeatureMemory {
@@ -158,7 +164,7 @@ impl FeatureMemory {
         first: usize,
         options: &FeatureDescent<'_>,
         tell: impl Fn(u32),
-    ) -> Result<Vec<Walk>> {
+    ) -> Result<Vec<Place>> {
         let d = self.dim();
         let clamp = |i: usize| options.clamp.map(|c| clamp_row(c, first + i, d));
         let mut starts = queries.as_slice().to_vec();
@@ -171,60 +177,111 @@ impl FeatureMemory {
         }
         let starts = Rows::new(starts, d)?;
         let starts = self.inward(&starts);
+        if !options.trace {
+            let free = |i: usize| (0..d).map(move |j| if clamp(i).is_some_and(|c| c[j]) { 0.0 } else { 1.0 });
+            let free = || Rows::new((0..starts.rows()).flat_map(free).collect::<Vec<f32>>(), d);
+            if let Some(walks) = self.walk_on_device(&starts, free, options, &tell)? {
+                return Ok(walks);
+            }
+        }
         let look = self.look(starts.as_slice())?;
         let mut walks: Vec<Walk> = starts
             .iter()
             .enumerate()
             .map(|(i, x)| Walk {
-                x: x.to_vec(),
-                u: look.u[i],
-                energy: look.energy[i],
+                at: Place {
+                    x: x.to_vec(),
+                    u: look.u[i],
+                    energy: look.energy[i],
+                    halvings: 0,
+                    steps: 0,
+                    status: None,
+                    trace: vec![look.energy[i] as f32],
+                },
                 gradient: free(&look.gradient[i * d..(i + 1) * d], clamp(i)),
                 step_size: options.step_size,
-                halvings: 0,
-                steps: 0,
-                status: None,
-                trace: vec![look.energy[i] as f32],
             })
             .collect();
         for step in 0..options.steps {
             walks.iter_mut().for_each(|walk| self.rest(walk, options));
-            let moving: Vec<usize> = (0..walks.len()).filter(|i| walks[*i].status.is_none()).collect();
+            let moving: Vec<usize> = (0..walks.len()).filter(|i| walks[*i].at.status.is_none()).collect();
             if moving.is_empty() {
                 break;
             }
             let trials: Vec<f32> = moving.iter().flat_map(|i| walks[*i].trial(options.longest)).collect();
             let look = self.look(&trials)?;
             for (at, &i) in moving.iter().enumerate() {
-                let walk = &mut walks[i];
-                walk.steps += 1;
-                if options.backtrack && look.energy[at] > walk.energy + self.rounding(walk.u) {
-                    walk.step_size *= 0.5;
-                    walk.halvings += 1;
-                    if walk.halvings > HALVINGS {
-                        walk.status = Some(Status::EnergyRises);
+                let Walk { at: place, gradient, step_size } = &mut walks[i];
+                place.steps += 1;
+                if options.backtrack && look.energy[at] > place.energy + self.rounding(place.u) {
+                    *step_size *= 0.5;
+                    place.halvings += 1;
+                    if place.halvings > HALVINGS {
+                        place.status = Some(Status::EnergyRises);
                     }
                     continue;
                 }
-                walk.x.copy_from_slice(&trials[at * d..(at + 1) * d]);
-                (walk.u, walk.energy) = (look.u[at], look.energy[at]);
-                walk.gradient = free(&look.gradient[at * d..(at + 1) * d], clamp(i));
-                walk.trace.push(walk.energy as f32);
+                place.x.copy_from_slice(&trials[at * d..(at + 1) * d]);
+                (place.u, place.energy) = (look.u[at], look.energy[at]);
+                *gradient = free(&look.gradient[at * d..(at + 1) * d], clamp(i));
+                place.trace.push(place.energy as f32);
             }
             tell(step + 1);
         }
         walks.iter_mut().for_each(|walk| self.rest(walk, options));
         tell(options.steps);
-        Ok(walks)
+        Ok(walks.into_iter().map(|walk| walk.at).collect())
+    }
+
+    /// The same on a GPU, where states stay until they have ended; `None` on the CPU.
+    fn walk_on_device(
+        &self,
+        starts: &Rows<'_>,
+        free: impl FnOnce() -> Result<Rows<'static>>,
+        options: &FeatureDescent<'_>,
+        tell: &dyn Fn(u32),
+    ) -> Result<Option<Vec<Place>>> {
+        if self.device().as_gpu().is_none() {
+            return Ok(None);
+        }
+        let rules = FeatureRules {
+            steps: options.steps,
+            step_size: options.step_size,
+            backtrack: options.backtrack,
+            tolerance: options.tolerance,
+            longest: options.longest,
+            epsilon: self.settings.epsilon.unwrap_or(0.0),
+            weight: self.weight,
+        };
+        let vector = self.on_device()?;
+        let Some(ends) = self.features.walk(starts, &free()?, &vector, &rules, tell)? else {
+            return Ok(None);
+        };
+        let places = ends.walkers.iter().zip(ends.states.chunks_exact(self.dim())).map(|(end, x)| Place {
+            x: x.to_vec(),
+            u: end.u,
+            energy: end.energy.into(),
+            halvings: end.halvings,
+            steps: end.steps,
+            status: end.end().map(|end| match end {
+                End::Converged => Status::Converged,
+                End::NonFinite => Status::NonFinite,
+                End::Dead => Status::Dead,
+                End::Rises => Status::EnergyRises,
+            }),
+            trace: Vec::new(),
+        });
+        Ok(Some(places.collect()))
     }
 
     /// Whether a walk has come to its end.
     fn rest(&self, walk: &mut Walk, options: &FeatureDescent<'_>) {
         let largest = walk.gradient.iter().fold(0.0_f32, |m, g| if g.is_nan() { *g } else { m.max(g.abs()) });
-        if walk.status.is_none() {
-            walk.status = if !largest.is_finite() || !walk.energy.is_finite() {
+        let place = &mut walk.at;
+        if place.status.is_none() {
+            place.status = if !largest.is_finite() || !place.energy.is_finite() {
                 Some(Status::NonFinite)
-            } else if walk.u <= self.settings.epsilon.unwrap_or(0.0) {
+            } else if place.u <= self.settings.epsilon.unwrap_or(0.0) {
                 Some(Status::Dead)
             } else if largest < options.tolerance {
                 Some(Status::Converged)
@@ -246,37 +303,44 @@ impl FeatureMemory {
         &self,
         queries: &Rows<'_>,
         first: usize,
-        walks: Vec<Walk>,
+        places: Vec<Place>,
         plan: &Plan<'_>,
         options: &FeatureDescent<'_>,
     ) -> Result<Recall> {
         let d = self.dim();
         let mut recall = Recall::none(d, plan, self.spec().beta);
-        let mut states: Vec<f32> = walks.iter().flat_map(|walk| walk.x.iter().copied()).collect();
+        let mut states: Vec<f32> = places.iter().flat_map(|place| place.x.iter().copied()).collect();
         self.outward(&mut states);
         for (i, state) in states.chunks_exact_mut(d).enumerate() {
             let clamp = options.clamp.map(|c| clamp_row(c, first + i, d));
             for (j, x) in state.iter_mut().enumerate() {
                 // Known coordinates, and states that have not moved, exactly: scale and shift round.
                 let filled = options.fill && clamp.is_some_and(|c| !c[j]);
-                if clamp.is_some_and(|c| c[j]) || (walks[i].trace.len() == 1 && !filled) {
+                if clamp.is_some_and(|c| c[j]) || (!places[i].has_moved() && !filled) {
                     *x = queries[(i, j)];
                 }
             }
         }
         recall.states = Rows::new(states, d)?;
-        for walk in walks {
-            let status = walk.status.unwrap_or(Status::MaxSteps);
-            let low = self.noise().is_some_and(|noise| f64::from(walk.u) < 3.0 * noise);
+        for place in places {
+            let status = place.status.unwrap_or(Status::MaxSteps);
+            let low = self.noise().is_some_and(|noise| f64::from(place.u) < 3.0 * noise);
             let settled = matches!(status, Status::Converged | Status::MaxSteps);
             recall.status.push(if low && settled { Status::LowSignal } else { status });
-            recall.energy.push(walk.energy as f32);
-            recall.steps.push(walk.steps);
+            recall.energy.push(place.energy as f32);
+            recall.steps.push(place.steps);
             if let Some(trace) = &mut recall.trace {
-                trace.push(walk.trace);
+                trace.push(place.trace);
             }
         }
         Ok(recall)
+    }
+}
+
+impl Place {
+    /// Whether any step has been taken and not taken back.
+    fn has_moved(&self) -> bool {
+        self.steps > self.halvings
     }
 }
 
@@ -289,7 +353,7 @@ impl Walk {
             _ => 1.0,
         };
         let step = (scale * f64::from(self.step_size)) as f32;
-        self.x.iter().zip(&self.gradient).map(|(x, g)| x - step * g).collect()
+        self.at.x.iter().zip(&self.gradient).map(|(x, g)| x - step * g).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `attractor features advise`
 
-use super::{described, open_one, summary};
+use super::{described, open_one, scaled, summary};
 use crate::{
     arguments::features::Advise,
     failure::{Result, in_file},
@@ -23,14 +23,10 @@ pub(super) fn run(arguments: &Advise) -> Result<()> {
     let mut beta = None;
     if let Some(path) = &arguments.source.patterns {
         let source = Source::open(path)?;
-        let mut rows = source.matrix(&["patterns", "state", "states"])?.into_owned();
+        let rows = source.matrix(&["patterns", "state", "states"])?;
         let files = [("patterns", Some(path.as_path()))];
         warnings.extend(memory.inspect(&rows).map_err(|e| in_file(&files, e))?);
-        let scale = memory.settings().scale;
-        if scale != 1.0 {
-            let scaled: Vec<f32> = rows.as_slice().iter().map(|v| scale * v).collect();
-            rows = attractor::Rows::new(scaled, rows.columns())?;
-        }
+        let rows = scaled(rows, memory.settings().scale)?;
         // Where no beta isolates them, that says enough.
         beta = beta_for_isolation(&rows, FIXED).ok();
     }

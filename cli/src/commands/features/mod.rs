@@ -7,17 +7,17 @@ mod vector;
 
 use crate::{
     arguments::{
-        Common,
+        Common, Memory as Patterns,
         features::{Features, Source as From, Space},
     },
     failure::{Failure, Result, in_file},
     output::line,
 };
 use attractor::{
-    Device, Rows,
+    Device, Precision, Rows,
     io::Source,
-    memory::{FeatureMemory, FeatureSettings, Memory},
-    ops::{FeatureMap, FeatureSpec, FrequencySource},
+    memory::{Beta, DenseMemory, Energy, FeatureMemory, FeatureSettings, Memory, Post},
+    ops::{FeatureMap, FeatureSpec, FrequencySource, Similarity},
 };
 use std::path::Path;
 
@@ -35,11 +35,8 @@ pub(crate) fn run(command: &Features) -> Result<()> {
 /// The memories that the arguments name, at least one.
 fn open(from: &From, common: &Common, device: &Device) -> Result<Vec<FeatureMemory>> {
     match &from.patterns {
-        Some(path) => Ok(vec![of_patterns(path, &from.space, common, device)?]),
-        None if from.space.beta.is_some()
-            || from.space.features.is_some()
-            || from.space.frequencies.is_some() =>
-        {
+        Some(path) => Ok(vec![of_patterns(path, &from.space, from.beta, common, device)?]),
+        None if from.beta.is_some() || from.space.features.is_some() || from.space.frequencies.is_some() => {
             let message = "a memory from a file has its beta and features: leave --beta, --features and --frequencies out";
             Err(Failure::data(message))
         }
@@ -57,7 +54,13 @@ fn open_one(from: &From, common: &Common, device: &Device) -> Result<FeatureMemo
 }
 
 /// A memory of the patterns in a file.
-fn of_patterns(path: &Path, space: &Space, common: &Common, device: &Device) -> Result<FeatureMemory> {
+pub(super) fn of_patterns(
+    path: &Path,
+    space: &Space,
+    beta: Option<f32>,
+    common: &Common,
+    device: &Device,
+) -> Result<FeatureMemory> {
     let source = Source::open(path)?;
     let rows = source.matrix(&["patterns", "state", "states"])?;
     let files = [
@@ -66,7 +69,7 @@ fn of_patterns(path: &Path, space: &Space, common: &Common, device: &Device) -> 
         ("phases", space.phases.as_deref()),
     ];
     let failed = |error| in_file(&files, error);
-    let spec = spec(space, common.seed, rows.columns()).map_err(|failure| match failure {
+    let spec = spec(space, beta, common.seed, rows.columns()).map_err(|failure| match failure {
         Wrong::Library(error) => failed(error),
         Wrong::Usage(failure) => failure,
     })?;
@@ -86,6 +89,39 @@ fn of_patterns(path: &Path, space: &Space, common: &Common, device: &Device) -> 
     Ok(memory)
 }
 
+/// The memory of features for a recall that could have been one of the patterns; `beta` is that of such a memory where none is
+/// given.
+pub(super) fn in_place_of(
+    asked: &Patterns,
+    space: &Space,
+    common: &Common,
+    device: &Device,
+) -> Result<FeatureMemory> {
+    let useless = [
+        (asked.energy != Energy::Softmax, "--energy"),
+        (asked.similarity.is_some(), "--similarity"),
+        (asked.precision != Precision::F32, "--precision"),
+        (asked.post != Post::None, "--post"),
+        (asked.order.is_some(), "--order"),
+    ];
+    if let Some((_, option)) = useless.into_iter().find(|(given, _)| *given) {
+        let message = format!("{option} is not for --memory random-features: --map says what its kernel is");
+        return Err(Failure::data(message));
+    }
+    let beta = match asked.beta {
+        Beta::Fixed(beta) => beta,
+        Beta::Auto => {
+            let source = Source::open(&asked.patterns)?;
+            let rows = scaled(source.matrix(&["patterns", "state", "states"])?, space.scale)?;
+            let kernel = if space.map == FeatureMap::DotExp { Similarity::Dot } else { Similarity::L2 };
+            let files = [("patterns", Some(asked.patterns.as_path()))];
+            let exact = DenseMemory::builder().device(device).similarity(kernel).build(&rows);
+            exact.and_then(|exact| exact.beta()).map_err(|e| in_file(&files, e))?
+        }
+    };
+    of_patterns(&asked.patterns, space, Some(beta), common, device)
+}
+
 /// Why there is no feature map.
 enum Wrong {
     Library(attractor::Error),
@@ -98,8 +134,8 @@ impl<T: Into<Failure>> std::convert::From<T> for Wrong {
     }
 }
 
-fn spec(space: &Space, seed: u64, d: usize) -> Result<FeatureSpec, Wrong> {
-    let beta = space.beta.ok_or_else(|| Failure::data("patterns need --beta, the inverse temperature"))?;
+fn spec(space: &Space, beta: Option<f32>, seed: u64, d: usize) -> Result<FeatureSpec, Wrong> {
+    let beta = beta.ok_or_else(|| Failure::data("patterns need --beta, the inverse temperature"))?;
     let Some(path) = &space.frequencies else {
         let count = space
             .features
@@ -122,6 +158,16 @@ fn spec(space: &Space, seed: u64, d: usize) -> Result<FeatureSpec, Wrong> {
         None => None,
     };
     FeatureSpec::given(space.map, frequencies.into_owned(), phases.as_deref(), beta).map_err(Wrong::Library)
+}
+
+/// Rows as a memory with this scale sees them.
+fn scaled(rows: Rows<'_>, scale: f32) -> Result<Rows<'_>> {
+    if scale == 1.0 {
+        return Ok(rows);
+    }
+    let columns = rows.columns();
+    let values: Vec<f32> = rows.as_slice().iter().map(|v| scale * v).collect();
+    Ok(Rows::new(values, columns)?)
 }
 
 /// The mean of rows.
@@ -155,7 +201,7 @@ fn summary(memory: &FeatureMemory, device: &Device) -> serde_json::Value {
 }
 
 /// A memory in a line.
-fn described(memory: &FeatureMemory) -> String {
+pub(super) fn described(memory: &FeatureMemory) -> String {
     let spec = memory.spec();
     format!(
         "{} patterns of {} values in {} numbers: {} frequencies, map {}, beta {}",

@@ -1,7 +1,7 @@
 //! `attractor features recall`
 
 use super::{
-    super::recall::{read_clamp, rectangular, statuses},
+    super::recall::{read_clamp, statuses, write},
     described, open, summary,
 };
 use crate::{
@@ -11,10 +11,10 @@ use crate::{
     progress::Progress,
 };
 use attractor::{
-    io::{self, Array, ArrayData, Source},
-    memory::{self, FeatureDescent, FeatureMemory, Memory, descend_ladder},
+    io::{self, Source},
+    memory::{FeatureDescent, FeatureMemory, Memory, descend_ladder},
 };
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 pub(super) fn run(arguments: &Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     let recall = descend_ladder(&memories, &rows, &options).map_err(|e| in_file(&files, e))?;
     let seconds = started.elapsed().as_secs_f64();
     drop(progress);
-    write(&arguments.out, &recall)?;
+    write(&arguments.out, &recall, &[])?;
     let counts = statuses(&recall);
     if arguments.common.json {
         let mut summary = summary(last, &device);
@@ -70,25 +70,4 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())
-}
-
-/// Writes what the format of the file holds.
-fn write(path: &Path, recall: &memory::Recall) -> Result<()> {
-    let (b, d) = (recall.len(), recall.states.columns());
-    let state = Array { name: "state", shape: vec![b, d], data: ArrayData::F32(recall.states.as_slice()) };
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
-        return Ok(io::write(path, &[state])?);
-    }
-    let status: Vec<u8> = recall.status.iter().map(|s| s.code()).collect();
-    let mut arrays = vec![
-        state,
-        Array { name: "energy", shape: vec![b], data: ArrayData::F32(&recall.energy) },
-        Array { name: "steps", shape: vec![b], data: ArrayData::U32(&recall.steps) },
-        Array { name: "status", shape: vec![b], data: ArrayData::U8(&status) },
-    ];
-    let trace = recall.trace.as_ref().map(|t| rectangular(t));
-    if let Some((values, columns)) = &trace {
-        arrays.push(Array { name: "trace", shape: vec![b, *columns], data: ArrayData::F32(values) });
-    }
-    Ok(io::write(path, &arrays)?)
 }

@@ -13,7 +13,8 @@ use attractor::{
 pub(super) fn encode(arguments: &Encode) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let device = arguments.common.open()?;
-    let memory = of_patterns(&arguments.patterns, &arguments.space, &arguments.common, &device)?;
+    let memory =
+        of_patterns(&arguments.patterns, &arguments.space, arguments.beta, &arguments.common, &device)?;
     memory.save(&arguments.out)?;
     report(&arguments.common, &memory, &device, &arguments.out)
 }

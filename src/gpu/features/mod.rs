@@ -1,5 +1,12 @@
 //! Random features on the GPU: frequencies from the generator with a counter, and what is made of their products with states.
 
+mod fused;
+pub(crate) mod hadamard;
+pub(crate) mod walk;
+
+pub(in crate::gpu) use fused::can;
+pub(crate) use fused::{Frequencies, look, strategy, sums};
+
 use super::{Context, Dispatch, Matrix};
 use crate::Result;
 use std::sync::Arc;

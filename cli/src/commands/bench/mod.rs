@@ -1,5 +1,7 @@
 //! `attractor bench`
 
+mod bank;
+
 use crate::{
     arguments,
     failure::{Failure, Result},
@@ -36,6 +38,9 @@ struct Timing {
 pub(crate) fn run(arguments: &arguments::Bench) -> Result<()> {
     if arguments.precision == Precision::F16 && arguments.op != "step" {
         return Err(Failure::data("--precision f16 is for --op step: other operations take f32"));
+    }
+    if arguments.op == "bank" {
+        return bank::run(arguments);
     }
     let device = arguments.common.open()?;
     let speak = !arguments.common.json && !arguments.common.quiet;

@@ -1,0 +1,184 @@
+//! Losses of pairs: how near to each other the rows of a matrix lie on the unit sphere.
+//!
+//! D. Wu et al., "Uniform Memory Retrieval with Larger Capacity for Modern Hopfield Models" (U-Hop), ICML 2024; J. Hu et al.,
+//! "Provably Optimal Memory Capacity for Modern Hopfield Models" (U-Hop+), `NeurIPS` 2024 (arXiv 2410.23126).
+
+use super::matmul::zeros;
+use crate::{Error, Result, Tensor, cpu, gpu, tensor::Place};
+use std::{fmt, str::FromStr};
+
+/// A loss of unit rows `phi_i`, `i` from 1 to `M`, with `s_ij = phi_i . phi_j` and a temperature `tau`. All fall as rows move apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SeparationLoss {
+    /// `ln mean_{i<j} exp(-t |phi_i - phi_j|^2)` with `t = 1/(2 tau)`: the pair loss minus `2 t` (U-Hop).
+    Average,
+    /// `max_{i<j} -t |phi_i - phi_j|^2` with `t = 1/(2 tau)`: the nearest pair alone (U-Hop).
+    Max,
+    /// `ln mean_{i<j} exp(s_ij / tau)` (U-Hop+).
+    #[default]
+    Pair,
+    /// `mean_i [ln sum_j exp(s_ij / tau) - 1/tau]`, `j = i` included. Its gradient fades where rows are far apart at small `tau`.
+    CrossEntropy,
+    /// `mean_i ln sum_{j != i} exp(s_ij / tau)`.
+    SelfFree,
+}
+
+impl SeparationLoss {
+    /// All of them, in the order of their names in help texts.
+    pub const ALL: [Self; 5] = [Self::Average, Self::Max, Self::Pair, Self::CrossEntropy, Self::SelfFree];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Average => "average",
+            Self::Max => "max",
+            Self::Pair => "pair",
+            Self::CrossEntropy => "cross-entropy",
+            Self::SelfFree => "self-free",
+        }
+    }
+
+    /// The loss from what is known of each row, and how pairs weigh in its gradient.
+    fn of(self, rows: &[RowStats], tau: f64) -> (f64, Weighing) {
+        let (n, sharp) = (rows.len() as f64, tau.recip());
+        match self {
+            Self::Max => {
+                let mut row = 0;
+                for (i, stats) in rows.iter().enumerate() {
+                    if stats.largest > rows[row].largest {
+                        row = i;
+                    }
+                }
+                (sharp * (rows[row].largest - 1.0), Weighing::Nearest { row, factor: sharp })
+            }
+            Self::Average | Self::Pair => {
+                let largest = rows.iter().map(|r| r.largest).fold(f64::MIN, f64::max);
+                let total: f64 = rows.iter().map(|r| (sharp * (r.largest - largest) + r.log_sum).exp()).sum();
+                let log_sum = total.ln();
+                let pair = sharp * largest + log_sum - (n * (n - 1.0)).ln();
+                let value = if self == Self::Average { pair - sharp } else { pair };
+                let terms = vec![RowStats { largest, log_sum }; rows.len()];
+                (value, Weighing::Terms { terms, factor: sharp })
+            }
+            Self::CrossEntropy => {
+                // A row's own product of 1 is the largest.
+                let own = |r: &RowStats| (sharp * (r.largest - 1.0) + r.log_sum).exp().ln_1p();
+                let terms: Vec<_> = rows.iter().map(|r| RowStats { largest: 1.0, log_sum: own(r) }).collect();
+                let value = terms.iter().map(|t| t.log_sum).sum::<f64>() / n;
+                (value, Weighing::Terms { terms, factor: sharp / n })
+            }
+            Self::SelfFree => {
+                let value = rows.iter().map(|r| sharp * r.largest + r.log_sum).sum::<f64>() / n;
+                (value, Weighing::Terms { terms: rows.to_vec(), factor: sharp / n })
+            }
+        }
+    }
+}
+
+impl fmt::Display for SeparationLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for SeparationLoss {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        let want = "one of average, max, pair, cross-entropy, self-free";
+        Self::ALL.into_iter().find(|k| k.name() == s).ok_or_else(|| Error::parameter("loss", s, want))
+    }
+}
+
+/// Of a row's products with the others: the largest, and `ln sum exp((s - largest) / tau)`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowStats {
+    pub(crate) largest: f64,
+    pub(crate) log_sum: f64,
+}
+
+/// How the gradient weighs pairs.
+pub(crate) enum Weighing {
+    /// `factor (w_i + w_j)` with `w = exp((s_ij - largest) / tau - log_sum)` of a row's terms.
+    Terms { terms: Vec<RowStats>, factor: f64 },
+    /// `factor` for the pair of this row and its nearest.
+    Nearest { row: usize, factor: f64 },
+}
+
+fn check(rows: usize, columns: usize, tau: f64) -> Result<()> {
+    if !(tau > 0.0 && tau.is_finite() && tau.recip().is_finite()) {
+        return Err(Error::parameter("tau", tau, "a positive, finite number"));
+    }
+    if rows < 2 {
+        return Err(Error::parameter("number of rows of a separation loss", rows, "at least 2"));
+    }
+    if columns == 0 {
+        return Err(Error::parameter("columns of a separation loss", 0, "at least 1"));
+    }
+    Ok(())
+}
+
+/// The loss of unit rows `phi` `[M, D]` at a temperature, and its gradient by the rows `[M, D]` as if these were free. On the sphere
+/// the gradient is what is left of it at right angles to the row.
+///
+/// Products of pairs are made in tiles, twice; nothing of size `M x M` is stored. The diagonal is left out before any exponential. Cost:
+/// `6 M^2 D` operations and `3 M^2` exponentials. Products carry rounding errors of f32, so the loss is known to about `1e-7 / tau`.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] where `tau` is not positive and finite, or there are fewer than two rows or no columns; faults of the device.
+///
+/// ```
+/// use attractor::{Device, Tensor, ops::{SeparationLoss, separation_loss}};
+/// let phi = Tensor::new(&Device::cpu(), &[[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])?;
+/// let (loss, gradient) = separation_loss(&phi, SeparationLoss::Pair, 0.5)?;
+/// assert!((loss - ((1.0 + 1.0 + (-2.0_f64).exp()) / 3.0).ln()).abs() < 1e-6);
+/// assert_eq!(gradient.shape(), [3, 2]);
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn separation_loss(phi: &Tensor, loss: SeparationLoss, tau: f32) -> Result<(f64, Tensor)> {
+    let (rows, columns) = phi.matrix_shape();
+    let tau = f64::from(tau);
+    check(rows, columns, tau)?;
+    match phi.place() {
+        Place::Cpu(v) => {
+            let (value, weighing) = loss.of(&cpu::pairs::stats(v, columns, tau), tau);
+            let mut gradient = zeros("a gradient", rows, columns)?;
+            cpu::pairs::gradient(v, columns, &weighing, tau, &mut gradient);
+            Ok((value, Tensor::on_cpu(gradient, &[rows, columns])?))
+        }
+        Place::Gpu(v) => {
+            let (value, weighing) = loss.of(&gpu::pairs::stats(v, tau)?, tau);
+            let gradient = gpu::pairs::gradient(v, &weighing, tau)?;
+            Ok((value, Tensor::on_gpu(gradient, &[rows, columns])?))
+        }
+    }
+}
+
+/// [`separation_loss`] on the CPU in f64: for the small temperatures at which f32 no longer tells the nearest pairs apart. `phi` is
+/// row-major with `columns` columns.
+///
+/// # Errors
+/// As there; [`Error::DimensionMismatch`] where `phi` is not made of whole rows.
+///
+/// ```
+/// use attractor::ops::{SeparationLoss, separation_loss_f64};
+/// let (loss, gradient) = separation_loss_f64(&[1.0, 0.0, 0.0, 1.0], 2, SeparationLoss::SelfFree, 0.1)?;
+/// assert_eq!((loss, gradient), (0.0, vec![0.0, 10.0, 10.0, 0.0]));
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub fn separation_loss_f64(
+    phi: &[f64],
+    columns: usize,
+    loss: SeparationLoss,
+    tau: f64,
+) -> Result<(f64, Vec<f64>)> {
+    let rows = phi.len().checked_div(columns).unwrap_or(0);
+    check(rows, columns, tau)?;
+    if rows * columns != phi.len() {
+        return Err(Error::dimension("values of rows of a separation loss", phi.len(), rows * columns));
+    }
+    let (value, weighing) = loss.of(&cpu::pairs::stats(phi, columns, tau), tau);
+    let mut gradient = vec![0.0; phi.len()];
+    cpu::pairs::gradient(phi, columns, &weighing, tau, &mut gradient);
+    Ok((value, gradient))
+}
