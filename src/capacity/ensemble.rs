@@ -3,10 +3,11 @@
 use super::random::{Draw, dot, key, tag};
 use crate::{
     Error, Result, Rows, SharedRows,
+    codes::KnownCode,
     ops::{self, Bank},
 };
 use rayon::prelude::*;
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 /// A family of random patterns, or the patterns of a file. The first `n` patterns of a seed are the same however many are asked for.
 ///
@@ -31,7 +32,7 @@ pub enum Ensemble {
     Clusters(f64),
     /// `manifold:K` (E6): unit vectors of a random subspace of K dimensions.
     Manifold(usize),
-    /// `file` (E8): rows of a file, in an order of the seed.
+    /// Given rows, in an order of the seed: `code:NAME` (E7), a spherical code of [`crate::codes::KnownCode`], or a file (E8).
     File(FileRows),
 }
 
@@ -232,7 +233,7 @@ impl fmt::Display for Ensemble {
             Self::Sparse(a) => write!(f, "sparse:{a}"),
             Self::Clusters(rho) => write!(f, "clusters:{rho}"),
             Self::Manifold(k) => write!(f, "manifold:{k}"),
-            Self::File(file) => write!(f, "file:{}", file.name),
+            Self::File(file) => f.write_str(&file.name),
         }
     }
 }
@@ -254,6 +255,11 @@ impl FromStr for Ensemble {
             ("clusters", _) => {
                 Ok(Self::Clusters(share("clusters:RHO with a correlation RHO between 0 and 1")?))
             }
+            ("code", Some(name)) => {
+                let code = KnownCode::find(name)?;
+                let points: Vec<f32> = code.build().data.iter().map(|v| *v as f32).collect();
+                Self::of_rows(text, Arc::new(points), code.dim())
+            }
             ("manifold", _) => match value.and_then(|v| v.parse().ok()) {
                 Some(k) if k >= 1 => Ok(Self::Manifold(k)),
                 _ => Err(Error::parameter("ensemble", text, "manifold:K with K dimensions, at least 1")),
@@ -261,7 +267,7 @@ impl FromStr for Ensemble {
             _ => Err(Error::parameter(
                 "ensemble",
                 text,
-                "sphere, bipolar, gaussian, sparse:A, clusters:RHO, manifold:K, or the rows of a file",
+                "sphere, bipolar, gaussian, sparse:A, clusters:RHO, manifold:K, code:NAME, or the rows of a file",
             )),
         }
     }
@@ -348,7 +354,6 @@ pub(super) fn copies(rows: &Rows<'_>) -> usize {
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[test]
     fn prefixes_are_nested_and_seeds_differ() {
@@ -385,6 +390,18 @@ mod tests {
         }
         assert!(Ensemble::Manifold(9).rows(0, 8, 2).is_err());
         assert!(Ensemble::Sphere.rows(0, 0, 2).is_err());
+    }
+
+    #[test]
+    fn codes_are_known_by_their_names() {
+        let code: Ensemble = "code:icosahedron".parse().unwrap();
+        assert_eq!(
+            (code.to_string(), code.dim(), code.most()),
+            ("code:icosahedron".into(), Some(3), Some(12))
+        );
+        let summary = BankSummary::of(&code.rows(4, 3, 12).unwrap());
+        assert!((summary.max_cosine - 0.2 * 5.0_f64.sqrt()).abs() < 1e-6 && summary.copies == 0);
+        assert!("code:cube".parse::<Ensemble>().is_err());
     }
 
     #[test]

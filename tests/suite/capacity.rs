@@ -8,6 +8,7 @@ use attractor::{
         Plan, Schedule, Subject, Trials, fit_growth, n50, nearest_law, plan_radii, run, summarize,
         theory::{NearestLaw, Prior, one_step},
     },
+    codes::{KnownCode, certified_beta},
     memory::{Beta, DenseMemory, Memory},
 };
 use std::{collections::HashMap, sync::Arc};
@@ -311,6 +312,34 @@ fn storage_and_radii_depend_on_the_temperature() {
     assert_eq!(soft.quantile(1.0), 0.0);
     assert!(sharp.angular && sharp.quantile(0.05) >= sharp.half_nearest[0].min(0.3));
     assert!(sharp.certified.iter().flatten().all(|r| *r <= sharp.quantile(0.0)));
+}
+
+#[test]
+fn spherical_codes_are_stored_from_the_certified_temperature_on() {
+    for name in ["icosahedron", "24-cell", "schlaefli"] {
+        let ensemble: Ensemble = format!("code:{name}").parse().unwrap();
+        let code = KnownCode::find(name).unwrap();
+        let beta = certified_beta(1.0 - code.cosine(), code.points() as f64, 1.0).unwrap();
+        let plan = Plan {
+            ensemble,
+            corruptions: vec![Corruption::Overlap(1.0)],
+            criteria: vec![Criterion::Ball(0.5 / beta), Criterion::Identity],
+            heats: vec![Heat::Beta(1.0001 * beta)],
+            schedules: vec![Schedule::Converged],
+            queries: 300,
+            seeds: vec![0],
+            ..plan("softmax", code.dim(), &[code.points() as u64])
+        };
+        let outcome = &outcomes(&plan)[0];
+        assert_eq!(
+            outcome.points[0][0].trials,
+            Trials { trials: code.points() as u64, successes: code.points() as u64 }
+        );
+        // All points stand alike: so do their radii.
+        let radii = plan_radii(&plan, code.points()).unwrap().swap_remove(0).1;
+        assert!(radii.quantile(1.0) - radii.quantile(0.0) <= radii.steps[0] * 1.01, "{name}: {radii:?}");
+        assert!(radii.certified.iter().all(Option::is_some), "{name}");
+    }
 }
 
 #[test]

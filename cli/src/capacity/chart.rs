@@ -567,6 +567,7 @@ mod tests {
             name: "softmax & co".to_owned(),
             colour: COLOURS[0],
             look: Look::Band,
+            shape: 0,
             marks: vec![
                 Mark::with(2.0, 1.0, 0.9, 1.0),
                 Mark::with(8.0, 0.4, 0.3, 0.5),

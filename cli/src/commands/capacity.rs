@@ -134,7 +134,12 @@ fn plan(arguments: &Capacity) -> Result<Plan> {
     let bipolar = ensemble.is_bipolar();
     let n = match (&arguments.n, ensemble.most()) {
         (Some(Numbers(list)), _) => list.clone(),
-        (None, Some(most)) => half_octaves(most as u64),
+        (None, Some(most)) => {
+            // All of them too: a code is a code as a whole.
+            let mut n = half_octaves(most as u64);
+            n.extend((n.last() != Some(&(most as u64))).then_some(most as u64));
+            n
+        }
         (None, None) => half_octaves(32_768),
     };
     let d = match (arguments.d.is_empty(), ensemble.dim()) {
@@ -191,7 +196,7 @@ fn ensemble(arguments: &Capacity, bits: bool) -> Result<Ensemble> {
 
 fn of_file(path: &Path) -> Result<Ensemble> {
     let (rows, columns) = Source::open(path)?.shared(&["patterns"])?;
-    let name = path.file_name().map_or("data".to_owned(), |n| n.to_string_lossy().into_owned());
+    let name = path.file_name().map_or("file".to_owned(), |n| format!("file:{}", n.to_string_lossy()));
     Ensemble::of_rows(name, rows, columns).map_err(|e| in_file(&[("patterns", Some(path))], e))
 }
 
