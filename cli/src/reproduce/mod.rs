@@ -80,8 +80,12 @@ impl Figure {
         0.5 * 10_f64.powi(-(digits as i32))
     }
 
-    /// By how many standard errors the figure lies off the published one. That is an estimate as well: the errors of both count.
+    /// By how many standard errors the figure lies off the published one. That is an estimate as well: the errors of both count. NaN where
+    /// there is none.
     pub(crate) fn deviation(&self) -> f64 {
+        if self.published.is_nan() {
+            return f64::NAN;
+        }
         let beyond = ((self.got - self.published).abs() - self.rounding()).max(0.0);
         if beyond == 0.0 { 0.0 } else { beyond / self.error.hypot(self.error_published).max(1e-9) }
     }

@@ -109,7 +109,7 @@ pub(crate) fn pictures(bench: &Bench<'_>) -> Result<Vec<Figure>> {
         let memory = memory(bench, &patterns, &map, Separation::Softmax, BETA, true)?;
         let features: Vec<f32> = memory.features()?.into_iter().map(|v| v as f32).collect();
         let keys = Rows::new(features, 2)?;
-        let among = self::memory_of(bench, &keys)?;
+        let among = memory_of(bench, &keys)?;
         let energy = among.energy(&states)?;
         let (least, most) = energy.iter().fold((f32::MAX, f32::MIN), |(a, b), e| (a.min(*e), b.max(*e)));
         let marks: Vec<[f64; 2]> = keys.iter().map(|k| [f64::from(k[0]), f64::from(k[1])]).collect();

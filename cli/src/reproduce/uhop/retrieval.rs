@@ -4,7 +4,7 @@ use super::{
     super::Bench,
     Figure, UNPUBLISHED, adam,
     codes::{plain_adam, point},
-    identity, mean, memory, trained, unit,
+    identity, mean, memory, trained,
 };
 use crate::{
     chart::{Lines, Series, lines},
@@ -14,7 +14,7 @@ use crate::{
 use attractor::{
     Rows,
     io::{Source, write_bytes},
-    memory::{LinearMap, Memory, RecallOptions, SeparationSettings},
+    memory::{FeatureTransform, LinearMap, Memory, RecallOptions, SeparationSettings},
     ops::{Separation, SeparationLoss},
 };
 use rand::{RngExt, rngs::StdRng, seq::SliceRandom};
@@ -80,7 +80,7 @@ fn methods(patterns: &Rows<'_>, seed: u64) -> Result<Vec<(LinearMap, f32, bool)>
     let d = patterns.columns();
     let mut random_map = LinearMap::random(d, d, false, seed)?;
     // W ~ N(0, 1): more than the 2/d of training by this factor in length.
-    attractor::memory::FeatureTransform::scale(&mut random_map, (d as f64 / 2.0).sqrt());
+    random_map.scale((d as f64 / 2.0).sqrt());
     // What beta 1 means for a W of that size, on features whose mean squared length is 1.
     let squares: Vec<f64> =
         patterns.iter().map(|x| x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()).collect();
@@ -110,23 +110,11 @@ fn measured(
     methods
         .iter()
         .map(|(map, beta, of_unit)| {
-            // One update may compare unit features of both.
-            let asked = match of_unit {
-                true => {
-                    let wide: Vec<f64> = queries.as_slice().iter().map(|v| f64::from(*v)).collect();
-                    let features = attractor::memory::FeatureTransform::apply(map, &wide);
-                    let d = queries.columns();
-                    let lengths = features
-                        .chunks_exact(map_features(map))
-                        .map(|f| f.iter().map(|v| v * v).sum::<f64>().sqrt());
-                    let scaled: Vec<f32> = queries
-                        .iter()
-                        .zip(lengths)
-                        .flat_map(|(x, l)| x.iter().map(move |v| (f64::from(*v) / l.max(1e-12)) as f32))
-                        .collect();
-                    Rows::new(scaled, d)?
-                }
-                false => queries.slice(0..queries.rows()).into_owned(),
+            // One update may compare unit features of both sides: the cosine.
+            let asked = if *of_unit {
+                of_unit_features(map, queries)?
+            } else {
+                queries.slice(0..queries.rows()).into_owned()
             };
             let memory = memory(bench, patterns, map, Separation::Softmax, *beta, *of_unit)?;
             let once = RecallOptions { steps: 1, ..RecallOptions::default() };
@@ -143,8 +131,17 @@ fn measured(
         .collect()
 }
 
-fn map_features(map: &LinearMap) -> usize {
-    attractor::memory::FeatureTransform::features(map)
+/// Rows divided by the lengths of their features.
+fn of_unit_features(map: &LinearMap, rows: &Rows<'_>) -> Result<Rows<'static>> {
+    let wide: Vec<f64> = rows.as_slice().iter().map(|v| f64::from(*v)).collect();
+    let features = map.apply(&wide);
+    let length = |f: &[f64]| f.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
+    let divided = |(x, f): (&[f32], &[f64])| -> Vec<f32> {
+        let length = length(f);
+        x.iter().map(|v| (f64::from(*v) / length) as f32).collect()
+    };
+    let values = rows.iter().zip(features.chunks_exact(map.features())).flat_map(divided);
+    Ok(Rows::new(values.collect::<Vec<f32>>(), rows.columns())?)
 }
 
 /// Samples of one metric of a method: numbers are draws of methods of metrics.
