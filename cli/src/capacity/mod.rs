@@ -1,6 +1,6 @@
 //! The capacity benchmark: files, tables, plots and the report.
 
-mod chart;
+pub(crate) mod chart;
 mod figures;
 pub(crate) mod folder;
 pub(crate) mod journal;

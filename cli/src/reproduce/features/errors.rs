@@ -1,6 +1,9 @@
 //! Errors of energies and gradients against the number of features, their dimension and `beta`.
 
-use super::{Bench, Figure, PATTERNS, PLACES, QUERIES, binary, exact, features, mean, places};
+use super::{
+    Bench, Figure, PATTERNS, PLACES, QUERIES, binary, exact, features, mean, places,
+    plots::{Measured, plots},
+};
 use crate::failure::Result;
 use attractor::{
     Rows,
@@ -39,7 +42,7 @@ const QUICK: usize = 40_000;
 
 /// Errors of energies and gradients, and dead queries, against the exact memory.
 pub(crate) fn errors(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
-    let mut figures = Vec::new();
+    let (mut figures, mut measured) = (Vec::new(), Vec::new());
     let draws = if quick { 4 } else { 8 };
     for (at, (d, m, beta, published)) in ERRORS.into_iter().enumerate() {
         if quick && m > QUICK {
@@ -56,6 +59,8 @@ pub(crate) fn errors(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
         let samples = |place: usize, metric: usize| -> Vec<f64> {
             numbers.chunks_exact(9).map(|draw| draw[3 * place + metric]).collect()
         };
+        let of = |place: usize, metric: usize| mean_and_error(&samples(place, metric));
+        measured.push(Measured { d, beta, m, errors: [0, 1, 2].map(|place| [of(place, 0), of(place, 1)]) });
         for (at, (place, published)) in PLACES.iter().zip(published).enumerate() {
             let setting = format!("d {d}, m {m}, beta {beta}, {place}");
             let metrics = ["mean error of the energy", "mean L2 error of the gradient", "dead"];
@@ -69,7 +74,15 @@ pub(crate) fn errors(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
         }
         (bench.tell)();
     }
+    plots(bench, &measured, PATTERNS)?;
     Ok(figures)
+}
+
+fn mean_and_error(samples: &[f64]) -> [f64; 2] {
+    let n = samples.len() as f64;
+    let mean = mean(samples.iter().copied());
+    let variance = samples.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    [mean, (variance / n).sqrt()]
 }
 
 /// By place: the mean error of the energy, that of the gradient, and the share of dead queries, of one draw of patterns,

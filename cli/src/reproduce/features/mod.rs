@@ -3,7 +3,9 @@
 mod errors;
 mod inpainting;
 mod maps;
+mod plots;
 mod retrieval;
+mod theory;
 
 pub(crate) use errors::{errors, populations};
 pub(crate) use inpainting::{inpainting, remedies};
