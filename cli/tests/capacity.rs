@@ -191,7 +191,7 @@ fn wrong_requests_say_what_would_be_right() {
         ("--memory softmax --ensemble cube", "sphere, bipolar"),
         ("--memory softmax --data none.npy", "none.npy"),
         ("--memory softmax --generated --n 100", "--steps 1"),
-        ("--memory softmax --corruption flip:0.1", "bipolar"),
+        ("--memory softmax --ensemble sphere --corruption flip:0.1", "bipolar"),
         ("--out nothing --resume", "manifest.json"),
     ] {
         let text = desk.fails(line);

@@ -60,7 +60,7 @@ pub fn laws(series: &Series, ensemble: &Ensemble, criterion: Criterion) -> Resul
     if !matches!(criterion, Criterion::Ssd(_) | Criterion::Ball(_))
         && let Some(curve) = nearest_law(ensemble, series.corruption, d)?
     {
-        let name = if nearest { "nearest pattern, exact" } else { "nearest pattern (ceiling)" };
+        let name = if nearest { "nearest pattern, exact" } else { "nearest pattern, ceiling" };
         all.push(Law { name, ceiling: !nearest, at: curve.capacity(0.5), curve: Some(curve) });
     }
     let softmax = matches!(series.model, Model::Energy(Energy::Softmax));

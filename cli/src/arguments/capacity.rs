@@ -25,7 +25,7 @@ pub(crate) struct Capacity {
     #[arg(long, value_delimiter = ',', value_name = "NAME", required_unless_present = "resume")]
     pub(crate) memory: Vec<Model>,
     /// Where patterns come from: sphere, bipolar, gaussian, sparse:A, clusters:RHO, manifold:K, code:NAME, or file (with --data)
-    /// [default: file with --data, else sphere; bipolar where every memory is of bits]
+    /// [default: file with --data, else sphere; bipolar where a memory is of bits or signs are turned]
     #[arg(long, value_name = "E")]
     pub(crate) ensemble: Option<String>,
     /// Patterns from a file, [n, d] or [n, h, w]; each seed stores them in another order

@@ -6,6 +6,7 @@ pub(crate) mod folder;
 pub(crate) mod journal;
 pub(crate) mod record;
 mod report;
+mod scale;
 mod text;
 
 use attractor::capacity::{BankSummary, Outcome, Plan, Series, Summary};

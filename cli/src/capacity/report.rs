@@ -13,7 +13,7 @@ use std::fmt::Write;
 const STYLE: &str = "\
 body{font:16px/1.55 Georgia,'Times New Roman',serif;color:#222;background:#fff;margin:0 auto;max-width:1120px;padding:32px 24px 64px}
 h1{font-size:30px;line-height:1.2;margin:0 0 6px}h2{font-size:21px;margin:44px 0 8px;border-bottom:1px solid #ddd;padding-bottom:4px}
-p,li{max-width:46em}ul{padding-left:1.1em;list-style:none}p.lead{font-size:18px;color:#444}code{font:13px/1.4 ui-monospace,Menlo,Consolas,monospace;background:#f5f5f3;padding:1px 4px;border-radius:3px}
+p,li{max-width:46em}sup{line-height:0;font-size:.72em}li{margin:5px 0}ul{padding-left:1.1em;list-style:none}p.lead{font-size:18px;color:#444}code{font:13px/1.4 ui-monospace,Menlo,Consolas,monospace;background:#f5f5f3;padding:1px 4px;border-radius:3px}
 pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace;background:#f5f5f3;padding:10px 14px;border-radius:4px;white-space:pre-wrap;overflow-wrap:anywhere}
 table{border-collapse:collapse;font:13.5px/1.4 Helvetica,Arial,sans-serif;margin:10px 0}th,td{padding:4px 12px 4px 0;text-align:right;vertical-align:top;font-variant-numeric:tabular-nums}
 th{border-bottom:1.5px solid #444;font-weight:600}td{border-bottom:1px solid #eee}th.l,td.l{text-align:left}.wide{overflow-x:auto}
@@ -125,12 +125,18 @@ fn findings(experiment: &Experiment) -> Vec<String> {
         }
         text += &match dim.n50 {
             Some(Capacity::At { n, .. }) => {
-                format!(" finds half of its patterns among {} of d = {}", count(n), dim.d)
+                format!(": half of the queries find their pattern among {} (d = {})", count(n), dim.d)
             }
             Some(Capacity::AtLeast(n)) => {
-                format!(" still finds more than half among {} of d = {}", count(n as f64), dim.d)
+                format!(
+                    ": more than half of the queries still find their pattern among {} (d = {})",
+                    count(n as f64),
+                    dim.d
+                )
             }
-            Some(Capacity::Below(n)) => format!(" does not find half of {} of d = {}", n, dim.d),
+            Some(Capacity::Below(n)) => {
+                format!(": fewer than half of the queries find their pattern among {n} (d = {})", dim.d)
+            }
             None => continue,
         };
         let ceiling = dim.laws.iter().find(|l| l.curve.is_some() && l.at.is_finite());
@@ -140,9 +146,13 @@ fn findings(experiment: &Experiment) -> Vec<String> {
             text += &format!(", {share} % of the {} that the nearest pattern allows", count(law.at));
         }
         if let Ok(fit) = &s.exponential {
-            text += &format!("; e<sup>{:.3} d</sup>", fit.slope);
-            if let Some((_, law)) = &s.law {
-                text += &format!(" where theory has e<sup>{:.3} d</sup>", law.slope);
+            text += &format!("; N\u{2085}\u{2080} grows as e<sup>{:.3} d</sup>", fit.slope);
+            if let Some((name, law)) = &s.law {
+                text += &format!(
+                    " (the law of the {}: e<sup>{:.3} d</sup>)",
+                    name.replace(", exact", ""),
+                    law.slope
+                );
             }
         }
         all.push(text + ".");

@@ -129,7 +129,9 @@ fn command(words: &[String]) -> String {
 
 /// The plan that the arguments describe.
 fn plan(arguments: &Capacity) -> Result<Plan> {
-    let bits = arguments.memory.iter().all(Model::is_binary);
+    // One of them that holds nothing but bits leaves no choice, nor does damage that turns them.
+    let turned = arguments.corruption.iter().any(|c| matches!(c, Corruption::Flip(_)));
+    let bits = turned || arguments.memory.iter().any(Model::is_binary);
     let ensemble = ensemble(arguments, bits)?;
     let bipolar = ensemble.is_bipolar();
     let n = match (&arguments.n, ensemble.most()) {

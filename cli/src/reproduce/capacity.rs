@@ -113,10 +113,17 @@ pub(crate) fn nearest(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
+/// A published capacity of one step: patterns, their damage as text and as a cosine, dimension, lambda, capacity, and the largest number of
+/// patterns that is tried.
+type OneStep = (Ensemble, Prior, &'static str, f64, usize, f64, f64, u64);
+
+/// A memory of bits, its dimension, and the published shares by the number of patterns.
+type Stable = (&'static str, usize, &'static [(u64, f64)]);
+
 /// Softmax at finite temperatures: the law of one step, and the collapse under iteration.
 pub(crate) fn softmax(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    let one: [(Ensemble, Prior, &str, f64, usize, f64, f64, u64); 3] = [
+    let one: [OneStep; 3] = [
         (Ensemble::Sphere, Prior::Sphere, "overlap:1", 1.0, 16, 1.0, 1.96e4, 1 << 17),
         (Ensemble::Sphere, Prior::Sphere, "overlap:1", 1.0, 24, 0.5, 1.065e4, 1 << 16),
         (Ensemble::Bipolar, Prior::Bits, "flip:0.1875", 0.625, 64, 0.25, 3043.0, 1 << 14),
@@ -232,7 +239,7 @@ pub(crate) fn growth(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
 
 /// Memories of bits: the share of stored patterns that are exactly stable.
 pub(crate) fn stable(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
-    let lists: [(&str, usize, &[(u64, f64)]); 4] = [
+    let lists: [Stable; 4] = [
         ("hopfield", 100, &[(8, 1.0), (11, 0.97), (14, 0.91), (20, 0.43), (30, 0.06)]),
         ("polynomial:3", 50, &[(50, 1.0), (107, 0.87), (214, 0.30)]),
         ("polynomial:4", 30, &[(120, 0.99), (265, 0.86), (600, 0.26)]),
