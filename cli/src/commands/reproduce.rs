@@ -192,7 +192,7 @@ fn number(v: f64) -> String {
         s if s < 1e-4 => format!("{v:.1e}"),
         s if s < 0.01 => format!("{v:.5}"),
         s if s < 10.0 => format!("{v:.4}"),
-        _ => format!("{v}"),
+        _ => format!("{v:.1}"),
     }
 }
 
