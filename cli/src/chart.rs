@@ -7,7 +7,7 @@ const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 270.0;
 const LEFT: f64 = 64.0;
 const TOP: f64 = 44.0;
-const BOTTOM: f64 = 52.0;
+const BOTTOM: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 /// Height of a row of a legend.
 const ROW: f64 = 18.0;
@@ -242,7 +242,7 @@ pub(crate) fn maps(panels: &[Map], columns: usize) -> String {
                 let fill = colour(values[start]);
                 let _ = writeln!(
                     svg,
-                    "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{:.1}\" fill=\"{fill}\"/>",
+                    "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{:.1}\" fill=\"{fill}\" shape-rendering=\"crispEdges\"/>",
                     cell + 0.3
                 );
                 start = end;

@@ -15,8 +15,10 @@ use attractor::{
 /// Cells of a side of the grid.
 const SIDE: usize = 100;
 /// How far the grid goes from the origin.
-const REACH: f32 = 1.0;
+const REACH: f32 = 1.1;
 const BETA: f32 = 20.0;
+/// What pictures are drawn with: softmax never ends within 1e-3 of patterns that lie near to each other.
+const DRAWN: Separation = Separation::Entmax(1.5);
 const SEPARATIONS: [(Separation, &str); 3] = [
     (Separation::Softmax, "softmax"),
     (Separation::Entmax(1.5), "1.5-entmax"),
@@ -89,13 +91,13 @@ pub(crate) fn basins(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Energy landscapes and basins of five random points of the plane, before separation and after a few updates and many.
+/// Energy landscapes and basins of four random points of the plane, before separation and after a few updates and many.
 pub(crate) fn pictures(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     let Some(out) = bench.out else {
         (bench.tell)();
         return Ok(Vec::new());
     };
-    let patterns = sphere(&mut bench.random(55_003), 5, 2)?;
+    let patterns = sphere(&mut bench.random(55_001), 4, 2)?;
     let states = grid(SIDE, 1.5)?;
     let (mut energies, mut ends) = (Vec::new(), Vec::new());
     for (iterations, name) in
@@ -106,7 +108,7 @@ pub(crate) fn pictures(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             n => trained(&patterns, &adam(0.1, 0.1, n), bench.seed + 1)?.0,
         };
         // The landscape is drawn among features, where the patterns have been moved; with unit features they lie on the circle.
-        let memory = memory(bench, &patterns, &map, Separation::Softmax, BETA, true)?;
+        let memory = memory(bench, &patterns, &map, DRAWN, BETA, true)?;
         let features: Vec<f32> = memory.features()?.into_iter().map(|v| v as f32).collect();
         let keys = Rows::new(features, 2)?;
         let among = memory_of(bench, &keys)?;
@@ -137,5 +139,5 @@ pub(crate) fn pictures(bench: &Bench<'_>) -> Result<Vec<Figure>> {
 
 /// A memory of points of the plane as they are.
 fn memory_of(bench: &Bench<'_>, keys: &Rows<'_>) -> Result<KernelizedMemory> {
-    memory(bench, keys, &identity(2)?, Separation::Softmax, BETA, false)
+    memory(bench, keys, &identity(2)?, DRAWN, BETA, false)
 }

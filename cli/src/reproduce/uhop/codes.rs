@@ -10,31 +10,31 @@ use attractor::{
     io::write_bytes,
     memory::{LinearMap, Memory, RecallOptions, SeparationSettings, separate_memories},
     ops::Separation,
-    optimize::{Adam, Optimizer},
 };
 
 /// Draws of the ten memories.
 const DRAWS: u64 = 60;
-/// Queries of each.
-const QUERIES: usize = 100;
+/// From this weight on a recall is that of a single pattern.
+const SINGLE: f32 = 0.99;
 
-/// Share of recalls that end at a single pattern: ten memories in five dimensions, 1.5-entmax, twenty updates.
+/// Share of recalls of the patterns that end at a single one: ten memories in five dimensions, softmax, twenty updates.
 pub(crate) fn metastable(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     let published = [(8.0, 0.093, 0.854), (16.0, 0.536, 0.987), (32.0, 0.848, 1.0)];
     let mut shares = [const { [Vec::new(), Vec::new()] }; 3];
     let mut gaps = [Vec::new(), Vec::new()];
     for draw in 0..DRAWS {
         let mut random = bench.random(50_000 + draw);
-        let (patterns, queries) = (sphere(&mut random, 10, 5)?, sphere(&mut random, QUERIES, 5)?);
+        let patterns = sphere(&mut random, 10, 5)?;
         let (map, report) = trained(&patterns, &adam(0.1, 0.02, 400), bench.seed + draw)?;
         gaps[0].push(report.gaps[0]);
         gaps[1].push(report.gap());
         for ((beta, ..), shares) in published.iter().zip(&mut shares) {
             for (map, shares) in [identity(5)?, map.clone()].iter().zip(shares) {
-                let memory = memory(bench, &patterns, map, Separation::Entmax(1.5), *beta, false)?;
-                let options = RecallOptions { steps: 20, ..RecallOptions::default() };
-                let support = memory.recall_with(&queries, &options)?.support.unwrap_or_default();
-                shares.push(support.iter().filter(|s| **s == 1).count() as f64 / QUERIES as f64);
+                let memory = memory(bench, &patterns, map, Separation::Softmax, *beta, false)?;
+                let options = RecallOptions { steps: 20, top_k: Some(1), ..RecallOptions::default() };
+                let weights = memory.recall_with(&patterns, &options)?.weights;
+                let single = weights.iter().filter(|w| **w >= SINGLE).count();
+                shares.push(single as f64 / weights.len() as f64);
             }
         }
     }
@@ -47,7 +47,7 @@ pub(crate) fn metastable(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     for ((beta, raw, learned), shares) in published.into_iter().zip(&shares) {
         for (i, published) in [raw, learned].into_iter().enumerate() {
             let setting = setting(Some(beta), i == 1);
-            let metric = "recalls that end at one pattern";
+            let metric = "recalls with 99 % of one pattern";
             figures.push(Figure::of_samples("metastable", setting, metric, published, &shares[i]));
         }
     }
@@ -98,7 +98,7 @@ pub(crate) fn losses(bench: &Bench<'_>) -> Result<Vec<Figure>> {
         for draw in 0..5 {
             let values = super::normals(&mut bench.random(52_000 + n as u64 + draw), n * 64);
             let (_, report) = trained(&Rows::new(values, 64)?, &adam(0.1, 0.05, 100), bench.seed + draw)?;
-            gaps[0].push(report.gaps[0]);
+            gaps[0].push(report.gaps[1]);
             gaps[1].push(report.gap());
             traces.extend(report.stages.into_iter().next().map(|s| s.trace));
         }
@@ -108,7 +108,7 @@ pub(crate) fn losses(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             figures.push(Figure::of_samples("loss", setting, "pair loss", *published, &at(*iteration)));
         }
         for (i, published) in of_gaps.into_iter().enumerate() {
-            let setting = format!("n {n}, d D 64, tau 0.1, {}", ["as they are", "learned"][i]);
+            let setting = format!("n {n}, d D 64, tau 0.1, {}", ["random map", "learned"][i]);
             figures.push(Figure::of_samples("loss", setting, "smallest gap", published, &gaps[i]));
         }
         let points = (0..=100).map(|i| [f64::from(i), mean(&at(i as usize)), 0.0]).collect();
@@ -134,7 +134,8 @@ pub(crate) fn robustness(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (at, (n, d, sigma, raw, learned)) in published.into_iter().enumerate() {
         let capped = SeparationSettings { condition: Some(10.0), ..adam(0.1, 0.02, 400) };
-        let noisy = SeparationSettings { noise: Some(f64::from(sigma)), ..adam(0.1, 0.02, 200) };
+        let noisy =
+            SeparationSettings { noise: Some(f64::from(sigma) / (d as f64).sqrt()), ..adam(0.1, 0.02, 200) };
         let best = SeparationSettings { iterations: 200, starts: 1, ..SeparationSettings::default() };
         let names = [
             "as they are (cosine)",
@@ -154,10 +155,12 @@ pub(crate) fn robustness(bench: &Bench<'_>) -> Result<Vec<Figure>> {
                 trained(&patterns, &capped, bench.seed + draw)?.0,
                 trained(&patterns, &noisy, bench.seed + draw)?.0,
             ];
+            // The noise is that long as a whole, about.
+            let each = sigma / (d as f32).sqrt();
             let copies = 400_usize.div_ceil(n);
             let noise = super::normals(&mut random, copies * n * d);
             let queries: Vec<f32> =
-                noise.iter().enumerate().map(|(i, v)| patterns.as_slice()[i % (n * d)] + sigma * v).collect();
+                noise.iter().enumerate().map(|(i, v)| patterns.as_slice()[i % (n * d)] + each * v).collect();
             let queries = Rows::new(queries, d)?;
             for (map, shares) in maps.iter().zip(&mut shares) {
                 let memory = memory(bench, &patterns, map, Separation::Softmax, 16.0, true)?;
@@ -181,9 +184,4 @@ pub(crate) fn robustness(bench: &Bench<'_>) -> Result<Vec<Figure>> {
 /// The standard error of samples, for charts.
 pub(super) fn point(x: f64, samples: &[f64]) -> [f64; 3] {
     [x, mean(samples), error(samples)]
-}
-
-/// Adam by name, for settings that differ from [`adam`] in more than numbers.
-pub(super) fn plain_adam(rate: f64) -> Optimizer {
-    Optimizer::Adam(Adam { rate, ..Adam::default() })
 }

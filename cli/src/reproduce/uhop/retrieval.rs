@@ -1,11 +1,6 @@
 //! Retrieval of images from halves of their pixels and from noise, by number of patterns: with and without separation, and by the plain cosine.
 
-use super::{
-    super::Bench,
-    Figure, UNPUBLISHED, adam,
-    codes::{plain_adam, point},
-    identity, mean, memory, trained,
-};
+use super::{super::Bench, Figure, UNPUBLISHED, adam, codes::point, identity, mean, memory, trained};
 use crate::{
     chart::{Lines, Series, lines},
     commands::demo::digits,
@@ -14,8 +9,8 @@ use crate::{
 use attractor::{
     Rows,
     io::{Source, write_bytes},
-    memory::{FeatureTransform, LinearMap, Memory, RecallOptions, SeparationSettings},
-    ops::{Separation, SeparationLoss},
+    memory::{FeatureTransform, LinearMap, Memory, RecallOptions},
+    ops::{Separation, SeparationLoss, separation_loss_f64},
 };
 use rand::{RngExt, rngs::StdRng, seq::SliceRandom};
 
@@ -29,8 +24,8 @@ const LEVELS: [f32; 8] = [0.0, 0.05, 0.1, 0.3, 0.5, 0.7, 1.0, 1.4];
 const METHODS: [&str; 6] = [
     "dot product, beta 1",
     "random W, beta 1",
-    "U-Hop average",
-    "U-Hop max",
+    "U-Hop average, beta 1",
+    "U-Hop max, beta 1",
     "U-Hop+ pair, unit features, beta 30",
     "plain cosine, beta 30",
 ];
@@ -75,25 +70,58 @@ fn dropped(random: &mut StdRng, x: &Rows<'_>) -> Result<Rows<'static>> {
     Ok(Rows::new(values, x.columns())?)
 }
 
+/// Gradient descent as the published code has it: no momentum, no scaling, the map not rescaled.
+fn descend(
+    map: &mut LinearMap,
+    patterns: &Rows<'_>,
+    loss: SeparationLoss,
+    rates: impl Iterator<Item = f64>,
+) -> Result<()> {
+    let wide: Vec<f64> = patterns.as_slice().iter().map(|v| f64::from(*v)).collect();
+    let columns = map.features();
+    for rate in rates {
+        let mut features = map.apply(&wide);
+        let lengths: Vec<f64> = features
+            .chunks_exact(columns)
+            .map(|f| f.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12))
+            .collect();
+        let rows = features.chunks_exact_mut(columns).zip(&lengths);
+        rows.for_each(|(f, l)| f.iter_mut().for_each(|v| *v /= l));
+        // t = 2
+        let (_, mut slopes) = separation_loss_f64(&features, columns, loss, 0.25)?;
+        for ((g, f), length) in
+            slopes.chunks_exact_mut(columns).zip(features.chunks_exact(columns)).zip(&lengths)
+        {
+            let along: f64 = g.iter().zip(f).map(|(g, f)| g * f).sum();
+            g.iter_mut().zip(f).for_each(|(g, f)| *g = (*g - along * f) / length);
+        }
+        let gradient = map.pull_back(&wide, &slopes);
+        map.parameters_mut().iter_mut().zip(gradient).for_each(|(w, g)| *w -= rate * g);
+    }
+    Ok(())
+}
+
 /// Each way of comparing: its map, inverse temperature, and whether features are of length 1.
 fn methods(patterns: &Rows<'_>, seed: u64) -> Result<Vec<(LinearMap, f32, bool)>> {
     let d = patterns.columns();
     let mut random_map = LinearMap::random(d, d, false, seed)?;
-    // W ~ N(0, 1): more than the 2/d of training by this factor in length.
+    // W ~ N(0, 1), as published, where training starts from N(0, 2/d).
     random_map.scale((d as f64 / 2.0).sqrt());
-    // What beta 1 means for a W of that size, on features whose mean squared length is 1.
-    let squares: Vec<f64> =
-        patterns.iter().map(|x| x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()).collect();
-    let sharp = (d as f64 * mean(&squares)) as f32;
-    let of = |loss| SeparationSettings { loss, optimizer: plain_adam(0.02), ..adam(0.25, 0.02, 100) };
-    let (average, _) = trained(patterns, &of(SeparationLoss::Average), seed)?;
-    let (max, _) = trained(patterns, &of(SeparationLoss::Max), seed)?;
+    let (mut average, mut max) = (random_map.clone(), random_map.clone());
+    // A rate of 1 that is divided by the root of the number of each step, again and again.
+    let fading = (1..=100).scan(1.0, |rate, k| {
+        let now = *rate;
+        *rate /= f64::from(k + 1).sqrt();
+        Some(now)
+    });
+    descend(&mut average, patterns, SeparationLoss::Average, fading)?;
+    descend(&mut max, patterns, SeparationLoss::Max, std::iter::repeat_n(10.0, 100))?;
     let (pair, _) = trained(patterns, &adam(0.1, 0.02, 200), seed)?;
     Ok(vec![
         (identity(d)?, 1.0, false),
         (random_map, 1.0, false),
-        (average, sharp, false),
-        (max, sharp, false),
+        (average, 1.0, false),
+        (max, 1.0, false),
         (pair, 30.0, true),
         (identity(d)?, 30.0, true),
     ])
