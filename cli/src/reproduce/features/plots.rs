@@ -37,7 +37,7 @@ pub(super) fn plots(bench: &Bench<'_>, measured: &[Measured], patterns: usize) -
             let y = if kind == 0 { "mean |E - exact E|" } else { "mean |gradient - exact gradient|" };
             let x = Axis::log("frequencies m").labelled(points.iter().map(|of| of.m as f64));
             let mut chart = Chart::new(title, x, Axis::log(y));
-            let mut lines_of_theory = Vec::new();
+            let mut lines_of_theory: Vec<Line> = Vec::new();
             for (place, colour) in COLOURS.iter().enumerate().take(PLACES.len()) {
                 let marks = points.iter().map(|of| {
                     let [mean, error] = of.errors[place][kind];
@@ -56,9 +56,10 @@ pub(super) fn plots(bench: &Bench<'_>, measured: &[Measured], patterns: usize) -
                     let name =
                         if place == 0 { "theory: variance of the map".to_owned() } else { String::new() };
                     let marks = points.iter().map(law).collect();
-                    chart.lines.push(Line { name, colour, look: Look::Theory, shape: place, marks });
+                    lines_of_theory.push(Line { name, colour, look: Look::Theory, shape: place, marks });
                 }
             }
+            chart.lines.extend(lines_of_theory);
             let file = format!("error-of-the-{name}-d{d}-beta{beta}.svg");
             write_bytes(out.folder.join(file), chart.svg().as_bytes())?;
         }
