@@ -420,7 +420,7 @@ mod tests {
         for mut map in maps {
             let gradient = map.pull_back(&rows, &slopes);
             assert_eq!(gradient.len(), map.parameters().len());
-            for i in 0..gradient.len() {
+            for (i, got) in gradient.iter().enumerate() {
                 let mut at = |h: f64| {
                     map.parameters_mut()[i] += h;
                     let value: f64 = map.apply(&rows).iter().zip(&slopes).map(|(a, b)| a * b).sum();
@@ -428,7 +428,7 @@ mod tests {
                     value
                 };
                 let want = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert!((gradient[i] - want).abs() < 1e-7, "{map:?}: {i}: {} {want}", gradient[i]);
+                assert!((got - want).abs() < 1e-7, "{map:?}: {i}: {got} {want}");
             }
             let before = map.apply(&rows);
             map.scale(3.0);

@@ -448,7 +448,7 @@ impl<'a, 'b> Draw<'a, 'b> {
             self.order = (0..count).collect();
             for i in (1..count).rev() {
                 let word = philox([i as u32, self.counter as u32, 0x6261_7463, 0], settings.seed)[0];
-                self.order.swap(i, (u64::from(word) * (i as u64 + 1) >> 32) as usize);
+                self.order.swap(i, ((u64::from(word) * (i as u64 + 1)) >> 32) as usize);
             }
             self.seen = 0;
         }
