@@ -66,9 +66,9 @@ fn page(width: f64, height: f64, inside: &str) -> String {
     )
 }
 
-/// Round steps that cut a range into about five.
+/// Round steps that cut a range into about five parts.
 fn ticks(low: f64, high: f64) -> Vec<f64> {
-    let raw = (high - low) / 5.0;
+    let raw = (high - low) / 7.0;
     let power = 10_f64.powf(raw.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= raw).unwrap_or(raw);
     let first = (low / step).ceil() as i64;

@@ -39,11 +39,12 @@ const SHARPEST: f64 = 1e4;
 ///
 /// ```
 /// use attractor::{memory::{KernelizedMemory, KernelizedSettings, LinearMap, SeparationSettings, separate_memories}, prelude::*};
-/// let patterns = [[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.8, 0.8, 0.3]];
+/// let patterns = [[1.0, 0.4, 0.0], [0.4, 1.0, 0.0], [0.6, 0.6, 0.8]];
 /// let mut map = LinearMap::random(3, 3, false, 1)?;
-/// separate_memories(&patterns, &mut map, &SeparationSettings { starts: 1, ..Default::default() }, None)?;
-/// let memory = KernelizedMemory::new(&patterns, map, KernelizedSettings::default())?;
-/// let recalled = memory.recall(&[[1.0, 0.92, 0.0]])?;
+/// separate_memories(&patterns, &mut map, &SeparationSettings::default(), None)?;
+/// let settings = KernelizedSettings { unit: true, ..KernelizedSettings::default() };
+/// let memory = KernelizedMemory::new(&patterns, map, settings)?;
+/// let recalled = memory.recall(&[[1.0, 0.5, 0.1]])?;
 /// assert_eq!(recalled.indices[0], 0);
 /// assert!((recalled.states[(0, 0)] - 1.0).abs() < 1e-3);
 /// # Ok::<(), attractor::Error>(())

@@ -235,9 +235,9 @@ pub(crate) fn noise(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     let each = by_level.len() / LEVELS.len();
     for (level, numbers) in LEVELS.into_iter().zip(by_level.chunks_exact(each)) {
         for (i, method) in METHODS.iter().enumerate() {
-            for metric in 0..2 {
+            for (metric, points) in points[i].iter_mut().enumerate() {
                 let samples = samples(numbers, i, metric);
-                points[i][metric].push(point(f64::from(level), &samples));
+                points.push(point(f64::from(level), &samples));
                 if metric == 0 && level == 0.5 {
                     let setting = format!("{name}, n {NOISY}, noise {level}, {method}");
                     figures.push(Figure::of_samples(
