@@ -5,8 +5,9 @@ use super::{
     figures::{Chapter, Figure, colour, main_criterion, shown},
     record::{rate, short},
     row_name,
-    text::{asks, count, damage, escaped, symbols},
+    text::{asks, count, damage, symbols},
 };
+use crate::chart::text::escaped;
 use attractor::capacity::{Capacity, Growth, Summary};
 use std::fmt::Write;
 
