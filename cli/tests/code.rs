@@ -103,6 +103,8 @@ fn given_points_are_measured_by_their_directions() {
     // The specification's certificate: three points with a gap of 1.
     let beta = measured["certified_beta"]["all"].as_f64().unwrap();
     assert!((beta - 1.0 - (8.0 * beta).ln()).abs() < 1e-9, "{measured}");
+    let each = measured["certified_beta"]["each"].as_array().unwrap();
+    assert!(each.len() == 3 && each[1].as_f64() == Some(beta), "{measured}");
     let words = desk.done("--measure p.npy");
     assert!(words.contains("lengths from 1.0000 to 3.0000") && words.contains("pairs by cosine"), "{words}");
     save("twice.npy", &[1.0, 1.0, 2.0, 2.0]);

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 pub(super) struct Nearest {
     /// Whether none is nearer than the right one.
     pub(super) right: bool,
-    /// How many are as near as the nearest, itself among them.
+    /// How many are as near as the right one, itself among them, where none is nearer.
     pub(super) ties: u32,
 }
 
@@ -58,5 +58,11 @@ pub(super) fn nearest(
             },
         );
     }
-    Ok(found.into_iter().map(|(best, ties, right)| Nearest { right: right >= best, ties }).collect())
+    Ok(found
+        .into_iter()
+        .map(|(best, ties, right)| {
+            let right = right >= best;
+            Nearest { right, ties: if right { ties } else { 1 } }
+        })
+        .collect())
 }

@@ -3,6 +3,7 @@
 use super::{
     Cell, Criterion, Model, Schedule, Series,
     cues::{Cues, targets},
+    decode::Nearest,
     recall::Ended,
 };
 use crate::{
@@ -48,7 +49,12 @@ pub(super) fn cell(
     let scans = bank.scan(&cues.queries, &targets, beta.unwrap_or(1.0) as f32, device, &options)?;
     let seconds = started.elapsed().as_secs_f64();
     if nearest {
-        return Ok(nearest_cell(&scans, cues, criteria, seconds));
+        let of = |s: &Scan| match s.target {
+            Some(t) if t.above == 0 => Nearest { right: true, ties: t.equal as u32 + 1 },
+            _ => Nearest { right: false, ties: 1 },
+        };
+        let found: Vec<Nearest> = scans.iter().map(of).collect();
+        return Ok(Cell { seconds, ..Cell::of_nearest(&found, cues, criteria) });
     }
     let states: Vec<f32> = scans.iter().filter_map(Scan::state).flatten().collect();
     let ended = Ended {
@@ -64,20 +70,4 @@ pub(super) fn cell(
     (cell.seconds, cell.beta) = (seconds, beta);
     cell.participation = Some(scans.iter().map(Scan::participation).sum::<f64>() / scans.len().max(1) as f64);
     Ok(cell)
-}
-
-fn nearest_cell(scans: &[Scan], cues: &Cues, criteria: &[Criterion], seconds: f64) -> Cell {
-    let found = scans.iter().filter_map(|s| s.target);
-    let won = found.clone().filter(|t| t.above == 0 && t.equal == 0).count() as u64;
-    Cell {
-        trials: scans.len() as u64,
-        successes: vec![won; criteria.len()],
-        shared: Some(found.filter(|t| t.above == 0).map(|t| 1.0 / (t.equal + 1) as f64).sum()),
-        ties: scans.iter().filter(|s| s.ties > 0).count() as u64,
-        cosine: cues.cosine,
-        length: 1.0,
-        updates: 1.0,
-        seconds,
-        ..Cell::default()
-    }
 }

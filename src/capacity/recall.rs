@@ -4,6 +4,7 @@ use super::{
     Criterion, Mixing, Schedule,
     criterion::End,
     cues::Cues,
+    decode::Nearest,
     random::{cosine, dot},
 };
 use crate::{
@@ -138,7 +139,7 @@ pub struct Cell {
     pub successes: Vec<u64>,
     /// Sum of the shares of success where equally near patterns are drawn for (the nearest pattern alone).
     pub shared: Option<f64>,
-    /// Queries whose nearest pattern has an equal.
+    /// Queries whose right pattern is as near as others are, and none is nearer (the nearest pattern alone).
     pub ties: u64,
     /// Queries that ended beyond the finite numbers: they count as failures.
     pub failed: u64,
@@ -195,6 +196,25 @@ impl Cell {
             *mean /= b as f64;
         }
         cell
+    }
+
+    /// Queries answered by their nearest patterns: right by every criterion, or another pattern. Where several are as near, one of them is drawn for:
+    /// successes are what is to be expected of that, rounded.
+    pub(super) fn of_nearest(found: &[Nearest], cues: &Cues, criteria: &[Criterion]) -> Self {
+        let shared: f64 = found.iter().map(|f| f.shared()).sum();
+        let trials = found.len() as f64;
+        Self {
+            trials: found.len() as u64,
+            successes: vec![shared.round() as u64; criteria.len()],
+            shared: Some(shared),
+            ties: found.iter().filter(|f| f.ties > 1).count() as u64,
+            cosine: cues.cosine,
+            length: 1.0,
+            // Another pattern of random bits has half of them.
+            wrong_signs: 0.5 * (1.0 - shared / trials),
+            updates: 1.0,
+            ..Self::default()
+        }
     }
 
     /// All queries of a memory that did not come back.

@@ -51,7 +51,7 @@ pub struct Point {
     pub trials: Trials,
     /// The same seed by seed.
     pub seeds: Vec<Trials>,
-    /// Share of success where equally near patterns are drawn for (the nearest pattern and identity alone).
+    /// Share of success where equally near patterns are drawn for, exactly (the nearest pattern alone).
     pub shared: Option<f64>,
     /// Bits per dimension that all patterns together are worth.
     pub bits_per_neuron: f64,
@@ -266,20 +266,8 @@ impl<'a> Block<'a> {
         let started = Instant::now();
         let found = decode::nearest(device, &cues.queries, &patterns, &cues.targets, kind)?;
         let seconds = started.elapsed().as_secs_f64();
-        // What answers is the nearest pattern itself: right by every criterion, or another pattern.
-        let won = found.iter().filter(|f| f.right && f.ties == 1).count() as u64;
-        Ok(Cell {
-            trials: cues.targets.len() as u64,
-            successes: vec![won; criteria.len()],
-            shared: Some(found.iter().map(|f| f.shared()).sum()),
-            ties: found.iter().filter(|f| f.ties > 1).count() as u64,
-            cosine: cues.cosine,
-            length: 1.0,
-            updates: 1.0,
-            seconds,
-            copies: given.copies,
-            ..Cell::default()
-        })
+        let cell = Cell::of_nearest(&found, cues, criteria);
+        Ok(Cell { seconds, copies: given.copies, ..cell })
     }
 
     fn recalled(
@@ -372,10 +360,10 @@ fn point(series: &Series, plan: &Plan, n: u64, (at, criterion): (usize, Criterio
         seconds: cells.iter().map(|c| c.seconds).sum(),
         copies: cells.iter().map(|c| c.copies).max().unwrap_or(0),
     };
-    let shared = cell.shared.filter(|_| criterion == Criterion::Identity).map(|s| s / all);
+    let shared = cell.shared.map(|s| s / all);
     // Bits count bit by bit; of real patterns, which one it is.
     let right = trials.share();
-    let bits = match plan.ensemble.is_bipolar() && !matches!(series.model, Model::Nearest) {
+    let bits = match plan.ensemble.is_bipolar() {
         true => bits_of_bits(n as f64, series.d, cell.wrong_signs.clamp(0.0, 0.5)).unwrap_or(0.0),
         false => identity_bits(n as f64, right),
     };

@@ -1,12 +1,7 @@
 //! The plots of an experiment.
 
-use super::{
-    Experiment,
-    chart::{Axis, COLOURS, Chart, Line, Look, Mark},
-    record::rate,
-    row_name,
-    text::symbols,
-};
+use super::{Experiment, record::rate, row_name, text::symbols};
+use crate::chart::{Axis, COLOURS, Chart, Line, Look, Mark};
 use attractor::capacity::{
     AtDim, Capacity, Corruption, Criterion, Law, Model, Outcome, Point, Series, Summary, nearest_law,
 };

@@ -1,12 +1,10 @@
 //! The capacity benchmark: files, tables, plots and the report.
 
-pub(crate) mod chart;
 mod figures;
 pub(crate) mod folder;
 pub(crate) mod journal;
 pub(crate) mod record;
 mod report;
-mod scale;
 mod text;
 
 use attractor::capacity::{BankSummary, Outcome, Plan, Series, Summary};

@@ -5,8 +5,9 @@ use super::{
     figures::{Chapter, Figure, colour, main_criterion, shown},
     record::{rate, short},
     row_name,
-    text::{asks, count, damage, escaped, symbols},
+    text::{asks, count, damage, symbols},
 };
+use crate::chart::text::escaped;
 use attractor::capacity::{Capacity, Growth, Summary};
 use std::fmt::Write;
 
@@ -117,7 +118,9 @@ fn lead(experiment: &Experiment) -> String {
 fn findings(experiment: &Experiment) -> Vec<String> {
     let main = main_criterion(experiment);
     let mut all = Vec::new();
-    for s in experiment.summaries.iter().filter(|s| s.criterion == main) {
+    // One damage is enough for a beginning; the tables have the others.
+    let first = experiment.plan.corruptions[0];
+    for s in experiment.summaries.iter().filter(|s| s.criterion == main && s.series.corruption == first) {
         let Some(dim) = s.dims.last() else { continue };
         let mut text = format!("{}<b>{}</b>", dot(experiment, s), escaped(&symbols(&row_name(&s.series))));
         if experiment.plan.corruptions.len() > 1 {
@@ -141,9 +144,10 @@ fn findings(experiment: &Experiment) -> Vec<String> {
         };
         let ceiling = dim.laws.iter().find(|l| l.curve.is_some() && l.at.is_finite());
         if let (Some(law), Some(n)) = (ceiling, dim.n50.and_then(Capacity::value)) {
-            let share = 100.0 * n / law.at;
-            let share = if share < 1.0 { short(share) } else { format!("{share:.0}") };
-            text += &format!(", {share} % of the {} that the nearest pattern allows", count(law.at));
+            text += &match 100.0 * n / law.at {
+                share if share < 1.0 => format!(", where the nearest pattern allows {}", count(law.at)),
+                share => format!(", {share:.0} % of the {} that the nearest pattern allows", count(law.at)),
+            };
         }
         if let Ok(fit) = &s.exponential {
             text += &format!("; N\u{2085}\u{2080} grows as e<sup>{:.3} d</sup>", fit.slope);

@@ -228,6 +228,13 @@ fn print_histogram(m: &Measure) -> Result<()> {
 fn json(arguments: &arguments::code::Code, report: &Report) -> Result<serde_json::Value> {
     let m = &report.measure;
     let (half, all) = betas(m)?;
+    let beta =
+        |gap: &f64| certified_beta(*gap, m.points as f64, 1.0).map(|beta| beta.is_finite().then_some(beta));
+    // One a point is for given points: those of a code are all the same, or nearly so.
+    let each = match report.lengths {
+        Some(_) => Some(m.gaps.iter().map(beta).collect::<attractor::Result<Vec<_>>>()?),
+        None => None,
+    };
     let finite = |v: f64| v.is_finite().then_some(v);
     Ok(serde_json::json!({
         "what": report.title, "points": m.points, "dim": m.dim,
@@ -240,7 +247,7 @@ fn json(arguments: &arguments::code::Code, report: &Report) -> Result<serde_json
         "bounds": { "exists": report.bounds.exists, "most": report.bounds.most, "by": report.bounds.by },
         "random_gap": if m.dim > 1 { Some(random_gap(m.points as f64, m.dim)?) } else { None },
         "starts": report.starts,
-        "certified_beta": { "half": finite(half), "all": finite(all) },
+        "certified_beta": { "half": finite(half), "all": finite(all), "each": each },
         "lengths": report.lengths.map(|(shortest, longest)| [shortest, longest]),
         "histogram": m.histogram,
         "out": arguments.out, "plot": arguments.plot,

@@ -2,7 +2,7 @@
 
 use super::{Bench, PLACES, binary, places, theory::laws};
 use crate::{
-    capacity::chart::{Axis, COLOURS, Chart, Line, Look, Mark},
+    chart::{Axis, COLOURS, Chart, Line, Look, Mark},
     failure::Result,
 };
 use attractor::{Rows, io::write_bytes};

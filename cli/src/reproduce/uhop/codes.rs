@@ -2,7 +2,7 @@
 
 use super::{super::Bench, Figure, UNPUBLISHED, adam, error, identity, mean, memory, sphere, trained};
 use crate::{
-    chart::{Lines, Series, lines},
+    chart::{Axis, COLOURS, Chart, Line, Look, Mark},
     failure::Result,
 };
 use attractor::{
@@ -92,7 +92,9 @@ pub(crate) fn losses(bench: &Bench<'_>) -> Result<Vec<Figure>> {
         (100, &[(0, 1.509), (1, 0.981), (5, 0.596), (20, 0.338), (100, 0.178)][..], [0.452, 0.834]),
         (200, &[(0, 1.438), (100, 0.468)], [0.415, 0.705]),
     ];
-    let (mut figures, mut series) = (Vec::new(), Vec::new());
+    let mut figures = Vec::new();
+    let loss = Axis::linear("pair loss at tau 0.1");
+    let mut chart = Chart::new("Separation training", Axis::linear("iteration of Adam"), loss);
     for (n, published, of_gaps) in published {
         let (mut traces, mut gaps) = (Vec::new(), [Vec::new(), Vec::new()]);
         for draw in 0..5 {
@@ -111,19 +113,17 @@ pub(crate) fn losses(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             let setting = format!("n {n}, d D 64, tau 0.1, {}", ["random map", "learned"][i]);
             figures.push(Figure::of_samples("loss", setting, "smallest gap", published, &gaps[i]));
         }
-        let points = (0..=100).map(|i| [f64::from(i), mean(&at(i as usize)), 0.0]).collect();
-        series.push(Series { name: format!("{n} patterns"), points, dashed: false });
+        chart.lines.push(Line {
+            name: format!("{n} patterns"),
+            colour: COLOURS[chart.lines.len() % COLOURS.len()],
+            look: Look::Line,
+            shape: 0,
+            marks: (0..=100).step_by(4).map(|i| Mark::at(f64::from(i), mean(&at(i as usize)))).collect(),
+        });
         (bench.tell)();
     }
     if let Some(out) = bench.out {
-        let chart = Lines {
-            title: "Separation training".to_owned(),
-            x: "iteration of Adam",
-            y: "pair loss at tau 0.1",
-            log_x: false,
-            series,
-        };
-        write_bytes(out.folder.join("loss.svg"), lines(&[chart]).as_bytes())?;
+        write_bytes(out.folder.join("loss.svg"), chart.svg().as_bytes())?;
     }
     Ok(figures)
 }

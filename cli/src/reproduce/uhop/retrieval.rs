@@ -2,7 +2,7 @@
 
 use super::{super::Bench, Figure, UNPUBLISHED, adam, codes::point, identity, mean, memory, trained};
 use crate::{
-    chart::{Lines, Series, lines},
+    chart::{Axis, COLOURS, Chart, Line, Look, Mark, side_by_side},
     commands::demo::digits,
     failure::{Failure, Result},
 };
@@ -270,17 +270,20 @@ fn draw(
     points: [[Vec<[f64; 3]>; 2]; METHODS.len()],
 ) -> Result<()> {
     let Some(out) = bench.out else { return Ok(()) };
-    let mut panels = ["squared error of one update", "share of right best patterns"].map(|y| Lines {
-        title: title.to_owned(),
-        x,
-        y,
-        log_x,
-        series: Vec::new(),
-    });
-    for (name, points) in METHODS.iter().zip(points) {
-        for (panel, points) in panels.iter_mut().zip(points) {
-            panel.series.push(Series { name: (*name).to_owned(), points, dashed: name.contains("cosine") });
+    let axis = if log_x { Axis::log(x) } else { Axis::linear(x) };
+    let mut charts = ["squared error of one update", "share of right best patterns"]
+        .map(|y| Chart::new(title, axis.clone(), Axis::linear(y)));
+    for (i, (name, points)) in METHODS.iter().zip(points).enumerate() {
+        for (chart, points) in charts.iter_mut().zip(points) {
+            let mark = |[x, y, error]: [f64; 3]| Mark::with(x, y, y - error, y + error);
+            chart.lines.push(Line {
+                name: (*name).to_owned(),
+                colour: COLOURS[i % COLOURS.len()],
+                look: Look::Band,
+                shape: i,
+                marks: points.into_iter().map(mark).collect(),
+            });
         }
     }
-    Ok(write_bytes(out.folder.join(file), lines(&panels).as_bytes())?)
+    Ok(write_bytes(out.folder.join(file), side_by_side(&charts).as_bytes())?)
 }

@@ -1,11 +1,15 @@
 //! Plots as SVG, drawn as one would print them: axes with units, intervals, theory as dashes, a legend below.
 
-pub(crate) use super::scale::Axis;
-use super::{
-    scale::{Scale, tick},
-    text::{escaped, width},
-};
+mod maps;
+mod scale;
+pub(crate) mod text;
+
+pub(crate) use maps::{Map, maps};
+pub(crate) use scale::Axis;
+
+use scale::{Scale, tick};
 use std::fmt::Write;
+use text::{escaped, width};
 
 /// Size of a plot, and the room round the part that is drawn in.
 const WIDTH: f64 = 640.0;
@@ -120,6 +124,23 @@ pub(crate) struct Chart {
     pub(crate) levels: Vec<f64>,
 }
 
+/// Plots beside each other as one SVG document.
+pub(crate) fn side_by_side(charts: &[Chart]) -> String {
+    let mut height = 0.0_f64;
+    let mut inside = String::new();
+    for (i, chart) in charts.iter().enumerate() {
+        let place =
+            format!("<svg x=\"{}\" width=\"{WIDTH}\" height=\"{}\" ", i as f64 * WIDTH, chart.height());
+        inside += &chart.svg().replacen("<svg ", &place, 1);
+        height = height.max(chart.height());
+    }
+    let wide = WIDTH * charts.len() as f64;
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide} {height}\">\n\
+         <rect width=\"{wide}\" height=\"{height}\" fill=\"#fff\"/>\n{inside}</svg>\n"
+    )
+}
+
 impl Chart {
     pub(crate) fn new(title: impl Into<String>, x: Axis, y: Axis) -> Self {
         Self {
@@ -138,6 +159,11 @@ impl Chart {
         self.lines.iter().all(|l| l.marks.iter().all(|m| !m.y.is_finite()))
     }
 
+    /// Height of the plot, whose width is always the same.
+    fn height(&self) -> f64 {
+        TOP + HEIGHT + 20.0 * self.legend(WIDTH - RIGHT - LEFT).len() as f64 + 4.0
+    }
+
     /// The plot as an SVG document.
     pub(crate) fn svg(&self) -> String {
         let all = || self.lines.iter().flat_map(|l| &l.marks);
@@ -153,7 +179,7 @@ impl Chart {
         });
         let y = Scale::of(&self.y, of_y, bottom, TOP);
         let legend = self.legend(right - LEFT);
-        let height = TOP + HEIGHT + 20.0 * legend.len() as f64 + 4.0;
+        let height = self.height();
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222\">\n\
              <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n\
