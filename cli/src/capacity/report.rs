@@ -152,11 +152,7 @@ fn findings(experiment: &Experiment) -> Vec<String> {
         if let Ok(fit) = &s.exponential {
             text += &format!("; N\u{2085}\u{2080} grows as e<sup>{:.3} d</sup>", fit.slope);
             if let Some((name, law)) = &s.law {
-                text += &format!(
-                    " (the law of the {}: e<sup>{:.3} d</sup>)",
-                    name.replace(", exact", ""),
-                    law.slope
-                );
+                text += &format!(" (law: {name}, e<sup>{:.3} d</sup>)", law.slope);
             }
         }
         all.push(text + ".");
