@@ -141,10 +141,7 @@ fn ramsauers_theorem_gives_the_worked_numbers() {
     // Arguments whose exponential leaves f64, large and small; `c` itself may be beyond it too, its logarithm is not.
     for (beta, k) in [(1e300, 1e3), (1e3, 1e200), (1e-300, 1e-3)] {
         let bound = stored_patterns(beta, k, 64, 1e-3).unwrap();
-        assert!(
-            bound.c > 0.0 && bound.ln_patterns.is_finite(),
-            "{beta} {k}: {bound:?}"
-        );
+        assert!(bound.c > 0.0 && bound.ln_patterns.is_finite(), "{beta} {k}: {bound:?}");
     }
     let weak = stored_patterns(0.01, 1.0, 10, 1e-3).unwrap();
     assert!(!weak.holds() && weak.patterns().is_none(), "{weak:?}");
