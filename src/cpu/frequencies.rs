@@ -12,17 +12,52 @@ use std::ops::Range;
 /// Counters that go through the generator together.
 const LANES: usize = 32;
 
-/// Numbers of the counters that go through the generator together; each in the lower half of 64 bits, where a multiplication
-/// finds it and leaves both halves of its product.
-type Lanes = [u64; LANES];
+/// A word of each counter, in the lower half of 64 bits, where a multiplication finds it and leaves both halves of its product.
+/// What the upper halves hold is never read.
+type Words = [u64; LANES];
 
-/// Words of the counters `(row, place, stream, row / 2^32)`. What the upper halves hold meanwhile is never read.
+/// Counters of rows of `width` counters each, row after row: the lanes of the generator.
+struct Counters {
+    row: Words,
+    column: Words,
+    width: u64,
+    step: (u64, u64),
+}
+
+impl Counters {
+    #[inline(always)]
+    fn new(first: u64, width: usize) -> Self {
+        let (mut row, mut column) = ([0; LANES], [0; LANES]);
+        for l in 0..LANES {
+            row[l] = first + (l / width) as u64;
+            column[l] = (l % width) as u64;
+        }
+        let step = ((LANES / width) as u64, (LANES % width) as u64);
+        Self { row, column, width: width as u64, step }
+    }
+
+    /// The words of the next counters `(row, column, stream, row / 2^32)`.
+    #[inline(always)]
+    fn next(&mut self, stream: u32, seed: u64) -> [[u32; LANES]; 4] {
+        let words = philox(&self.row, &self.column, stream, seed);
+        for l in 0..LANES {
+            let column = self.column[l] + self.step.1;
+            let over = u64::from(column >= self.width);
+            self.column[l] = column - over * self.width;
+            self.row[l] += self.step.0 + over;
+        }
+        words
+    }
+}
+
+/// The words of the counters `(row, column, stream, row / 2^32)`.
 #[inline(always)]
-fn philox(rows: &Lanes, places: &Lanes, stream: u32, seed: u64) -> [[u32; LANES]; 4] {
+fn philox(row: &Words, column: &Words, stream: u32, seed: u64) -> [[u32; LANES]; 4] {
     const LOW: u64 = 0xffff_ffff;
-    let (mut a, mut b, mut c, mut d) = (*rows, *places, [u64::from(stream); LANES], *rows);
-    for d in &mut d {
-        *d >>= 32;
+    let (mut a, mut b, mut c) = (*row, *column, [u64::from(stream); LANES]);
+    let mut d = [0; LANES];
+    for l in 0..LANES {
+        d[l] = row[l] >> 32;
     }
     let (mut low, mut high) = (seed as u32, (seed >> 32) as u32);
     for _ in 0..10 {
@@ -37,7 +72,7 @@ fn philox(rows: &Lanes, places: &Lanes, stream: u32, seed: u64) -> [[u32; LANES]
         low = low.wrapping_add(0x9E37_79B9);
         high = high.wrapping_add(0xBB67_AE85);
     }
-    // A loop, since `map` of an array is not always inlined.
+    // Loops, since `map` of an array is not always inlined.
     let mut words = [[0; LANES]; 4];
     for l in 0..LANES {
         (words[0][l], words[1][l]) = (a[l] as u32, b[l] as u32);
@@ -60,46 +95,54 @@ fn normals(radius: u32, angle: u32) -> (f32, f32) {
     (r * cos, r * sin)
 }
 
-/// Writes the independent normals of a seed from row `first` on, `[rows, d]`. Counters of several short rows go through the
-/// generator together.
+/// Writes the rows from `first` on of the independent normals of a seed, `[rows, d]`.
 pub(crate) fn gaussian(seed: u64, first: u64, d: usize, out: &mut [f32]) {
-    let quads = d.div_ceil(4);
-    let (whole, rest) = (LANES / quads, LANES % quads);
-    let (mut rows, mut places) = ([0; LANES], [0; LANES]);
-    for l in 0..LANES {
-        (rows[l], places[l]) = (first + (l / quads) as u64, (l % quads) as u64);
-    }
     simd!({
-        let mut out = out;
-        while !out.is_empty() {
-            let [a, b, c, e] = philox(&rows, &places, 0, seed);
-            let mut values = [[0.0_f32; 4]; LANES];
+        let width = d.div_ceil(4);
+        let mut counters = Counters::new(first, width);
+        let mut at = 0;
+        while at < out.len() {
+            let (row, column) = (counters.row, counters.column);
+            let [a, b, c, e] = counters.next(0, seed);
+            let mut values = [[0.0_f32; LANES]; 4];
             for l in 0..LANES {
-                let ((p, q), (r, s)) = (normals(a[l], b[l]), normals(c[l], e[l]));
-                values[l] = [p, q, r, s];
+                (values[0][l], values[1][l]) = normals(a[l], b[l]);
             }
-            if d.is_multiple_of(4) && out.len() >= 4 * LANES {
-                // Of a length that the compiler knows.
-                let (now, rest) = out.split_at_mut(4 * LANES);
-                now.copy_from_slice(values.as_flattened());
-                out = rest;
-            } else {
-                // The last four of a row are cut.
-                for (four, place) in values.iter().zip(&places) {
-                    let count = (d - 4 * *place as usize).min(4).min(out.len());
-                    let (now, rest) = out.split_at_mut(count);
-                    now.copy_from_slice(&four[..count]);
-                    out = rest;
+            for l in 0..LANES {
+                (values[2][l], values[3][l]) = normals(c[l], e[l]);
+            }
+            if d.is_multiple_of(4) {
+                let end = (at + 4 * LANES).min(out.len());
+                let (of_four, rest) = out[at..end].as_chunks_mut::<{ 4 * LANES }>();
+                for out in of_four {
+                    interleave(&values, out);
+                }
+                for (i, out) in rest.iter_mut().enumerate() {
+                    *out = values[i % 4][i / 4];
+                }
+                at = end;
+                continue;
+            }
+            for l in 0..LANES {
+                let at_row = (row[l] - first) as usize * d;
+                let column = 4 * column[l] as usize;
+                for (i, out) in out.iter_mut().skip(at_row + column).take((d - column).min(4)).enumerate() {
+                    *out = values[i][l];
                 }
             }
-            for l in 0..LANES {
-                let place = places[l] + rest as u64;
-                let over = place >= quads as u64;
-                places[l] = if over { place - quads as u64 } else { place };
-                rows[l] += whole as u64 + u64::from(over);
-            }
+            at = (row[LANES - 1] - first) as usize * d + 4 * (column[LANES - 1] as usize + 1);
         }
     });
+}
+
+/// Four rows of lanes to one of fours.
+#[inline(always)]
+fn interleave(values: &[[f32; LANES]; 4], out: &mut [f32; 4 * LANES]) {
+    for l in 0..LANES {
+        for (i, values) in values.iter().enumerate() {
+            out[4 * l + i] = values[l];
+        }
+    }
 }
 
 /// Random signs of the rows from `first` on of a seed, a bit each: 128 bits of a row to a counter. `out` is `[groups][width]` with the
@@ -107,13 +150,11 @@ pub(crate) fn gaussian(seed: u64, first: u64, d: usize, out: &mut [f32]) {
 pub(crate) fn bits(seed: u64, first: u64, d: usize, out: &mut [[u64; TOGETHER]]) {
     let width = d.div_ceil(64);
     let last = if d.is_multiple_of(64) { u64::MAX } else { (1 << (d % 64)) - 1 };
-    let mut rows = [0; LANES];
+    let mut row = [0; LANES];
     simd!(for (i, groups) in out.chunks_mut(width * LANES / TOGETHER).enumerate() {
-        for (l, row) in rows.iter_mut().enumerate() {
-            *row = first + (i * LANES + l) as u64;
-        }
+        row.iter_mut().enumerate().for_each(|(l, row)| *row = first + (i * LANES + l) as u64);
         for column in 0..d.div_ceil(128) {
-            let words = philox(&rows, &[column as u64; LANES], SIGN_BITS, seed);
+            let words = philox(&row, &[column as u64; LANES], SIGN_BITS, seed);
             for (g, group) in groups.chunks_exact_mut(width).enumerate() {
                 for (half, out) in group[2 * column..].iter_mut().take(2).enumerate() {
                     for (lane, out) in out.iter_mut().enumerate() {
@@ -134,10 +175,10 @@ pub(crate) fn rows(projection: Projection, seed: u64, range: Range<usize>, d: us
     let mut all = vec![0.0; range.len() * d];
     match projection {
         Projection::Gaussian => {
-            let rows = (4096 / d).max(1);
-            all.par_chunks_mut(rows * d)
-                .enumerate()
-                .for_each(|(i, piece)| gaussian(seed, (range.start + i * rows) as u64, d, piece));
+            let rows = (4096 / d.max(1)).max(1);
+            all.par_chunks_mut((rows * d).max(1)).enumerate().for_each(|(i, block)| {
+                gaussian(seed, (range.start + i * rows) as u64, d, block);
+            });
             return all;
         }
         Projection::Orthogonal | Projection::Structured => {}
