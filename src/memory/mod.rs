@@ -32,8 +32,8 @@ pub use features::{
 pub use hopfield::{HopfieldMemory, HopfieldSettings, Learning};
 pub use kernelized::{
     Certificate, FeatureTransform, Hidden, KernelizedMemory, KernelizedSettings, LinearMap, MlpMap,
-    RandomMap, SeparationReport, SeparationSettings, SeparationWarning, Stage, StateSpace, certified_beta,
-    gaps, separate_memories,
+    RandomMap, SeparationReport, SeparationSettings, SeparationWarning, Stage, StateSpace, gaps,
+    separate_memories,
 };
 pub use lagrangian::{LagrangianBuilder, LagrangianMemory, LagrangianModel};
 pub use recall::{Recall, RecallOptions, Status};

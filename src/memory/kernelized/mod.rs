@@ -6,7 +6,7 @@ mod objective;
 mod spectrum;
 mod train;
 
-pub use certificate::{Certificate, certified_beta, gaps};
+pub use certificate::{Certificate, gaps};
 pub use map::{FeatureTransform, Hidden, LinearMap, MlpMap, RandomMap};
 pub use train::{SeparationReport, SeparationSettings, SeparationWarning, Stage, separate_memories};
 
