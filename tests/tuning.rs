@@ -32,6 +32,10 @@ fn timings_are_kept_and_used() {
     // Every way there is was tried, and every one was right.
     assert_eq!(tuning.times.len(), 6, "{:?}", tuning.times);
     assert!(tuning.times.iter().all(|(_, seconds)| seconds.is_some()), "{:?}", tuning.times);
+    // So for looks at random features, among them one that makes its frequencies itself.
+    let looks = tune(context, Class::of(Op::Features, [8, 300, 12], Precision::F32)).unwrap();
+    assert_eq!(looks.times.len(), 6, "{:?}", looks.times);
+    assert!(looks.times.iter().all(|(_, seconds)| seconds.is_some()), "{:?}", looks.times);
     let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
     let first = std::fs::read_to_string(&file).unwrap();
     assert!(first.contains(&format!("{class}\t{}\t", tuning.winner.name())), "{first}");

@@ -1,82 +1,32 @@
 //! The command as a user meets it: results, messages, exit status, files left behind.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
-
+use super::desk::Desk;
 use attractor::{
     Rows,
-    io::{Array, ArrayData, Source, write},
+    io::{ArrayData, Source},
     ops::Similarity,
     reference::{DenseModel, Matrix},
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
-use tempfile::TempDir;
-
-/// A folder with patterns, queries and a little of everything.
-struct Desk {
-    folder: TempDir,
-}
+use std::{fs, path::Path, process::Command};
 
 const PATTERNS: [f32; 12] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0];
 const QUERIES: [f32; 6] = [0.9, 0.1, 0.2, 0.2, 0.1, 0.8];
 
-impl Desk {
-    fn new() -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap() };
-        desk.save("p.npy", &[4, 3], ArrayData::F32(&PATTERNS));
-        desk.save("q.npy", &[2, 3], ArrayData::F32(&QUERIES));
-        desk
-    }
+/// A folder with patterns, queries and a little of everything.
+fn desk() -> Desk {
+    let desk = Desk::new(&[], &[]);
+    desk.save("p.npy", &[4, 3], ArrayData::F32(&PATTERNS));
+    desk.save("q.npy", &[2, 3], ArrayData::F32(&QUERIES));
+    desk
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn save(&self, name: &str, shape: &[usize], data: ArrayData<'_>) {
-        write(self.path(name), &[Array { name: "array", shape: shape.to_vec(), data }]).unwrap();
-    }
-
-    fn run(&self, line: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_attractor"))
-            .args(line.split_whitespace())
-            .current_dir(self.folder.path())
-            .env_remove("ATTRACTOR_DEVICE")
-            .output()
-            .unwrap()
-    }
-
-    /// Runs a command that must succeed; gives its stdout.
-    #[track_caller]
-    fn done(&self, line: &str) -> String {
-        let out = self.run(line);
-        assert!(out.status.success(), "{line}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    /// Runs a command that must fail with this status; gives its stderr.
-    #[track_caller]
-    fn fails(&self, line: &str, status: i32) -> String {
-        let out = self.run(line);
-        let text = String::from_utf8(out.stderr).unwrap();
-        assert_eq!(out.status.code(), Some(status), "{line}: {text}");
-        assert!(!text.contains("panicked"), "{line}: {text}");
-        if status == 1 {
-            assert_eq!(text.trim().lines().count(), 1, "{line}: {text}");
-        }
-        text
-    }
-
-    /// Everything in the folder.
-    fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
+/// Everything in the folder.
+fn files(desk: &Desk) -> Vec<String> {
+    let entries = fs::read_dir(desk.path("")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 fn read(path: &Path, name: &str) -> Rows<'static> {
@@ -94,7 +44,7 @@ fn near(got: &[f32], want: &[f64]) {
 
 #[test]
 fn recall_gives_the_softmax_update_in_every_format() {
-    let desk = Desk::new();
+    let desk = desk();
     let want: Vec<f64> = Matrix::from_f32(&QUERIES, 3)
         .iter()
         .flat_map(|x| oracle(2.5).step(&oracle(2.5).step(x).state).state)
@@ -111,7 +61,7 @@ fn recall_gives_the_softmax_update_in_every_format() {
 
 #[test]
 fn every_result_is_in_the_archive() {
-    let desk = Desk::new();
+    let desk = desk();
     desk.save("v.npy", &[4, 2], ArrayData::F64(&[1.0, 0.0, 2.0, 0.0, 3.0, 0.0, 4.0, 1.0]));
     desk.done(
         "recall --patterns p.npy --queries q.npy --out o.npz --values v.npy --beta 20 --top-k 3 --trace --device cpu",
@@ -133,7 +83,7 @@ fn every_result_is_in_the_archive() {
 
 #[test]
 fn clamp_mask_precision_and_kinds_of_numbers() {
-    let desk = Desk::new();
+    let desk = desk();
     desk.save("clamp.npy", &[3], ArrayData::Bool(&[true, false, false]));
     desk.save("mask.npy", &[4], ArrayData::U8(&[0, 1, 1, 1]));
     desk.save("p.safetensors", &[4, 3], ArrayData::U8(&PATTERNS.map(|v| v as u8)));
@@ -144,16 +94,16 @@ fn clamp_mask_precision_and_kinds_of_numbers() {
     assert!((state[(1, 2)] - 1.0).abs() < 1e-3);
     desk.done(&format!("{recall} --patterns p.npy --mask mask.npy"));
     near(read(&desk.path("o.npy"), "").row(0), &[1.0, 1.0, 0.0]);
-    assert!(desk.fails(&format!("{recall} --patterns p.npy --clamp mask.npy"), 1).contains("mask.npy"));
+    assert!(desk.fails_with(&format!("{recall} --patterns p.npy --clamp mask.npy"), 1).contains("mask.npy"));
     // As many entries as there must be, but transposed, or not numbers.
     desk.save("across.npy", &[3, 2], ArrayData::U8(&[1, 0, 1, 0, 1, 0]));
-    assert!(desk.fails(&format!("{recall} --patterns p.npy --clamp across.npy"), 1).contains("[3, 2]"));
+    assert!(desk.fails_with(&format!("{recall} --patterns p.npy --clamp across.npy"), 1).contains("[3, 2]"));
     desk.save("square.npy", &[2, 2], ArrayData::U8(&[1, 0, 1, 0]));
-    assert!(desk.fails(&format!("{recall} --patterns p.npy --mask square.npy"), 1).contains("[2, 2]"));
+    assert!(desk.fails_with(&format!("{recall} --patterns p.npy --mask square.npy"), 1).contains("[2, 2]"));
     desk.save("nan.npy", &[3], ArrayData::F32(&[0.0, f32::NAN, 1.0]));
-    assert!(desk.fails(&format!("{recall} --patterns p.npy --clamp nan.npy"), 1).contains("nan.npy"));
+    assert!(desk.fails_with(&format!("{recall} --patterns p.npy --clamp nan.npy"), 1).contains("nan.npy"));
     desk.save("off.npy", &[4], ArrayData::U8(&[0; 4]));
-    assert!(desk.fails(&format!("{recall} --patterns p.npy --mask off.npy"), 1).contains("off.npy"));
+    assert!(desk.fails_with(&format!("{recall} --patterns p.npy --mask off.npy"), 1).contains("off.npy"));
     // One label per pattern is a column of values.
     desk.save("labels.npy", &[4], ArrayData::U8(&[7, 8, 9, 10]));
     desk.done(
@@ -164,7 +114,7 @@ fn clamp_mask_precision_and_kinds_of_numbers() {
 
 #[test]
 fn energy_is_that_of_the_formula() {
-    let desk = Desk::new();
+    let desk = desk();
     for device in ["cpu", "software"] {
         desk.done(&format!(
             "energy --patterns p.npy --states q.npy --out e.npy --beta 2.5 --device {device}"
@@ -176,7 +126,7 @@ fn energy_is_that_of_the_formula() {
 
 #[test]
 fn json_says_what_was_done() {
-    let desk = Desk::new();
+    let desk = desk();
     let text = desk.done("recall --patterns p.npy --queries q.npy --out o.npy --json --device cpu");
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((summary["patterns"].as_u64(), summary["queries"].as_u64()), (Some(4), Some(2)));
@@ -195,7 +145,7 @@ fn json_says_what_was_done() {
 
 #[test]
 fn bench_measures_machine_and_jobs() {
-    let desk = Desk::new();
+    let desk = desk();
     for (op, device) in [("step", "cpu"), ("topk", "cpu"), ("matmul", "cpu"), ("step", "software")] {
         let line =
             format!("bench --op {op} --job 3,500,9 --job 20,100,8 --repeat 2 --json --device {device}");
@@ -210,7 +160,7 @@ fn bench_measures_machine_and_jobs() {
             );
         }
     }
-    assert!(desk.fails("bench --job 3,4", 2).contains("queries,patterns,columns"));
+    assert!(desk.fails_with("bench --job 3,4", 2).contains("queries,patterns,columns"));
     for (ensemble, device) in [("sphere", "cpu"), ("bipolar", "cpu"), ("gaussian", "software")] {
         let line = format!(
             "bench --op bank --job 5,900,8 --ensemble {ensemble} --repeat 1 --json --device {device}"
@@ -229,7 +179,7 @@ fn bench_measures_machine_and_jobs() {
 #[cfg(target_os = "linux")]
 #[test]
 fn unwritable_output_is_no_panic() {
-    let desk = Desk::new();
+    let desk = desk();
     let command = || Command::new(env!("CARGO_BIN_EXE_attractor"));
     let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let out = command().arg("devices").stdout(full()).output().unwrap();
@@ -239,31 +189,31 @@ fn unwritable_output_is_no_panic() {
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
     let line = ["recall", "--patterns", "gone.npy", "--queries", "q.npy", "--out", "o.npy"];
-    let status = command().args(line).current_dir(desk.folder.path()).stderr(full()).status();
+    let status = command().args(line).current_dir(desk.path("")).stderr(full()).status();
     assert_eq!(status.unwrap().code(), Some(1));
 }
 
 #[test]
 fn wrong_usage_is_status_2() {
-    let desk = Desk::new();
+    let desk = desk();
     for beta in ["0", "-1", "nan", "inf", "warm"] {
         let text =
-            desk.fails(&format!("recall --patterns p.npy --queries q.npy --out o.npy --beta {beta}"), 2);
+            desk.fails_with(&format!("recall --patterns p.npy --queries q.npy --out o.npy --beta {beta}"), 2);
         assert!(text.contains("beta") && text.contains("positive"), "{text}");
     }
-    assert!(desk.fails("recall --patterns p.npy --queries q.npy", 2).contains("--out"));
-    desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --similarity manhattan", 2);
-    desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --energy cubic", 2);
-    desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --tol -1", 2);
-    desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --steps -1", 2);
-    desk.fails("recall --patterns p.npy --queries q.npy --out o.npy --step-size 0", 2);
-    desk.fails("remember", 2);
-    assert_eq!(desk.files(), ["p.npy", "q.npy"]);
+    assert!(desk.fails_with("recall --patterns p.npy --queries q.npy", 2).contains("--out"));
+    desk.fails_with("recall --patterns p.npy --queries q.npy --out o.npy --similarity manhattan", 2);
+    desk.fails_with("recall --patterns p.npy --queries q.npy --out o.npy --energy cubic", 2);
+    desk.fails_with("recall --patterns p.npy --queries q.npy --out o.npy --tol -1", 2);
+    desk.fails_with("recall --patterns p.npy --queries q.npy --out o.npy --steps -1", 2);
+    desk.fails_with("recall --patterns p.npy --queries q.npy --out o.npy --step-size 0", 2);
+    desk.fails_with("remember", 2);
+    assert_eq!(files(&desk), ["p.npy", "q.npy"]);
 }
 
 #[test]
 fn every_failure_has_its_own_line_and_leaves_nothing() {
-    let desk = Desk::new();
+    let desk = desk();
     desk.save("nan.npy", &[2, 3], ArrayData::F32(&[0.0, 0.0, 0.0, 0.0, f32::NAN, 0.0]));
     desk.save("inf.npy", &[1, 3], ArrayData::F32(&[0.0, f32::INFINITY, 0.0]));
     desk.save("none.npy", &[0, 3], ArrayData::F32(&[]));
@@ -274,7 +224,7 @@ fn every_failure_has_its_own_line_and_leaves_nothing() {
     fs::write(desk.path("text.npy"), "these are no numbers").unwrap();
     fs::write(desk.path("p.csv"), "1,2,3").unwrap();
     fs::write(desk.path("o.npy"), "an earlier result").unwrap();
-    let before = desk.files();
+    let before = files(&desk);
     let cases = [
         ("--patterns nan.npy --queries q.npy", vec!["nan.npy", "row 1", "column 1", "NaN", "finite"]),
         ("--patterns p.npy --queries inf.npy", vec!["inf.npy", "row 0", "column 1", "inf"]),
@@ -292,24 +242,25 @@ fn every_failure_has_its_own_line_and_leaves_nothing() {
     ];
     for (arguments, words) in cases {
         let device = if arguments.contains("--device") { "" } else { "--device cpu" };
-        let text = desk.fails(&format!("recall {arguments} --out o.npy {device}"), 1);
+        let text = desk.fails_with(&format!("recall {arguments} --out o.npy {device}"), 1);
         assert!(words.iter().all(|w| text.contains(w)), "{arguments}: {text}");
-        assert_eq!(desk.files(), before, "{arguments}");
+        assert_eq!(files(&desk), before, "{arguments}");
         assert_eq!(fs::read(desk.path("o.npy")).unwrap(), b"an earlier result", "{arguments}");
     }
     assert!(
-        desk.fails("recall --patterns p.npy --queries q.npy --out no/such/o.npy --device cpu", 1)
+        desk.fails_with("recall --patterns p.npy --queries q.npy --out no/such/o.npy --device cpu", 1)
             .contains("no/such")
     );
     assert!(
-        desk.fails("recall --patterns p.npy --queries q.npy --out o.txt --device cpu", 1).contains("o.txt")
+        desk.fails_with("recall --patterns p.npy --queries q.npy --out o.txt --device cpu", 1)
+            .contains("o.txt")
     );
-    assert_eq!(desk.files(), before);
+    assert_eq!(files(&desk), before);
 }
 
 #[test]
 fn results_may_replace_their_source() {
-    let desk = Desk::new();
+    let desk = desk();
     desk.done("recall --patterns p.npy --queries q.npy --out q.npy --beta 50 --device cpu");
     near(read(&desk.path("q.npy"), "").row(1), &[0.0, 0.0, 1.0]);
     // No queries give no results, not an error.
@@ -320,7 +271,7 @@ fn results_may_replace_their_source() {
 
 #[test]
 fn the_demo_recalls_real_digits() {
-    let desk = Desk::new();
+    let desk = desk();
     for device in ["cpu", "software"] {
         let text = desk.done(&format!("demo --out-dir demo-{device} --device {device}"));
         assert!(text.contains("1797 handwritten digits") && text.contains("noise"));
@@ -341,7 +292,7 @@ fn the_demo_recalls_real_digits() {
 /// Each energy by its name, on real vectors or bits; and the list that explains them.
 #[test]
 fn every_energy_recalls() {
-    let desk = Desk::new();
+    let desk = desk();
     let bits = [1.0, 1.0, 1.0, 1.0, -1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.0_f32];
     desk.save("bits.npy", &[2, 6], ArrayData::F32(&bits));
     let mut cue = bits[..6].to_vec();
@@ -384,19 +335,21 @@ fn every_energy_recalls() {
     assert!(list.lines().count() >= 11 && list.contains("Krotov & Hopfield 2016"), "{list}");
 
     let wrong = "recall --patterns p.npy --queries q.npy --out o.npy --device cpu";
-    assert!(desk.fails(&format!("{wrong} --energy entmax:0.5"), 2).contains("alpha of entmax is 0.5"));
+    assert!(desk.fails_with(&format!("{wrong} --energy entmax:0.5"), 2).contains("alpha of entmax is 0.5"));
     assert!(
-        desk.fails(&format!("{wrong} --energy hopfield"), 1)
+        desk.fails_with(&format!("{wrong} --energy hopfield"), 1)
             .contains("p.npy: patterns: row 0, column 1 is 0")
     );
-    assert!(desk.fails(&format!("{wrong} --energy hopfield --beta 2"), 1).contains("it must be left out"));
-    assert!(desk.fails(&format!("{wrong} --energy ksubsets:9"), 1).contains("k of ksubsets is 9"));
+    assert!(
+        desk.fails_with(&format!("{wrong} --energy hopfield --beta 2"), 1).contains("it must be left out")
+    );
+    assert!(desk.fails_with(&format!("{wrong} --energy ksubsets:9"), 1).contains("k of ksubsets is 9"));
 }
 
 /// Why a recall blends, as text, JSON and a picture; wrong rows by name.
 #[test]
 fn explanations_name_the_beta_and_draw() {
-    let desk = Desk::new();
+    let desk = desk();
     let line = "explain --patterns p.npy --queries q.npy --row 1 --beta 0.1 --device cpu";
     let text = desk.done(&format!("{line} --plot why.svg"));
     assert!(
@@ -412,16 +365,17 @@ fn explanations_name_the_beta_and_draw() {
     let line = format!("explain --patterns p.npy --queries p.npy --row 0 --beta {sharp} --device cpu --json");
     let why: serde_json::Value = serde_json::from_str(&desk.done(&line)).unwrap();
     assert_eq!((&why["verdict"], &why["pattern"]), (&"pattern".into(), &0.into()));
-    let wrong = desk.fails("explain --patterns p.npy --queries q.npy --row 2 --device cpu", 1);
+    let wrong = desk.fails_with("explain --patterns p.npy --queries q.npy --row 2 --device cpu", 1);
     assert!(wrong.contains("q.npy: there is no row 2; the file has 2"), "{wrong}");
-    let wrong = desk.fails("explain --patterns p.npy --queries q.npy --energy universal --device cpu", 1);
+    let wrong =
+        desk.fails_with("explain --patterns p.npy --queries q.npy --energy universal --device cpu", 1);
     assert!(wrong.contains("it must be one that a recall descends on"), "{wrong}");
 }
 
 /// The published table: what is exact is exact, what is sharp is within its error, and L1 finds half-hidden digits best.
 #[test]
 fn published_results_come_out() {
-    let desk = Desk::new();
+    let desk = desk();
     let text = desk.done("reproduce dense --device cpu --json");
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     let results = report["results"].as_array().unwrap();
@@ -466,7 +420,7 @@ fn published_results_come_out() {
 /// The tables of random features: near all figures within their errors, and more features are more exact.
 #[test]
 fn published_errors_of_random_features_come_out() {
-    let desk = Desk::new();
+    let desk = desk();
     let text = desk.done("reproduce drdam --quick --device cpu --json");
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     let results = report["results"].as_array().unwrap();

@@ -1,71 +1,22 @@
 //! `attractor features` as a user meets it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
-
-use attractor::io::{Array, ArrayData, Source, write};
-use std::{
-    f32::consts::FRAC_1_SQRT_2,
-    path::PathBuf,
-    process::{Command, Output},
-};
-use tempfile::TempDir;
+use super::desk::Desk;
+use attractor::io::{ArrayData, Source};
+use std::f32::consts::FRAC_1_SQRT_2;
 
 /// A folder with the specification's worked example.
-struct Desk {
-    folder: TempDir,
+fn desk() -> Desk {
+    let desk = Desk::new(&["features"], &["--device", "cpu"]);
+    let side = 0.5_f64.sqrt();
+    save(&desk, "p.npy", &[2, 2], &[side, 0.0, 0.0, side]);
+    save(&desk, "x.npy", &[1, 2], &[0.6, 0.1]);
+    save(&desk, "s.npy", &[3, 2], &[1.0, -0.5, 0.3, 0.8, -1.2, 0.4]);
+    save(&desk, "b.npy", &[3], &[0.5, 2.0, 4.0]);
+    desk
 }
 
-impl Desk {
-    fn new() -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap() };
-        let side = 0.5_f64.sqrt();
-        desk.save("p.npy", &[2, 2], &[side, 0.0, 0.0, side]);
-        desk.save("x.npy", &[1, 2], &[0.6, 0.1]);
-        desk.save("s.npy", &[3, 2], &[1.0, -0.5, 0.3, 0.8, -1.2, 0.4]);
-        desk.save("b.npy", &[3], &[0.5, 2.0, 4.0]);
-        desk
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn save(&self, name: &str, shape: &[usize], values: &[f64]) {
-        let array = Array { name: "array", shape: shape.to_vec(), data: ArrayData::F64(values) };
-        write(self.path(name), &[array]).unwrap();
-    }
-
-    fn run(&self, line: &str) -> Output {
-        // `attractor features`, unless the line begins with another command's name and a colon.
-        let (command, line) = line.split_once(": ").unwrap_or(("features", line));
-        Command::new(env!("CARGO_BIN_EXE_attractor"))
-            .arg(command)
-            .args(line.split_whitespace())
-            .args(["--device", "cpu"])
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap()
-    }
-
-    #[track_caller]
-    fn done(&self, line: &str) -> String {
-        let out = self.run(line);
-        assert!(out.status.success(), "{line}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn fails(&self, line: &str) -> String {
-        let out = self.run(line);
-        let text = String::from_utf8(out.stderr).unwrap();
-        assert_eq!(out.status.code(), Some(1), "{line}: {text}");
-        assert_eq!(text.trim().lines().count(), 1, "{line}: {text}");
-        text
-    }
-
-    fn values(&self, file: &str, name: &str) -> Vec<f32> {
-        Source::open(self.path(file)).unwrap().values(&[name]).unwrap().0.into_owned()
-    }
+fn save(desk: &Desk, name: &str, shape: &[usize], values: &[f64]) {
+    desk.save(name, shape, ArrayData::F64(values));
 }
 
 #[track_caller]
@@ -76,7 +27,7 @@ fn near(got: &[f32], want: &[f32], bound: f32) {
 
 #[test]
 fn energies_and_gradients_are_the_worked_numbers() {
-    let desk = Desk::new();
+    let desk = desk();
     for (map, energy, gradient) in [
         ("sincos", -0.185699, [0.247477, -0.153869]),
         ("cos", -0.294360, [0.220412, -0.382909]),
@@ -94,10 +45,10 @@ fn energies_and_gradients_are_the_worked_numbers() {
 
 #[test]
 fn a_memory_is_made_merged_forgotten_from_and_recalled_from() {
-    let desk = Desk::new();
-    desk.save("one.npy", &[1, 2], &[0.5_f64.sqrt(), 0.0]);
-    desk.save("two.npy", &[1, 2], &[0.0, 0.5_f64.sqrt()]);
-    desk.save("q.npy", &[2, 2], &[0.6, 0.1, 0.1, 0.6]);
+    let desk = desk();
+    save(&desk, "one.npy", &[1, 2], &[0.5_f64.sqrt(), 0.0]);
+    save(&desk, "two.npy", &[1, 2], &[0.0, 0.5_f64.sqrt()]);
+    save(&desk, "q.npy", &[2, 2], &[0.6, 0.1, 0.1, 0.6]);
     for (patterns, out) in [("one", "a"), ("two", "b"), ("p", "whole")] {
         let text = desk.done(&format!(
             "encode --patterns {patterns}.npy --features 3000 --beta 20 --seed 5 --out {out}.safetensors"
@@ -122,7 +73,7 @@ fn a_memory_is_made_merged_forgotten_from_and_recalled_from() {
     near(&desk.values("less.safetensors", "memory"), &desk.values("a.safetensors", "memory"), 1e-6);
     // Known coordinates stay, with a ladder of betas too.
     desk.done("encode --patterns p.npy --features 3000 --beta 60 --seed 5 --out hard.safetensors");
-    desk.save("known.npy", &[2], &[1.0, 0.0]);
+    save(&desk, "known.npy", &[2], &[1.0, 0.0]);
     desk.done(
         "recall --memory hard.safetensors --memory whole.safetensors --queries q.npy --clamp known.npy --fill --out o.npy",
     );
@@ -134,8 +85,8 @@ fn a_memory_is_made_merged_forgotten_from_and_recalled_from() {
 
 #[test]
 fn a_recall_goes_through_features_where_asked_to() {
-    let desk = Desk::new();
-    desk.save("q.npy", &[2, 2], &[0.6, 0.1, 0.1, 0.6]);
+    let desk = desk();
+    save(&desk, "q.npy", &[2, 2], &[0.6, 0.1, 0.1, 0.6]);
     let recall = "recall: --memory random-features --patterns p.npy --queries q.npy";
     let text = desk.done(&format!("{recall} --features 3000 --beta 20 --out o.npz --trace --json"));
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -160,7 +111,7 @@ fn a_recall_goes_through_features_where_asked_to() {
 
 #[test]
 fn what_does_not_fit_is_said_in_a_line() {
-    let desk = Desk::new();
+    let desk = desk();
     desk.done("encode --patterns p.npy --features 30 --beta 20 --seed 5 --out a.safetensors");
     desk.done("encode --patterns p.npy --features 30 --beta 20 --seed 6 --out b.safetensors");
     let text = desk.fails("merge a.safetensors b.safetensors --out c.safetensors");
@@ -183,17 +134,17 @@ fn what_does_not_fit_is_said_in_a_line() {
         desk.fails("encode --patterns p.npy --features 4 --frequencies s.npy --beta 1 --out c.safetensors");
     assert!(text.contains("got 4, want 3"), "{text}");
     // A state far from every pattern has a sum of kernels below a large clip: no gradient, dead.
-    desk.save("far.npy", &[1, 2], &[9.0, 9.0]);
+    save(&desk, "far.npy", &[1, 2], &[9.0, 9.0]);
     desk.done("encode --patterns p.npy --features 300 --beta 20 --epsilon 0.5 --out e.safetensors");
     desk.done("recall --memory e.safetensors --queries far.npy --out far.npz");
     assert_eq!(desk.values("far.npz", "status"), [6.0]);
     assert_eq!(desk.values("far.npz", "state"), [9.0, 9.0]);
-    desk.save("wide.npy", &[1, 3], &[0.0; 3]);
+    save(&desk, "wide.npy", &[1, 3], &[0.0; 3]);
     let text = desk.fails("recall --memory a.safetensors --queries wide.npy --out o.npy");
     assert!(text.contains("wide.npy") && text.contains("got 3, want 2"), "{text}");
     let text = desk.fails("recall --memory p.npy --queries x.npy --out o.npy");
     assert!(text.contains("p.npy"), "{text}");
-    desk.save("three.npy", &[3, 2], &[0.0; 6]);
+    save(&desk, "three.npy", &[3, 2], &[0.0; 6]);
     let text = desk.fails("forget a.safetensors --patterns three.npy");
     assert!(text.contains("the memory holds 2"), "{text}");
 }

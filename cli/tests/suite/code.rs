@@ -1,61 +1,15 @@
 //! `attractor code` as a user meets it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
-
+use super::desk::Desk;
 use attractor::io::{Array, ArrayData, Source, write};
-use std::{
-    path::PathBuf,
-    process::{Command, Output},
-};
-use tempfile::TempDir;
 
-struct Desk {
-    folder: TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn run(&self, line: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_attractor"))
-            .arg("code")
-            .args(line.split_whitespace())
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap()
-    }
-
-    #[track_caller]
-    fn done(&self, line: &str) -> String {
-        let out = self.run(line);
-        assert!(out.status.success(), "{line}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn json(&self, line: &str) -> serde_json::Value {
-        serde_json::from_str(&self.done(&format!("{line} --json"))).unwrap()
-    }
-
-    #[track_caller]
-    fn fails(&self, line: &str) -> String {
-        let out = self.run(line);
-        let text = String::from_utf8(out.stderr).unwrap();
-        assert_eq!(out.status.code(), Some(1), "{line}: {text}");
-        assert_eq!(text.trim().lines().count(), 1, "{line}: {text}");
-        text
-    }
+fn desk() -> Desk {
+    Desk::new(&["code"], &[])
 }
 
 #[test]
 fn a_search_reports_what_it_found_and_writes_it() {
-    let desk = Desk::new();
+    let desk = desk();
     let found = desk.json("--points 12 --dim 3 --out code.npy --plot code.svg --seed 3");
     assert!((found["angle_degrees"].as_f64().unwrap() - 63.434949).abs() < 1e-4, "{found}");
     assert!(found["known"]["share_of_gap"].as_f64().unwrap() > 0.9999, "{found}");
@@ -77,7 +31,7 @@ fn a_search_reports_what_it_found_and_writes_it() {
 
 #[test]
 fn known_codes_are_listed_and_built() {
-    let desk = Desk::new();
+    let desk = desk();
     let list = desk.done("--list");
     assert!(list.contains("snub-cube") && list.contains("43.690767"), "{list}");
     assert_eq!(desk.json("--list")["codes"].as_array().unwrap().len(), 15);
@@ -92,7 +46,7 @@ fn known_codes_are_listed_and_built() {
 
 #[test]
 fn given_points_are_measured_by_their_directions() {
-    let desk = Desk::new();
+    let desk = desk();
     let save = |name: &str, values: &[f64]| {
         let array = Array { name: "points", shape: vec![values.len() / 2, 2], data: ArrayData::F64(values) };
         write(desk.path(name), &[array]).unwrap();
@@ -120,7 +74,7 @@ fn given_points_are_measured_by_their_directions() {
 
 #[test]
 fn what_cannot_be_is_refused() {
-    let desk = Desk::new();
+    let desk = desk();
     let complaint = desk.fails("--known cube");
     assert!(complaint.contains("--known is cube") && complaint.contains("icosahedron"), "{complaint}");
     assert!(desk.fails("--points 1 --dim 3").contains("at least 2"));

@@ -1,83 +1,46 @@
 //! `attractor separate` and `attractor recall --memory kernelized` as a user meets them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
-
-use attractor::io::{Array, ArrayData, Source, write};
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
-use tempfile::TempDir;
+use super::desk::Desk;
+use attractor::io::ArrayData;
 
 /// A folder with two patterns, a query and a matrix of the specification's worked recall.
-fn desk() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    save(&folder, "p.npy", &[2, 2], &[1.0, 0.0, 0.0, 1.0]);
-    save(&folder, "x.npy", &[1, 2], &[0.6, 0.5]);
-    save(&folder, "w.npy", &[2, 2], &[2.0, 0.0, 0.0, 1.0]);
+fn desk() -> Desk {
+    let desk = Desk::new(&[], &["--device", "cpu"]);
+    let save = |name: &str, shape: &[usize], values: &[f64]| desk.save(name, shape, ArrayData::F64(values));
+    save("p.npy", &[2, 2], &[1.0, 0.0, 0.0, 1.0]);
+    save("x.npy", &[1, 2], &[0.6, 0.5]);
+    save("w.npy", &[2, 2], &[2.0, 0.0, 0.0, 1.0]);
     // Four directions of a plane that lie near to each other.
-    save(&folder, "near.npy", &[3, 3], &[1.0, 0.9, 0.0, 0.9, 1.0, 0.0, 0.8, 0.8, 0.3]);
-    folder
-}
-
-fn save(folder: &TempDir, name: &str, shape: &[usize], values: &[f64]) {
-    let array = Array { name: "array", shape: shape.to_vec(), data: ArrayData::F64(values) };
-    write(folder.path().join(name), &[array]).unwrap();
-}
-
-fn run(folder: &TempDir, line: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_attractor"))
-        .args(line.split_whitespace())
-        .args(["--device", "cpu"])
-        .current_dir(folder.path())
-        .output()
-        .unwrap()
-}
-
-#[track_caller]
-fn done(folder: &TempDir, line: &str) -> String {
-    let out = run(folder, line);
-    assert!(out.status.success(), "{line}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap()
-}
-
-#[track_caller]
-fn fails(folder: &TempDir, line: &str) -> String {
-    let out = run(folder, line);
-    assert_eq!(out.status.code(), Some(1), "{line}");
-    String::from_utf8(out.stderr).unwrap()
-}
-
-fn values(path: &Path, name: &str) -> Vec<f32> {
-    Source::open(path).unwrap().values(&[name]).unwrap().0.into_owned()
+    save("near.npy", &[3, 3], &[1.0, 0.9, 0.0, 0.9, 1.0, 0.0, 0.8, 0.8, 0.3]);
+    desk
 }
 
 const RECALL: &str = "recall --memory kernelized --patterns p.npy --queries x.npy --out r.npz";
 
 #[test]
 fn a_recall_through_a_given_matrix_is_the_worked_one() {
-    let folder = desk();
-    let out = folder.path().join("r.npz");
-    let text = done(&folder, &format!("{RECALL} --weights w.npy --beta 1 --steps 3 --tol 0 --trace"));
+    let desk = desk();
+    let values = |name: &str| desk.values("r.npz", name);
+    let text = desk.done(&format!("{RECALL} --weights w.npy --beta 1 --steps 3 --tol 0 --trace"));
     assert!(text.contains("2 features, softmax, beta 1"), "{text}");
     let near = |got: &[f32], want: &[f32]| got.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-5);
-    assert!(near(&values(&out, "state"), &[0.978_760_7, 0.021_239_3]), "{:?}", values(&out, "state"));
+    assert!(near(&values("state"), &[0.978_760_7, 0.021_239_3]), "{:?}", values("state"));
     let energies = [-1.694_386_8, -1.992_180_8, -2.018_592_9, -2.019_035_3];
-    assert!(near(&values(&out, "trace"), &energies), "{:?}", values(&out, "trace"));
-    let text = done(&folder, &format!("{RECALL} --weights w.npy --separation sparsemax --unit --json"));
+    assert!(near(&values("trace"), &energies), "{:?}", values("trace"));
+    let text = desk.done(&format!("{RECALL} --weights w.npy --separation sparsemax --unit --json"));
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(summary["memory"], "kernelized");
     assert_eq!(summary["beta"]["value"], 16.0);
     assert_eq!(summary["energy"], "sparsemax");
-    assert_eq!(values(&out, "state"), [1.0, 0.0]);
+    assert_eq!(values("state"), [1.0, 0.0]);
 }
 
 #[test]
 fn separate_writes_a_matrix_that_recall_takes() {
-    let folder = desk();
-    let text = done(&folder, "separate --patterns near.npy --out w.npy --starts 2");
+    let desk = desk();
+    let text = desk.done("separate --patterns near.npy --out w.npy --starts 2");
     assert!(text.contains("smallest gap") && text.contains("proved by the loss"), "{text}");
-    let text = done(&folder, "separate --patterns near.npy --out w.npy --starts 1 --json");
+    let text = desk.done("separate --patterns near.npy --out w.npy --starts 1 --json");
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
     let number = |name: &str| summary[name].as_f64().unwrap();
     // Three points of a plane at 120 degrees.
@@ -86,29 +49,25 @@ fn separate_writes_a_matrix_that_recall_takes() {
     assert_eq!(summary["stages"].as_array().unwrap().len(), 8);
     let recall =
         "recall --memory kernelized --patterns near.npy --queries near.npy --weights w.npy --out r.npz";
-    done(&folder, recall);
-    assert_eq!(
-        values(&folder.path().join("r.npz"), "indices").chunks(3).map(|k| k[0]).collect::<Vec<_>>(),
-        [0.0, 1.0, 2.0]
-    );
+    desk.done(recall);
+    assert_eq!(desk.values("r.npz", "indices").chunks(3).map(|k| k[0]).collect::<Vec<_>>(), [0.0, 1.0, 2.0]);
     // With a bias, and with what keeps noise in check.
-    done(
-        &folder,
+    desk.done(
         "separate --patterns near.npy --out wb.npz --bias --optimizer adam --noise 0.1 --iterations 20",
     );
     let with_bias = "recall --memory kernelized --patterns near.npy --queries near.npy --weights wb.npz --bias wb.npz --out r.npz";
-    done(&folder, with_bias);
-    let text = done(&folder, "separate --patterns near.npy --out w.npy --cap-condition 2 --starts 1 --json");
+    desk.done(with_bias);
+    let text = desk.done("separate --patterns near.npy --out w.npy --cap-condition 2 --starts 1 --json");
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(summary["condition"].as_f64().unwrap() <= 2.0 + 1e-6, "{text}");
     let text =
-        String::from_utf8(run(&folder, "separate --patterns near.npy --out w.npy --dim 5 --starts 1").stderr);
+        String::from_utf8(desk.run("separate --patterns near.npy --out w.npy --dim 5 --starts 1").stderr);
     assert!(text.unwrap().contains("rank"), "more features than columns");
 }
 
 #[test]
 fn what_does_not_fit_is_named() {
-    let folder = desk();
+    let desk = desk();
     let cases: [(&str, &str); 9] = [
         (RECALL, "--weights"),
         ("recall --patterns p.npy --queries x.npy --out r.npz --weights w.npy", "--memory kernelized"),
@@ -127,9 +86,8 @@ fn what_does_not_fit_is_named() {
         ),
     ];
     for (line, word) in cases {
-        let text = fails(&folder, line);
+        let text = desk.fails(line);
         assert!(text.contains(word), "{line}: {text}");
     }
-    let none: PathBuf = folder.path().join("w2.npy");
-    assert!(!none.exists());
+    assert!(!desk.path("w2.npy").exists());
 }

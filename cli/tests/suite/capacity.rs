@@ -1,62 +1,11 @@
 //! `attractor capacity` as a user meets it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
-
+use super::desk::Desk;
 use attractor::io::{Array, ArrayData, write};
 use serde_json::Value;
-use std::{
-    path::PathBuf,
-    process::{Command, Output},
-};
-use tempfile::TempDir;
 
-struct Desk {
-    folder: TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn run(&self, line: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_attractor"))
-            .arg("capacity")
-            .args(line.split_whitespace())
-            .args(["--device", "cpu"])
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap()
-    }
-
-    #[track_caller]
-    fn done(&self, line: &str) -> String {
-        let out = self.run(line);
-        assert!(out.status.success(), "{line}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn json(&self, line: &str) -> Value {
-        serde_json::from_str(&self.done(&format!("{line} --json"))).unwrap()
-    }
-
-    #[track_caller]
-    fn fails(&self, line: &str) -> String {
-        let out = self.run(line);
-        let text = String::from_utf8(out.stderr).unwrap();
-        assert_eq!(out.status.code(), Some(1), "{line}: {text}");
-        assert_eq!(text.trim().lines().count(), 1, "{line}: {text}");
-        text
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
-    }
+fn desk() -> Desk {
+    Desk::new(&["capacity"], &["--device", "cpu"])
 }
 
 const SMALL: &str = "--memory nearest,softmax --d 6,8 --n ..64 --queries 30 --seeds 2 --lambda 2 --steps 1,converged --criterion identity,l2:0.1";
@@ -75,7 +24,7 @@ fn timeless(results: &Value) -> Vec<Value> {
 
 #[test]
 fn points_have_what_was_promised() {
-    let desk = Desk::new();
+    let desk = desk();
     let results = desk.json(SMALL);
     let points = results["points"].as_array().unwrap();
     for point in points {
@@ -115,7 +64,7 @@ fn points_have_what_was_promised() {
 
 #[test]
 fn a_folder_has_everything_and_goes_on() {
-    let desk = Desk::new();
+    let desk = desk();
     let text = desk.done(&format!("{SMALL} --radius 20 --out run"));
     assert!(text.contains("written: run/report.html") && text.contains("radius of softmax"), "{text}");
     let whole: Value = serde_json::from_str(&desk.read("run/results.json")).unwrap();
@@ -157,7 +106,7 @@ fn a_folder_has_everything_and_goes_on() {
 
 #[test]
 fn real_data_and_generated_patterns() {
-    let desk = Desk::new();
+    let desk = desk();
     let images: Vec<f32> = (0..60 * 16).map(|i| ((i * i * 7919 + 31 * i) % 101) as f32 / 100.0).collect();
     let array = Array { name: "", shape: vec![60, 4, 4], data: ArrayData::F32(&images) };
     write(desk.path("images.npy"), &[array]).unwrap();
@@ -183,7 +132,7 @@ fn real_data_and_generated_patterns() {
 
 #[test]
 fn wrong_requests_say_what_would_be_right() {
-    let desk = Desk::new();
+    let desk = desk();
     for (line, want) in [
         ("--memory hopfield --ensemble sphere", "bipolar"),
         ("--memory softmax --n 8,4", "ascending"),

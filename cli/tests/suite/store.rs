@@ -1,7 +1,6 @@
 //! `attractor store` as a user meets it, and as a user stops it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
-
+use super::desk::Desk;
 use attractor::{
     Rows,
     io::{Array, ArrayData, Source, write},
@@ -11,67 +10,22 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
-use tempfile::TempDir;
 
-/// A folder with files for stores.
-struct Desk {
-    folder: TempDir,
+fn desk() -> Desk {
+    Desk::new(&["store"], &[])
 }
 
-impl Desk {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
+fn rows(desk: &Desk, name: &str, rows: &[[f32; 3]]) {
+    let data = ArrayData::F32(rows.as_flattened());
+    write(desk.path(name), &[Array { name: "patterns", shape: vec![rows.len(), 3], data }]).unwrap();
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn rows(&self, name: &str, rows: &[[f32; 3]]) {
-        let data = ArrayData::F32(rows.as_flattened());
-        write(self.path(name), &[Array { name: "patterns", shape: vec![rows.len(), 3], data }]).unwrap();
-    }
-
-    fn numbers(&self, name: &str, numbers: &[u64]) {
-        let data = ArrayData::U64(numbers);
-        write(self.path(name), &[Array { name: "ids", shape: vec![numbers.len()], data }]).unwrap();
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attractor"));
-        command.arg("store").args(line.split_whitespace());
-        command.current_dir(self.folder.path()).env_remove("ATTRACTOR_DEVICE");
-        command
-    }
-
-    fn run(&self, line: &str) -> Output {
-        self.command(line).output().unwrap()
-    }
-
-    #[track_caller]
-    fn done(&self, line: &str) -> String {
-        let out = self.run(line);
-        assert!(out.status.success(), "{line}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn json(&self, line: &str) -> serde_json::Value {
-        serde_json::from_str(&self.done(line)).unwrap()
-    }
-
-    /// Runs a command that must fail, with one line on stderr.
-    #[track_caller]
-    fn fails(&self, line: &str) -> String {
-        let out = self.run(line);
-        let text = String::from_utf8(out.stderr).unwrap();
-        assert_eq!(out.status.code(), Some(1), "{line}: {text}");
-        assert_eq!(text.trim().lines().count(), 1, "{line}: {text}");
-        text
-    }
+fn numbers(desk: &Desk, name: &str, numbers: &[u64]) {
+    let data = ArrayData::U64(numbers);
+    write(desk.path(name), &[Array { name: "ids", shape: vec![numbers.len()], data }]).unwrap();
 }
 
 fn read(path: PathBuf, name: &str) -> Rows<'static> {
@@ -80,15 +34,15 @@ fn read(path: PathBuf, name: &str) -> Rows<'static> {
 
 #[test]
 fn a_store_of_numbers_lives() {
-    let desk = Desk::new();
-    desk.rows("p.npy", &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
-    desk.rows("more.npy", &[[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]);
-    desk.rows("q.npy", &[[0.9, 0.1, 0.1], [0.1, 0.9, 0.8]]);
-    desk.numbers("ids.npy", &[7, 1 << 60]);
+    let desk = desk();
+    rows(&desk, "p.npy", &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
+    rows(&desk, "more.npy", &[[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]);
+    rows(&desk, "q.npy", &[[0.9, 0.1, 0.1], [0.1, 0.9, 0.8]]);
+    numbers(&desk, "ids.npy", &[7, 1 << 60]);
     assert!(desk.done("create m.safetensors --patterns p.npy --beta 20").contains("stored: 3"));
     desk.done("add m.safetensors --patterns more.npy --ids ids.npy");
     desk.done("forget m.safetensors --id 1 --id 2");
-    let info = desk.json("info m.safetensors --json");
+    let info = desk.json("info m.safetensors");
     assert_eq!(
         (&info["patterns"], &info["ids"], &info["next"]),
         (&3.into(), &"u64".into(), &((1_u64 << 60) + 1).into())
@@ -97,14 +51,14 @@ fn a_store_of_numbers_lives() {
     assert!(text.contains("3 patterns of 3 values") && text.contains("beta 20"), "{text}");
     for out in ["o.npz", "o.safetensors"] {
         let recall = format!("recall m.safetensors --queries q.npy --out {out} --top-k 2 --device cpu");
-        let summary = desk.json(&format!("{recall} --json"));
+        let summary = desk.json(&recall);
         assert_eq!((&summary["queries"], &summary["top_k"]), (&2.into(), &2.into()));
         let (ids, shape) = Source::open(desk.path(out)).unwrap().integers(&["ids"]).unwrap();
         assert_eq!((ids[0], ids[2], shape), (0, 1 << 60, vec![2, 2]));
         assert!(read(desk.path(out), "weights")[(0, 0)] > 0.9);
         assert_eq!(read(desk.path(out), "state").columns(), 3);
     }
-    desk.numbers("among.npy", &[7]);
+    numbers(&desk, "among.npy", &[7]);
     desk.done("recall m.safetensors --queries q.npy --out o.npz --among among.npy --device cpu --quiet");
     assert_eq!(
         Source::open(desk.path("o.npz")).unwrap().integers(&["ids"]).unwrap(),
@@ -112,8 +66,8 @@ fn a_store_of_numbers_lives() {
     );
     desk.done("compact m.safetensors --quiet");
     assert!(!desk.path("m.safetensors.journal").exists());
-    assert_eq!(desk.json("info m.safetensors --json")["generation"], 2);
-    desk.rows("one.npy", &[[5.0, 5.0, 5.0]]);
+    assert_eq!(desk.json("info m.safetensors")["generation"], 2);
+    rows(&desk, "one.npy", &[[5.0, 5.0, 5.0]]);
     fs::write(desk.path("seven.json"), "[7]").unwrap();
     assert!(
         desk.fails("add m.safetensors --patterns one.npy --ids seven.json").contains("'7'; it must be new")
@@ -123,14 +77,14 @@ fn a_store_of_numbers_lives() {
     assert_eq!(ledger.get(&Id::from(7)).unwrap().unwrap().pattern, [5.0; 3]);
     assert!(desk.fails("forget m.safetensors --id 0").contains("another program is writing"));
     // Reading goes on.
-    assert_eq!(desk.json("info m.safetensors --json")["patterns"], 3);
+    assert_eq!(desk.json("info m.safetensors")["patterns"], 3);
 }
 
 #[test]
 fn a_store_of_strings_has_payloads() {
-    let desk = Desk::new();
-    desk.rows("p.npy", &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
-    desk.rows("q.npy", &[[0.1, 0.9, 0.1]]);
+    let desk = desk();
+    rows(&desk, "p.npy", &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
+    rows(&desk, "q.npy", &[[0.1, 0.9, 0.1]]);
     fs::write(desk.path("ids.txt"), "red\ngrün\nblue\n").unwrap();
     fs::write(desk.path("payloads.jsonl"), "{\"a\": 1}\n[]\n\"x\"\n").unwrap();
     desk.done("create m.safetensors --patterns p.npy --ids ids.txt --payloads payloads.jsonl --beta 20 --precision f16");
@@ -148,7 +102,7 @@ fn a_store_of_strings_has_payloads() {
     assert!(text.contains("'black'") && !text.contains("'red'"), "{text}");
     assert!(desk.fails("add m.safetensors --patterns p.npy").contains("strings"));
     desk.done("forget m.safetensors --id red --id blue --quiet");
-    assert_eq!(desk.json("info m.safetensors --json")["patterns"], 1);
+    assert_eq!(desk.json("info m.safetensors")["patterns"], 1);
     // What goes wrong is said with the file that it is about.
     fs::write(desk.path("bad.jsonl"), "{}\n{\n{}\n").unwrap();
     assert!(desk.fails("create n.safetensors --patterns p.npy --payloads bad.jsonl").contains("line 2"));
@@ -191,13 +145,13 @@ fn is_what_it_should_be(ledger: &Ledger, model: &Model) -> bool {
 #[test]
 fn killed_at_any_moment_it_is_the_store_before_or_after() {
     const KILLS: u32 = 200;
-    let desk = Desk::new();
+    let desk = desk();
     let path = desk.path("m.safetensors");
     let files = |ids: &[u64], version: u64| {
         let rows: Vec<f32> = ids.iter().flat_map(|id| row(*id, version)).collect();
         let data = ArrayData::F32(&rows);
         write(desk.path("p.npy"), &[Array { name: "patterns", shape: vec![ids.len(), DIM], data }]).unwrap();
-        desk.numbers("ids.npy", ids);
+        numbers(&desk, "ids.npy", ids);
         let lines: Vec<String> = ids.iter().map(|id| payload(*id, version)).collect();
         fs::write(desk.path("payloads.txt"), lines.join("\n")).unwrap();
     };
@@ -232,7 +186,7 @@ fn killed_at_any_moment_it_is_the_store_before_or_after() {
                     .step_by(if model.len() > 1000 { 1 } else { 9 })
                     .copied()
                     .collect();
-                desk.numbers("ids.npy", &ids);
+                numbers(&desk, "ids.npy", &ids);
                 wanted.retain(|id, _| ids.binary_search(id).is_err());
                 "forget m.safetensors --ids ids.npy --quiet"
             }
@@ -278,7 +232,7 @@ fn killed_at_any_moment_it_is_the_store_before_or_after() {
     ledger.compact().unwrap();
     assert!(is_what_it_should_be(&ledger, &model));
     // Nothing of the killed ones is left.
-    let mut names: Vec<String> = fs::read_dir(desk.folder.path())
+    let mut names: Vec<String> = fs::read_dir(desk.path(""))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .filter(|name| name.contains("m.safetensors") || name.starts_with('.'))

@@ -1,0 +1,11 @@
+//! Tests of the command as a user meets it: one binary, so that it is linked once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
+
+mod capacity;
+mod code;
+mod command;
+mod desk;
+mod features;
+mod kernelized;
+mod store;
