@@ -108,6 +108,11 @@ fn root([a, b, c, d]: [f64; 4], mut low: f64, mut high: f64) -> f64 {
     0.5 * (low + high)
 }
 
+/// What an orthoplex is.
+const AXES: &str = "axes, or some of them, both ways";
+/// Values of a code that is built, at most.
+const MOST_VALUES: usize = 1 << 27;
+
 impl KnownCode {
     /// All with a name of their own. Beside them there are `simplex:N,D`, `orthoplex:N,D` and `polygon:N`.
     pub fn all() -> &'static [Self] {
@@ -131,13 +136,25 @@ impl KnownCode {
             Some((n.trim().parse().ok()?, d.trim().parse().ok()?))
         };
         let named = CODES.into_iter().find(|code| code.name == name);
+        let of = |name, what, (points, dim)| Self { name, what, points, dim };
         let family = match name.split_once(':') {
-            Some(("polygon", n)) => n.parse().ok().and_then(|n| Self::of_size(n, 2)),
-            Some((family, text)) => {
-                sizes(text).and_then(|(n, d)| Self::of_size(n, d)).filter(|code| code.name == family)
+            Some(("polygon", n)) => {
+                let points = n.parse().ok().filter(|n| *n >= 2);
+                points.map(|points| of("polygon", "regular polygon", (points, 2)))
             }
+            Some(("simplex", text)) => {
+                let fits = |(n, d): &(usize, usize)| *n >= 2 && *n <= d.saturating_add(1);
+                sizes(text).filter(fits).map(|sizes| of("simplex", "simplex", sizes))
+            }
+            Some(("orthoplex", text)) => {
+                let fits = |(n, d): &(usize, usize)| *n >= 2 && *n <= d.saturating_mul(2);
+                sizes(text).filter(fits).map(|sizes| of("orthoplex", AXES, sizes))
+            }
+            Some(_) => None,
             None => sizes(name).and_then(|(n, d)| Self::of_size(n, d)),
         };
+        let fits = |code: &Self| code.points.checked_mul(code.dim).is_some_and(|size| size <= MOST_VALUES);
+        let family = family.filter(fits);
         named.or(family).ok_or_else(|| {
             let names: Vec<&str> = CODES.iter().map(|code| code.name).collect();
             let want = format!(
@@ -156,7 +173,7 @@ impl KnownCode {
             _ if points <= dim + 1 => family("simplex", "simplex"),
             _ if dim == 2 => family("polygon", "regular polygon"),
             _ if dim == 1 => None,
-            _ if points <= 2 * dim => family("orthoplex", "part of the axes, both ways"),
+            _ if points <= 2 * dim => family("orthoplex", AXES),
             _ => CODES.into_iter().find(|code| (code.points, code.dim) == (points, dim)),
         }
     }

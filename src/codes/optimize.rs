@@ -79,6 +79,11 @@ pub fn optimize(points: usize, dim: usize, options: &CodeOptions<'_>) -> Result<
             return Err(Error::parameter(name, value, format!("at least {least}")));
         }
     }
+    // The search keeps some tens of numbers for each coordinate.
+    if points.checked_mul(dim).is_none_or(|size| size > 1 << 24) {
+        let want = format!("at most {} in {dim} dimensions", (1 << 24) / dim);
+        return Err(Error::parameter("number of points", points, want));
+    }
     if options.taus.is_empty() {
         return Err(Error::parameter("temperatures", "none", "at least one"));
     }

@@ -20,7 +20,7 @@ pub(crate) struct Code {
     #[arg(long, value_name = "NAME")]
     pub(crate) known: Option<String>,
     /// List the known codes
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["out", "plot"])]
     pub(crate) list: bool,
     /// Measure the points of a file, [N, D]; only their directions count
     #[arg(long, value_name = "FILE")]

@@ -14,7 +14,7 @@ pub(crate) struct Kernel {
     /// Any matrix W, [D, d]: patterns and states are compared by the products of their W x. --beta multiplies these [default: 16]
     #[arg(long, value_name = "W")]
     pub(crate) weights: Option<PathBuf>,
-    /// What is added to W x, [D]
+    /// What is added to W x, [D] [default: the array `bias` beside the weights, where there is one]
     #[arg(long, requires = "weights", value_name = "B")]
     pub(crate) bias: Option<PathBuf>,
     /// How scores become weights: softmax, entmax15 or sparsemax [default: softmax]
@@ -64,9 +64,9 @@ pub(crate) struct Separate {
     /// adam, which is good enough soon, or lbfgs, which gets to the best
     #[arg(long, default_value = "lbfgs", value_name = "O")]
     pub(crate) optimizer: Optimizer,
-    /// Step size of adam
-    #[arg(long, default_value_t = 0.02, allow_negative_numbers = true, value_name = "F")]
-    pub(crate) rate: f64,
+    /// Step size of adam [default: 0.02]
+    #[arg(long, allow_negative_numbers = true, value_name = "F")]
+    pub(crate) rate: Option<f64>,
     /// How many random matrices are trained; the best is kept [default: 1 for adam, 8 for lbfgs]
     #[arg(long, value_name = "N")]
     pub(crate) starts: Option<usize>,

@@ -21,6 +21,8 @@ use attractor::{
 };
 use std::time::Instant;
 
+/// Step size of Adam.
+const RATE: f64 = 0.02;
 /// Adam is for a map that is good enough, at the one temperature that suffices for it.
 const ADAM: (f64, usize) = (0.1, 400);
 
@@ -37,7 +39,13 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     let common = &arguments.common;
     let device = common.open()?;
     let defaults = SeparationSettings::default();
-    let adam = matches!(arguments.optimizer, Optimizer::Adam(_));
+    // Batches are for Adam, whatever was named.
+    let adam = matches!(arguments.optimizer, Optimizer::Adam(_))
+        || arguments.batch.is_some()
+        || rows.rows() > SeparationSettings::WHOLE;
+    if arguments.rate.is_some() && !adam {
+        return Err(Failure::data("--rate is the step size of adam: name --optimizer adam, or leave it out"));
+    }
     let temperatures = match (&arguments.tau[..], adam) {
         ([], true) => vec![ADAM.0],
         ([], false) => defaults.temperatures,
@@ -47,7 +55,7 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
         loss: arguments.loss,
         temperatures,
         optimizer: if adam {
-            Optimizer::Adam(Adam { rate: arguments.rate, ..Adam::default() })
+            Optimizer::Adam(Adam { rate: arguments.rate.unwrap_or(RATE), ..Adam::default() })
         } else {
             arguments.optimizer
         },
@@ -120,11 +128,11 @@ fn say(
     ))?;
     line(&format!(
         "smallest gap 1 - max cos: {raw:.6} of the patterns, {before:.6} before training, {after:.6} after (at most {:.6})",
-        report.rankin
+        report.most
     ))?;
     line(&format!("proved by the loss: {:.6} to {:.6}", report.bracket[0], report.bracket[1]))?;
     if let Some(condition) = report.condition {
-        line(&format!("largest over smallest singular value: {condition:.3}"))?;
+        line(&format!("largest over smallest singular value: {condition:.3e}"))?;
     }
     Ok(())
 }
@@ -156,7 +164,8 @@ fn json(
         "gap_before": report.gaps[1],
         "gap": report.gap(),
         "certificate": report.bracket,
-        "gap_at_most": report.rankin,
+        "gap_at_most": report.most,
+        "share_of_most": report.gap() / report.most,
         "condition": report.condition.filter(|c| c.is_finite()),
         "stages": stages,
         "warnings": warnings,
@@ -193,6 +202,10 @@ pub(super) fn memory(
     let weights = of_weights.matrix(&["weights"])?;
     let bias = match &kernel.bias {
         Some(path) => Some(Source::open(path)?.values(&["bias"])?.0.into_owned()),
+        // `separate --bias` puts it there.
+        None if of_weights.names()?.iter().any(|name| name == "bias") => {
+            Some(of_weights.values(&["bias"])?.0.into_owned())
+        }
         None => None,
     };
     let files = [

@@ -57,6 +57,14 @@ fn separate_writes_a_matrix_that_recall_takes() {
     );
     let with_bias = "recall --memory kernelized --patterns near.npy --queries near.npy --weights wb.npz --bias wb.npz --out r.npz";
     desk.done(with_bias);
+    let energies = desk.values("r.npz", "energy");
+    // The bias beside the weights is part of the map.
+    desk.done(&with_bias.replace(" --bias wb.npz", ""));
+    assert_eq!(desk.values("r.npz", "energy"), energies);
+    let text = desk.fails("separate --patterns near.npy --out w3.npy --rate 0.1");
+    assert!(text.contains("--rate"), "{text}");
+    let text = desk.fails("separate --patterns near.npy --out w3.npy --dim 99999999999999999");
+    assert!(text.contains("number of features"), "{text}");
     let text = desk.done("separate --patterns near.npy --out w.npy --cap-condition 2 --starts 1 --json");
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(summary["condition"].as_f64().unwrap() <= 2.0 + 1e-6, "{text}");

@@ -81,10 +81,18 @@ fn add_to_rows(rows: &mut [f64], bias: &[f64]) {
     }
 }
 
+/// Parameters of a map at most.
+const MOST_PARAMETERS: usize = 1 << 28;
+
 fn check_sizes(dim: usize, features: usize) -> Result<()> {
     match (dim, features) {
         (0, _) => Err(Error::parameter("columns of patterns", 0, "at least 1")),
         (_, 0) => Err(Error::parameter("number of features", 0, "at least 1")),
+        // A parameter takes 8 bytes, and its gradient and moments three times as many.
+        _ if features.checked_mul(dim + 1).is_none_or(|size| size > MOST_PARAMETERS) => {
+            let want = format!("at most {} with {dim} columns", MOST_PARAMETERS / (dim + 1));
+            Err(Error::parameter("number of features", features, want))
+        }
         _ => Ok(()),
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn condition(a: &[f64], rows: usize, columns: usize) -> f64 {
     }
     let values = lengths(&orthogonalised(a, rows, columns).0);
     let (least, most) = values.iter().fold((f64::MAX, 0.0_f64), |(a, b), v| (a.min(*v), b.max(*v)));
-    if least > 0.0 { most / least } else { f64::INFINITY }
+    // Smaller ones are no more than rounding.
+    if least > 1e-15 * most { most / least } else { f64::INFINITY }
 }
 
 /// Raises the small singular values of `a` `[rows, columns]`, so that the largest is at most `most` times each; those that vanish stay.

@@ -8,16 +8,19 @@ use super::{
 };
 use crate::{
     Device, Error, Result, ToRows,
+    codes::Bounds,
     ops::{Progress, SeparationLoss},
     optimize::{Adam, Limits, Optimizer, Reason},
     reference::philox,
 };
 use std::fmt;
 
-/// Memories from which on a step sees a batch of them.
-const WHOLE: usize = 20_000;
 /// Memories of such a batch.
 const BATCH: usize = 2048;
+/// How far rounding may put a gap outside of what its loss proves.
+const ROUNDING: f64 = 1e-12;
+/// Condition of a map from which on its noise is worth a warning.
+const AMPLIFIES: f64 = 1e3;
 /// Iterations between two projections onto maps of a capped condition.
 const PROJECT: usize = 25;
 
@@ -81,6 +84,9 @@ impl Default for SeparationSettings {
 }
 
 impl SeparationSettings {
+    /// Memories beyond which a step sees a batch of them.
+    pub const WHOLE: usize = 20_000;
+
     fn check(&self) -> Result<()> {
         if self.temperatures.is_empty() {
             return Err(Error::parameter("number of temperatures", 0, "at least 1"));
@@ -135,6 +141,18 @@ pub enum SeparationWarning {
         /// Memories of each.
         size: usize,
     },
+    /// Memories are nearer to each other than before the training.
+    Nearer {
+        /// The smallest gap before.
+        before: f64,
+        /// And after.
+        after: f64,
+    },
+    /// The map stretches some directions far more than others, and noise with them.
+    Amplifies {
+        /// Largest over smallest singular value.
+        condition: f64,
+    },
 }
 
 impl fmt::Display for SeparationWarning {
@@ -151,6 +169,14 @@ impl fmt::Display for SeparationWarning {
             Self::Unreachable { memories, reach } => write!(
                 f,
                 "{memories} memories, of which a linear map places {reach} freely: an optimal code may be out of reach; a non-linear map has no such limit"
+            ),
+            Self::Nearer { before, after } => write!(
+                f,
+                "the smallest gap fell from {before:.4} to {after:.4}: take a smaller step or temperature, or another loss"
+            ),
+            Self::Amplifies { condition } => write!(
+                f,
+                "the map stretches some directions {condition:.1e} times as much as others, and noise with them; cap its condition where queries are noisy"
             ),
             Self::Batches { size } => {
                 write!(
@@ -191,8 +217,8 @@ pub struct SeparationReport {
     pub gaps: [f64; 3],
     /// Between which the loss alone proves the gap to lie: `1 - tau L - tau ln(M (M-1) / 2)` and `1 - tau L` for the pair loss `L`.
     pub bracket: [f64; 2],
-    /// The largest gap that so many points can have: `M / (M - 1)` for up to one more than dimensions, else 1 (Rankin).
-    pub rankin: f64,
+    /// A gap that so many points in so many dimensions cannot exceed: [`crate::codes::Bounds`].
+    pub most: f64,
     /// Ratio of the singular values of a linear map's matrix.
     pub condition: Option<f64>,
     /// What a user should know.
@@ -252,7 +278,8 @@ pub fn separate_memories<P: ToRows + ?Sized>(
     let raw = smallest(&gaps(&of_memories, map.dim(), device)?);
     let (before, _) = unit_rows(&map.apply(&memories), columns)?;
     let before = smallest(&gaps(&before, columns, device)?);
-    let batch = settings.batch.unwrap_or(if count > WHOLE { BATCH } else { count }).min(count);
+    let batch =
+        settings.batch.unwrap_or(if count > SeparationSettings::WHOLE { BATCH } else { count }).min(count);
     let optimizer = match settings.optimizer {
         Optimizer::Lbfgs(_) if batch < count => Optimizer::Adam(Adam::default()),
         optimizer => optimizer,
@@ -293,9 +320,10 @@ pub fn separate_memories<P: ToRows + ?Sized>(
         tau,
         noise: None,
         device,
-        exact: settings.exact,
+        // Rounding to f32 would let the gap out of the bracket.
+        exact: Some(true),
     };
-    let upper = 1.0 - tau * pair.loss_of(&unit, columns)?.0;
+    let upper = 1.0 - tau * pair.loss_of(&unit, columns)?.0 + ROUNDING;
     let pairs = 0.5 * count as f64 * (count - 1) as f64;
     let mut warnings = Vec::new();
     if let Some(first) = all.iter().position(|g| *g <= 1e-12) {
@@ -313,6 +341,13 @@ pub fn separate_memories<P: ToRows + ?Sized>(
     if batch < count {
         warnings.push(SeparationWarning::Batches { size: batch });
     }
+    if gap < before {
+        warnings.push(SeparationWarning::Nearer { before, after: gap });
+    }
+    let condition = map.as_linear().map(|l| condition(l.weights(), l.features(), l.dim()));
+    if let Some(condition) = condition.filter(|c| *c > AMPLIFIES) {
+        warnings.push(SeparationWarning::Amplifies { condition });
+    }
     let dimensions = map.as_linear().map_or(columns, |l| columns.min(l.reach() - 1));
     Ok(SeparationReport {
         stages,
@@ -320,9 +355,9 @@ pub fn separate_memories<P: ToRows + ?Sized>(
         best: kept,
         optimizer,
         gaps: [raw, before, gap],
-        bracket: [upper - tau * pairs.ln(), upper],
-        rankin: if count <= dimensions + 1 { count as f64 / (count - 1) as f64 } else { 1.0 },
-        condition: map.as_linear().map(|l| condition(l.weights(), l.features(), l.dim())),
+        bracket: [upper - tau * pairs.ln() - 2.0 * ROUNDING, upper],
+        most: Bounds::new(count, dimensions)?.most,
+        condition,
         warnings,
     })
 }

@@ -187,7 +187,7 @@ fn print(report: &Report) -> Result<()> {
         report.bounds.exists,
         report.bounds.most,
         report.bounds.by,
-        100.0 * m.gap / report.bounds.most
+        if report.bounds.most > 0.0 { 100.0 * m.gap / report.bounds.most } else { 100.0 }
     ))?;
     if m.dim > 1 {
         line(&format!("as many random points: median gap {:.6}", random_gap(m.points as f64, m.dim)?))?;
