@@ -42,6 +42,8 @@ pub struct FileRows {
     name: String,
     rows: SharedRows,
     columns: usize,
+    /// Of the values.
+    sum: u32,
 }
 
 impl fmt::Debug for FileRows {
@@ -83,7 +85,16 @@ impl Ensemble {
         if view.rows() < 2 {
             return Err(Error::NotEnoughPatterns { have: view.rows(), need: 2 });
         }
-        Ok(Self::File(FileRows { name, rows, columns }))
+        let sum = crc32fast::hash(bytemuck::cast_slice((*rows).as_ref()));
+        Ok(Self::File(FileRows { name, rows, columns, sum }))
+    }
+
+    /// A checksum of the rows that are given; `None` where patterns come from a seed.
+    pub(super) fn checksum(&self) -> Option<u32> {
+        match self {
+            Self::File(file) => Some(file.sum),
+            _ => None,
+        }
     }
 
     /// Whether all values are -1 and 1.

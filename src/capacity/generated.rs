@@ -48,22 +48,33 @@ pub(super) fn cell(
     let started = Instant::now();
     let scans = bank.scan(&cues.queries, &targets, beta.unwrap_or(1.0) as f32, device, &options)?;
     let seconds = started.elapsed().as_secs_f64();
+    let best: Vec<u64> = scans.iter().map(|s| s.index).collect();
+    let winners = bank.gather(&best)?;
     if nearest {
-        let of = |s: &Scan| match s.target {
-            Some(t) if t.above == 0 => Nearest { right: true, ties: t.equal as u32 + 1 },
-            _ => Nearest { right: false, ties: 1 },
+        let of = |(i, s): (usize, &Scan)| {
+            let best = usize::try_from(s.index).unwrap_or(usize::MAX);
+            // A copy of the right pattern counts as the right one.
+            let copied = best != cues.targets[i] && winners.row(i) == cues.patterns.row(i);
+            match s.target {
+                Some(t) if t.above == 0 || copied => {
+                    let copies = 1 + u32::from(copied);
+                    Nearest { best, right: true, ties: (t.equal as u32 + 1).max(copies), copies }
+                }
+                _ => Nearest { best, right: false, ties: 1, copies: 1 },
+            }
         };
-        let found: Vec<Nearest> = scans.iter().map(of).collect();
-        return Ok(Cell { seconds, ..Cell::of_nearest(&found, cues, criteria) });
+        let found: Vec<Nearest> = scans.iter().enumerate().map(of).collect();
+        return Ok(Cell { seconds, ..Cell::of_nearest(&found, &winners, cues, criteria) });
     }
     let states: Vec<f32> = scans.iter().filter_map(Scan::state).flatten().collect();
+    let failed = states.chunks_exact(bank.d()).map(|x| x.iter().any(|v| !v.is_finite())).collect();
     let ended = Ended {
         states: Rows::new(states, bank.d())?,
-        // Copies of a pattern are as good as itself.
-        right: scans.iter().map(|s| s.target.is_some_and(|t| t.above == 0)).collect(),
+        // As where patterns are stored: the first of the best, or a copy of the right one.
+        right: winners.iter().zip(cues.patterns.iter()).map(|(winner, pattern)| winner == pattern).collect(),
         weights: scans.iter().map(|s| (1.0 / s.sum) as f32).collect(),
         updates: vec![1; scans.len()],
-        failed: vec![false; scans.len()],
+        failed,
         beta: beta.unwrap_or(1.0) as f32,
     };
     let mut cell = Cell::judged(&ended, cues, criteria);

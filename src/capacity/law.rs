@@ -57,9 +57,14 @@ pub fn laws(series: &Series, ensemble: &Ensemble, criterion: Criterion) -> Resul
     let mut all = Vec::new();
     let d = series.d;
     let nearest = matches!(series.model, Model::Nearest);
-    if !matches!(criterion, Criterion::Ssd(_) | Criterion::Ball(_))
-        && let Some(curve) = nearest_law(ensemble, series.corruption, d)?
-    {
+    // Another pattern may be near enough to pass for the right one.
+    let lax = match criterion {
+        Criterion::Ssd(_) | Criterion::Ball(_) => true,
+        Criterion::Hamming(h) => h > 0,
+        Criterion::L2(e) => e > 0.5,
+        Criterion::Identity | Criterion::Sign | Criterion::Weight => false,
+    };
+    if !lax && let Some(curve) = nearest_law(ensemble, series.corruption, d)? {
         let name = if nearest { "nearest pattern, exact" } else { "nearest pattern, ceiling" };
         all.push(Law { name, ceiling: !nearest, at: curve.capacity(0.5), curve: Some(curve) });
     }

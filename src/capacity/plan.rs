@@ -133,6 +133,14 @@ impl Plan {
         for d in &self.d {
             self.ensemble.check(*d, most)?;
         }
+        let turned = |c: &&Corruption| matches!(c, Corruption::Overlap(c) if c.abs() < 1.0);
+        if let (1, Some(corruption)) = (self.d[0], self.corruptions.iter().find(turned)) {
+            return Err(Error::parameter(
+                "dimension",
+                1,
+                format!("at least 2 for {corruption}: a number has no other direction"),
+            ));
+        }
         let bits = self.ensemble.is_bipolar();
         for corruption in &self.corruptions {
             if matches!(corruption, Corruption::Flip(_)) && !bits {

@@ -198,23 +198,52 @@ impl Cell {
         cell
     }
 
-    /// Queries answered by their nearest patterns: right by every criterion, or another pattern. Where several are as near, one of them is drawn for:
-    /// successes are what is to be expected of that, rounded.
-    pub(super) fn of_nearest(found: &[Nearest], cues: &Cues, criteria: &[Criterion]) -> Self {
-        let shared: f64 = found.iter().map(|f| f.shared()).sum();
-        let trials = found.len() as f64;
-        Self {
+    /// Queries answered by their nearest patterns, `winners` `[b, d]`. Where the right pattern is as near as others, one of them is drawn for, and
+    /// the winner stands for all of the others: successes are what is to be expected of that, rounded.
+    pub(super) fn of_nearest(
+        found: &[Nearest],
+        winners: &Rows<'_>,
+        cues: &Cues,
+        criteria: &[Criterion],
+    ) -> Self {
+        let mut cell = Self {
             trials: found.len() as u64,
-            successes: vec![shared.round() as u64; criteria.len()],
-            shared: Some(shared),
             ties: found.iter().filter(|f| f.ties > 1).count() as u64,
             cosine: cues.cosine,
-            length: 1.0,
-            // Another pattern of random bits has half of them.
-            wrong_signs: 0.5 * (1.0 - shared / trials),
             updates: 1.0,
             ..Self::default()
+        };
+        let mut successes = vec![0.0; criteria.len()];
+        let mut all = 0.0;
+        for ((found, winner), pattern) in found.iter().zip(winners.iter()).zip(cues.patterns.iter()) {
+            let share = found.shared();
+            all += share;
+            let rest = 1.0 - share;
+            // Where the right pattern itself is named as the winner, the others that tie are not known: they fail, as random ones do.
+            let known = winner != pattern;
+            if !known {
+                cell.wrong_signs += 0.5 * rest;
+                cell.length += rest;
+            }
+            for (state, share) in [(pattern, share), (winner, if known { rest } else { 0.0 })] {
+                let end = End { state, pattern, right: state == pattern, weight: 1.0 };
+                for (count, criterion) in successes.iter_mut().zip(criteria) {
+                    *count += share * f64::from(u8::from(criterion.holds(&end)));
+                }
+                let (size, own) = (dot(state, state), dot(pattern, pattern));
+                cell.length += share * if own > 0.0 { (size / own).sqrt() } else { 0.0 };
+                cell.end_cosine += share * cosine(state, pattern);
+                let wrong = state.iter().zip(pattern).filter(|(a, b)| (**a > 0.0) != (**b > 0.0)).count();
+                cell.wrong_signs += share * wrong as f64 / pattern.len() as f64;
+            }
         }
+        let trials = found.len().max(1) as f64;
+        for mean in [&mut cell.length, &mut cell.end_cosine, &mut cell.wrong_signs] {
+            *mean /= trials;
+        }
+        cell.successes = successes.into_iter().map(|s: f64| s.round() as u64).collect();
+        cell.shared = Some(all);
+        cell
     }
 
     /// All queries of a memory that did not come back.

@@ -216,16 +216,19 @@ impl<'a> Block<'a> {
         };
         let criteria: Vec<String> = plan.criteria.iter().map(ToString::to_string).collect();
         format!(
-            "{}|{}|{}|d{}|{heat}|{}|{similarity}|{order}|{}n{n}|s{seed}|q{}|m{}|{}",
+            "{}|{}{}|{}|d{}|{heat}|{}|{similarity}|{order}|{}n{n}|s{seed}|q{}|m{}|{}|{}",
             series.model,
             plan.ensemble,
+            // Of a file, what is in it.
+            plan.ensemble.checksum().map_or(String::new(), |sum| format!(" {sum:08x}")),
             series.corruption,
             series.d,
             series.schedule,
             if plan.generates(n, series.d) { "generated|" } else { "" },
             plan.queries,
             plan.mixing,
-            criteria.join(",")
+            criteria.join(","),
+            plan.device
         )
     }
 
@@ -266,7 +269,8 @@ impl<'a> Block<'a> {
         let started = Instant::now();
         let found = decode::nearest(device, &cues.queries, &patterns, &cues.targets, kind)?;
         let seconds = started.elapsed().as_secs_f64();
-        let cell = Cell::of_nearest(&found, cues, criteria);
+        let winners: Vec<f32> = found.iter().flat_map(|f| patterns.row(f.best)).copied().collect();
+        let cell = Cell::of_nearest(&found, &Rows::new(winners, self.d)?, cues, criteria);
         Ok(Cell { seconds, copies: given.copies, ..cell })
     }
 
@@ -362,7 +366,9 @@ fn point(series: &Series, plan: &Plan, n: u64, (at, criterion): (usize, Criterio
     };
     let shared = cell.shared.map(|s| s / all);
     // Bits count bit by bit; of real patterns, which one it is.
-    let right = trials.share();
+    let identity = plan.criteria.iter().position(|c| *c == Criterion::Identity);
+    let named: u64 = cells.iter().filter_map(|c| c.successes.get(identity.unwrap_or(at))).sum();
+    let right = named as f64 / all;
     let bits = match plan.ensemble.is_bipolar() {
         true => bits_of_bits(n as f64, series.d, cell.wrong_signs.clamp(0.0, 0.5)).unwrap_or(0.0),
         false => identity_bits(n as f64, right),

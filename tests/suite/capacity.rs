@@ -10,6 +10,7 @@ use attractor::{
     },
     codes::{KnownCode, certified_beta},
     memory::{Beta, DenseMemory, Memory},
+    ops::{Bank, Ensemble as BankEnsemble, Similarity},
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -83,7 +84,7 @@ fn bits_have_exact_ties_and_generated_patterns_are_the_stored_ones() {
             ensemble,
             corruptions: vec![corruption.parse().unwrap()],
             queries: 200,
-            similarity: Some(attractor::ops::Similarity::Dot),
+            similarity: Some(Similarity::Dot),
             generated: Generated::Never,
             ..plan("nearest", 16, &[10, 300, 2000])
         };
@@ -375,6 +376,61 @@ fn copies_of_a_pattern_are_as_good_as_itself() {
     };
     let point = &outcomes(&plan)[0].points[0][0];
     assert_eq!((point.trials.share(), point.cell.copies), (1.0, 6));
+    let nearest = Plan { models: vec![Model::Nearest], ..plan };
+    let point = &outcomes(&nearest)[0].points[0][0];
+    assert_eq!((point.trials.share(), point.cell.ties), (1.0, point.trials.trials));
+}
+
+#[test]
+fn the_nearest_pattern_is_judged_like_a_memory_that_finds_it() {
+    let values = Bank::new(BankEnsemble::Gaussian, 5, 40, 6).unwrap().rows(0..40).unwrap().into_vec();
+    let plan = Plan {
+        ensemble: Ensemble::of_rows("normals", Arc::new(values), 6).unwrap(),
+        models: vec![Model::Nearest, "universal:l2:max".parse().unwrap()],
+        corruptions: vec![Corruption::Noise(0.8)],
+        criteria: ["identity", "ssd:9", "hamming:2", "sign"].map(|c| c.parse().unwrap()).to_vec(),
+        queries: 200,
+        ..plan("nearest", 6, &[40])
+    };
+    let [nearest, memory] = &outcomes(&plan)[..] else { panic!("two rows") };
+    for (a, b) in nearest.points[0].iter().zip(&memory.points[0]) {
+        assert_eq!(a.trials, b.trials, "{}", a.criterion);
+        assert!((a.cell.end_cosine - b.cell.end_cosine).abs() < 1e-5 && a.cell.end_cosine > 0.1);
+        assert!((a.cell.wrong_signs - b.cell.wrong_signs).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn an_empty_query_finds_one_of_all() {
+    let plan = Plan {
+        corruptions: vec![Corruption::Mask(1.0)],
+        similarity: Some(Similarity::Dot),
+        queries: 50,
+        ..plan("nearest", 4, &[2, 4, 16])
+    };
+    let law = NearestLaw::mask(4, 4).unwrap();
+    for points in &outcomes(&plan)[0].points {
+        let shared = points[0].shared.unwrap();
+        assert!((shared - 1.0 / points[0].n as f64).abs() < 1e-9, "{shared}");
+        assert!((law.success(points[0].n as f64) - shared).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn one_step_of_softmax_is_the_same_whether_patterns_are_stored_or_made() {
+    let stored = Plan {
+        ensemble: Ensemble::Bipolar,
+        corruptions: vec![Corruption::Flip(0.3)],
+        heats: vec![Heat::Lambda(1.0)],
+        queries: 100,
+        ..plan("softmax", 16, &[16, 64])
+    };
+    let made = Plan { generated: Generated::Always, ..stored.clone() };
+    for (a, b) in outcomes(&stored)[0].points.iter().zip(&outcomes(&made)[0].points) {
+        // Rounding decides between equal scores of stored patterns; of generated bits they are exactly equal.
+        let (a, b) = (a[0].trials.share(), b[0].trials.share());
+        assert!((a - b).abs() < 0.08, "stored {a}, made {b}");
+    }
 }
 
 #[test]

@@ -23,14 +23,25 @@ use std::{path::Path, time::Instant};
 
 pub(crate) fn run(arguments: &Capacity) -> Result<()> {
     if let (true, Some(folder)) = (arguments.resume && arguments.memory.is_empty(), &arguments.out) {
-        return resume(folder);
+        return resume(folder, arguments);
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     measure(arguments, words)
 }
 
+/// The first option beside those that a resumed run may have.
+fn superfluous(out: &Path) -> Option<String> {
+    let allowed = ["capacity", "--resume", "--out", "--json", "--quiet"];
+    let is_folder = |word: &str| Path::new(word.trim_start_matches("--out=")) == out;
+    std::env::args().skip(1).find(|word| !allowed.contains(&word.as_str()) && !is_folder(word))
+}
+
 /// Goes on with an experiment, with the options that it was started with.
-fn resume(folder: &Path) -> Result<()> {
+fn resume(folder: &Path, now: &Capacity) -> Result<()> {
+    if let Some(word) = superfluous(folder) {
+        let message = format!("--resume goes on with the options in {}: leave {word} out", folder.display());
+        return Err(Failure::data(message));
+    }
     let words = folder::arguments(folder)?;
     let given = std::iter::once("attractor".to_owned()).chain(words.iter().cloned());
     let parsed = Cli::try_parse_from(given).map(|cli| cli.command);
@@ -40,6 +51,7 @@ fn resume(folder: &Path) -> Result<()> {
     };
     // The folder may have been moved since.
     arguments.out = Some(folder.to_owned());
+    (arguments.common.json, arguments.common.quiet) = (now.common.json, now.common.quiet);
     measure(&arguments, words)
 }
 
@@ -47,6 +59,9 @@ fn measure(arguments: &Capacity, words: Vec<String>) -> Result<()> {
     let (common, quiet) = (&arguments.common, arguments.common.quiet);
     let plan = plan(arguments)?;
     plan.check()?;
+    if let Some(n) = arguments.radius {
+        check_radius(&plan, n)?;
+    }
     let mut cells = match &arguments.out {
         Some(folder) => {
             std::fs::create_dir_all(folder).map_err(|source| attractor::Error::File {
@@ -75,17 +90,25 @@ fn measure(arguments: &Capacity, words: Vec<String>) -> Result<()> {
     let tell = |done, total| progress.tell(done, total);
     let outcomes = run_plan(&plan, &mut cells, Some(&tell))?;
     drop(progress);
-    let experiment = Experiment {
+    let mut experiment = Experiment {
         summaries: summarize(&plan, &outcomes)?,
         outcomes,
         banks,
-        radii: arguments.radius.map_or(Ok(Vec::new()), |n| radii(&plan, n))?,
+        radii: Vec::new(),
         seconds: started.elapsed().as_secs_f64(),
         command: command(&words),
         plan,
     };
-    if let Some(folder) = &arguments.out {
-        folder::write(folder, &experiment)?;
+    let write = |experiment: &Experiment| match &arguments.out {
+        Some(folder) => folder::write(folder, experiment),
+        None => Ok(()),
+    };
+    write(&experiment)?;
+    if let Some(n) = arguments.radius {
+        // What has been measured is there already, should this be stopped.
+        experiment.radii = radii(&experiment.plan, n)?;
+        experiment.seconds = started.elapsed().as_secs_f64();
+        write(&experiment)?;
     }
     if common.json {
         line(&format!("{:#}", record::json(&experiment)))?;
@@ -117,6 +140,19 @@ fn measure(arguments: &Capacity, words: Vec<String>) -> Result<()> {
         if let Some(folder) = &arguments.out {
             line(&format!("written: {}", folder.join("report.html").display()))?;
         }
+    }
+    Ok(())
+}
+
+/// Refuses radii that cannot be measured, before anything is.
+fn check_radius(plan: &Plan, n: usize) -> Result<()> {
+    let most = plan.ensemble.most().unwrap_or(usize::MAX);
+    if !(2..=most).contains(&n) {
+        let want = format!("a number of patterns from 2 to {most}");
+        return Err(attractor::Error::parameter("--radius", n, want).into());
+    }
+    if plan.models.iter().all(|model| matches!(model, Model::Nearest)) {
+        return Err(Failure::data("--radius needs a memory that recalls: nearest has no states that move"));
     }
     Ok(())
 }
@@ -163,6 +199,10 @@ fn plan(arguments: &Capacity) -> Result<Plan> {
         _ => vec![Heat::Lambda(1.0), Heat::Lambda(4.0)],
     };
     let first = arguments.common.seed;
+    let Some(end) = first.checked_add(arguments.seeds).filter(|end| *end > first) else {
+        let message = format!("--seed {first} leaves no room for --seeds {}", arguments.seeds);
+        return Err(Failure::data(message));
+    };
     Ok(Plan {
         models: arguments.memory.clone(),
         ensemble,
@@ -173,7 +213,7 @@ fn plan(arguments: &Capacity) -> Result<Plan> {
         n,
         d,
         queries: arguments.queries,
-        seeds: (first..first.saturating_add(arguments.seeds)).collect(),
+        seeds: (first..end).collect(),
         similarity: arguments.similarity,
         order: arguments.order,
         device: arguments.common.open()?,

@@ -30,7 +30,8 @@ pub fn bits_of_bits(n: f64, d: usize, wrong: f64) -> Result<f64> {
 /// Information in knowing which of `n` patterns is meant, for each of them, where a share `right` of recalls is: the least that a
 /// channel with such errors carries, `n (log2 n - H(right) - (1 - right) log2(n - 1))` bits, and not below 0.
 pub fn identity_bits(n: f64, right: f64) -> f64 {
-    if n < 2.0 {
+    // Below the share of guesses the expression grows again: being wrong on purpose is no memory.
+    if n < 2.0 || right <= 1.0 / n {
         return 0.0;
     }
     let lost = bit_entropy(right) + (1.0 - right) * (n - 1.0).log2();
@@ -50,7 +51,7 @@ mod tests {
         assert_eq!(bits_of_bits(1e6, 64, 0.0).unwrap() / (1e6 * 64.0), 1.0);
         assert_eq!(identity_bits(1024.0, 1.0), 10_240.0);
         // Guessing carries nothing.
-        assert!(identity_bits(4.0, 0.25).abs() < 1e-12);
+        assert_eq!((identity_bits(4.0, 0.25), identity_bits(2.0, 0.0)), (0.0, 0.0));
         assert!(bits_of_bits(1.0, 1, 1.5).is_err());
     }
 }

@@ -105,8 +105,8 @@ impl NearestLaw {
             return Self::overlap(d, 1.0);
         }
         if k == d {
-            // Nothing is left: every direction is as good as any other.
-            return Self::overlap(d, 0.0);
+            // Nothing is left: all patterns are as near.
+            return Ok(Self::bits(0.0, 1.0, Ties::Shared));
         }
         let (a, b) = (0.5 * (d - k) as f64, 0.5 * k as f64);
         let ln_beta = ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
