@@ -55,6 +55,7 @@ impl Adam {
         let mut run = Run::new(f, limits)?;
         let mut gradient = vec![0.0; x.len()];
         let (mut mean, mut square) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+        let mut before = x.to_vec();
         let value = run.start(x, &mut gradient)?;
         run.tell(value);
         for step in 1..=limits.iterations {
@@ -64,6 +65,7 @@ impl Adam {
             // Both means start at 0, so early ones are too small by these factors.
             let unbias = |decay: f64| 1.0 / (1.0 - decay.powf(step as f64));
             let (a, b) = (unbias(self.first), unbias(self.second));
+            before.copy_from_slice(x);
             for (((x, g), m), s) in x.iter_mut().zip(&gradient).zip(&mut mean).zip(&mut square) {
                 *m = self.first * *m + (1.0 - self.first) * g;
                 *s = self.second * *s + (1.0 - self.second) * g * g;
@@ -72,7 +74,8 @@ impl Adam {
             let value = run.ask(x, &mut gradient)?;
             run.tell(value);
             if !value.is_finite() {
-                return Ok(run.report(Reason::Stalled));
+                x.copy_from_slice(&before);
+                return Ok(run.report(Reason::Diverged));
             }
         }
         Ok(run.report(Reason::Iterations))

@@ -50,6 +50,8 @@ pub enum Reason {
     Iterations,
     /// No step along the gradient lowers the value any more: it is as low as rounding errors allow.
     Stalled,
+    /// Steps led out of the finite numbers: smaller ones may not. What is left is from before.
+    Diverged,
 }
 
 impl fmt::Display for Reason {
@@ -58,6 +60,7 @@ impl fmt::Display for Reason {
             Self::Converged => "converged",
             Self::Iterations => "iterations",
             Self::Stalled => "stalled",
+            Self::Diverged => "diverged",
         })
     }
 }

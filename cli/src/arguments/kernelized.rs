@@ -61,9 +61,9 @@ pub(crate) struct Separate {
     /// Temperatures, one after another [default: 0.1 for adam; 0.3,0.1,0.03,0.01,3e-3,1e-3,3e-4,1e-4 for lbfgs]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true, value_name = "T")]
     pub(crate) tau: Vec<f64>,
-    /// adam, which is good enough soon, or lbfgs, which gets to the best
-    #[arg(long, default_value = "lbfgs", value_name = "O")]
-    pub(crate) optimizer: Optimizer,
+    /// adam, which is good enough soon, or lbfgs, which gets to the best [default: lbfgs; adam for the loss max, which has no smooth gradient]
+    #[arg(long, value_name = "O")]
+    pub(crate) optimizer: Option<Optimizer>,
     /// Step size of adam [default: 0.02]
     #[arg(long, allow_negative_numbers = true, value_name = "F")]
     pub(crate) rate: Option<f64>,

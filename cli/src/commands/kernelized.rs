@@ -11,12 +11,13 @@ use crate::{
 };
 use attractor::{
     Device, Precision, Rows,
+    codes::certified_beta,
     io::{self, Array, ArrayData, Source},
     memory::{
         Beta, Energy, FeatureTransform, KernelizedMemory, KernelizedSettings, LinearMap, Memory, Post,
         SeparationReport, SeparationSettings, separate_memories,
     },
-    ops::Similarity,
+    ops::{SeparationLoss, Similarity},
     optimize::{Adam, Optimizer},
 };
 use std::time::Instant;
@@ -40,7 +41,11 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     let device = common.open()?;
     let defaults = SeparationSettings::default();
     // Batches are for Adam, whatever was named.
-    let adam = matches!(arguments.optimizer, Optimizer::Adam(_))
+    let asked = arguments.optimizer.unwrap_or(match arguments.loss {
+        SeparationLoss::Max => Optimizer::Adam(Adam::default()),
+        _ => defaults.optimizer,
+    });
+    let adam = matches!(asked, Optimizer::Adam(_))
         || arguments.batch.is_some()
         || rows.rows() > SeparationSettings::WHOLE;
     if arguments.rate.is_some() && !adam {
@@ -57,7 +62,7 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
         optimizer: if adam {
             Optimizer::Adam(Adam { rate: arguments.rate.unwrap_or(RATE), ..Adam::default() })
         } else {
-            arguments.optimizer
+            asked
         },
         iterations: arguments.iterations.unwrap_or(if adam { ADAM.1 } else { defaults.iterations }),
         starts: arguments.starts.unwrap_or(if adam { 1 } else { defaults.starts }),
@@ -131,10 +136,20 @@ fn say(
         report.most
     ))?;
     line(&format!("proved by the loss: {:.6} to {:.6}", report.bracket[0], report.bracket[1]))?;
+    if let Some(beta) = certain_from(rows, report) {
+        line(&format!(
+            "recalled with --unit, every pattern is a fixed point for sure from beta {beta:.1} on"
+        ))?;
+    }
     if let Some(condition) = report.condition {
         line(&format!("largest over smallest singular value: {condition:.3e}"))?;
     }
     Ok(())
+}
+
+/// The `beta` from which on all patterns are stored for sure, as features of length 1; `None` where two are one.
+fn certain_from(rows: &Rows<'_>, report: &SeparationReport) -> Option<f64> {
+    certified_beta(report.gap(), rows.rows() as f64, 1.0).ok().filter(|beta| beta.is_finite())
 }
 
 fn json(
@@ -166,6 +181,7 @@ fn json(
         "certificate": report.bracket,
         "gap_at_most": report.most,
         "share_of_most": report.gap() / report.most,
+        "certified_beta": certain_from(rows, report),
         "condition": report.condition.filter(|c| c.is_finite()),
         "stages": stages,
         "warnings": warnings,

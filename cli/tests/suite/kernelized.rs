@@ -61,6 +61,10 @@ fn separate_writes_a_matrix_that_recall_takes() {
     // The bias beside the weights is part of the map.
     desk.done(&with_bias.replace(" --bias wb.npz", ""));
     assert_eq!(desk.values("r.npz", "energy"), energies);
+    // Steps that lead out of the numbers are not taken, and that it got worse is said.
+    let wild =
+        desk.json("separate --patterns near.npy --out w3.npy --optimizer adam --rate 1e300 --iterations 30");
+    assert!(wild["gap"].as_f64().unwrap().is_finite(), "{wild}");
     let text = desk.fails("separate --patterns near.npy --out w3.npy --rate 0.1");
     assert!(text.contains("--rate"), "{text}");
     let text = desk.fails("separate --patterns near.npy --out w3.npy --dim 99999999999999999");

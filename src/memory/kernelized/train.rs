@@ -436,8 +436,13 @@ impl Course<'_> {
     /// The loss of all memories at the last temperature.
     fn whole(&self, map: &dyn FeatureTransform) -> Result<f64> {
         let tau = self.settings.temperatures[self.settings.temperatures.len() - 1];
+        let objective = self.objective(self.memories, tau, 0);
+        if self.settings.noise.is_some_and(|noise| noise > 0.0) {
+            // What was trained, with the same noise for every start.
+            return Ok(objective.at(map, &mut vec![0.0; map.parameters().len()])? / tau);
+        }
         let (unit, _) = unit_rows(&map.apply(self.memories), map.features())?;
-        Ok(self.objective(self.memories, tau, 0).loss_of(&unit, map.features())?.0)
+        Ok(objective.loss_of(&unit, map.features())?.0)
     }
 }
 
