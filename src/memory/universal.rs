@@ -248,10 +248,7 @@ impl UniversalMemory {
     /// ```
     pub fn append_pairs(&mut self, patterns: &dyn ToRows, values: &dyn ToRows) -> Result<()> {
         let (rows, of_values) = (patterns.to_rows()?, values.to_rows()?);
-        if of_values.rows() != rows.rows() {
-            return Err(Error::dimension("rows of values (one per pattern)", of_values.rows(), rows.rows()));
-        }
-        check_values(&of_values)?;
+        check_values(&of_values, rows.rows())?;
         self.extend(&rows, Some(&of_values))
     }
 
@@ -332,10 +329,7 @@ impl Memory for UniversalMemory {
 
     fn associate(&mut self, values: &dyn ToRows) -> Result<()> {
         let rows = values.to_rows()?;
-        if rows.rows() != self.len() {
-            return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), self.len()));
-        }
-        check_values(&rows)?;
+        check_values(&rows, self.len())?;
         self.stored.on_device.values = Some(upload(&rows, &self.device)?);
         self.stored.values = Some(rows.into_owned());
         Ok(())

@@ -78,7 +78,10 @@ fn check_f16(largest: f32) -> Result<()> {
 }
 
 /// Refuses values that were not given as they must be.
-pub(in crate::memory) fn check_values(rows: &Rows<'_>) -> Result<()> {
+pub(in crate::memory) fn check_values(rows: &Rows<'_>, patterns: usize) -> Result<()> {
+    if rows.rows() != patterns {
+        return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), patterns));
+    }
     if rows.columns() == 0 {
         return Err(Error::parameter("columns of values", 0, "at least 1"));
     }

@@ -243,10 +243,7 @@ impl DenseMemory {
     /// ```
     pub fn append_pairs(&mut self, patterns: &dyn ToRows, values: &dyn ToRows) -> Result<()> {
         let (rows, of_values) = (patterns.to_rows()?, values.to_rows()?);
-        if of_values.rows() != rows.rows() {
-            return Err(Error::dimension("rows of values (one per pattern)", of_values.rows(), rows.rows()));
-        }
-        check_values(&of_values)?;
+        check_values(&of_values, rows.rows())?;
         let columns = self.values.as_ref().map_or(of_values.columns(), Shards::columns);
         if columns != of_values.columns() {
             return Err(Error::dimension(
@@ -503,10 +500,7 @@ impl Memory for DenseMemory {
 
     fn associate(&mut self, values: &dyn ToRows) -> Result<()> {
         let rows = values.to_rows()?;
-        if rows.rows() != self.len() {
-            return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), self.len()));
-        }
-        check_values(&rows)?;
+        check_values(&rows, self.len())?;
         let mut shards = Shards::new(self.device(), rows.columns(), Precision::F32)?;
         shards.append_beside(&rows, &self.patterns)?;
         self.values = Some(shards);

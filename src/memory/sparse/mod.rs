@@ -370,10 +370,7 @@ impl Memory for SparseMemory {
 
     fn associate(&mut self, values: &dyn ToRows) -> Result<()> {
         let rows = values.to_rows()?;
-        if rows.rows() != self.len() {
-            return Err(Error::dimension("rows of values (one per pattern)", rows.rows(), self.len()));
-        }
-        check_values(&rows)?;
+        check_values(&rows, self.len())?;
         self.values = Some(Tensor::new(self.device(), &rows)?);
         Ok(())
     }
