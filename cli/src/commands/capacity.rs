@@ -30,15 +30,23 @@ pub(crate) fn run(arguments: &Capacity) -> Result<()> {
 }
 
 /// The first option beside those that a resumed run may have.
-fn superfluous(out: &Path) -> Option<String> {
-    let allowed = ["capacity", "--resume", "--out", "--json", "--quiet"];
-    let is_folder = |word: &str| Path::new(word.trim_start_matches("--out=")) == out;
-    std::env::args().skip(1).find(|word| !allowed.contains(&word.as_str()) && !is_folder(word))
+fn superfluous() -> Option<String> {
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let name = word.split('=').next().unwrap_or_default();
+        match name {
+            "capacity" | "--resume" | "--json" | "--quiet" => {}
+            "--out" | "--device" if word == name => drop(words.next()),
+            "--out" | "--device" => {}
+            _ => return Some(word),
+        }
+    }
+    None
 }
 
 /// Goes on with an experiment, with the options that it was started with.
 fn resume(folder: &Path, now: &Capacity) -> Result<()> {
-    if let Some(word) = superfluous(folder) {
+    if let Some(word) = superfluous() {
         let message = format!("--resume goes on with the options in {}: leave {word} out", folder.display());
         return Err(Failure::data(message));
     }
@@ -52,6 +60,9 @@ fn resume(folder: &Path, now: &Capacity) -> Result<()> {
     // The folder may have been moved since.
     arguments.out = Some(folder.to_owned());
     (arguments.common.json, arguments.common.quiet) = (now.common.json, now.common.quiet);
+    if now.common.device != "auto" {
+        arguments.common.device.clone_from(&now.common.device);
+    }
     measure(&arguments, words)
 }
 

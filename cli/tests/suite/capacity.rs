@@ -142,6 +142,11 @@ fn wrong_requests_say_what_would_be_right() {
         ("--memory softmax --generated --n 100", "--steps 1"),
         ("--memory softmax --ensemble sphere --corruption flip:0.1", "bipolar"),
         ("--out nothing --resume", "manifest.json"),
+        ("--out nothing --resume --queries 5", "leave --queries out"),
+        ("--memory softmax --radius 1", "--radius"),
+        ("--memory nearest --radius 10", "no states that move"),
+        ("--memory softmax --seed 18446744073709551615", "--seeds"),
+        ("--memory nearest --d 1 --n 4", "no other direction"),
     ] {
         let text = desk.fails(line);
         assert!(text.contains(want), "{line}: {text}");
