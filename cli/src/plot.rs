@@ -1,5 +1,7 @@
 //! Plots as SVG: a line of energies, and bars of weights beside it.
 
+use crate::chart::text::escaped;
+
 /// Size of one panel, and the room round it.
 pub(crate) const WIDTH: f64 = 420.0;
 pub(crate) const HEIGHT: f64 = 260.0;
@@ -28,10 +30,6 @@ pub(crate) fn panels(title: &str, panels: &[String]) -> String {
     svg.extend(panels.iter().map(String::as_str));
     svg.push_str("</svg>\n");
     svg
-}
-
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 pub(crate) fn frame(left: f64, label: &str) -> String {

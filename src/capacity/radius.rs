@@ -77,13 +77,14 @@ impl Default for RadiusOptions {
     }
 }
 
-/// Distances, or angles where all patterns have one length, from each of the first `count` patterns to its nearest other one.
-fn nearest_distances(patterns: &Rows<'_>, count: usize, angular: bool) -> Result<Vec<f64>> {
+/// Distances, or angles where all patterns have one length, from each of the patterns `of` these numbers to its nearest other one.
+fn nearest_distances(patterns: &Rows<'_>, of: &[usize], angular: bool) -> Result<Vec<f64>> {
     let tensor =
         |rows: &Rows<'_>| Tensor::from_flat(&Device::cpu(), rows.as_slice(), &[rows.rows(), rows.columns()]);
-    let first = patterns.slice(0..count);
-    let (_, indices) = nearest(&tensor(&first)?, &tensor(patterns)?, 2, Similarity::L2)?;
-    let distance = |(i, pair): (usize, &[u32])| {
+    let own: Vec<f32> = of.iter().flat_map(|i| patterns.row(*i)).copied().collect();
+    let (_, indices) =
+        nearest(&tensor(&Rows::new(own, patterns.columns())?)?, &tensor(patterns)?, 2, Similarity::L2)?;
+    let distance = |(&i, pair): (&usize, &[u32])| {
         let own = patterns.row(i);
         // The nearest but itself; copies may stand first.
         let other = pair.iter().find(|j| **j as usize != i).map_or(own, |j| patterns.row(*j as usize));
@@ -94,7 +95,7 @@ fn nearest_distances(patterns: &Rows<'_>, count: usize, angular: bool) -> Result
             false => squared.sqrt(),
         }
     };
-    Ok(indices.chunks_exact(2).enumerate().map(distance).collect())
+    Ok(of.iter().zip(indices.chunks_exact(2)).map(distance).collect())
 }
 
 /// A start at a radius from a pattern, in a random direction.
@@ -147,7 +148,7 @@ pub fn retrieval_radii(
     let squared: Vec<f64> = patterns.iter().map(|x| dot(x, x)).collect();
     let (least, most) = squared.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), s| (a.min(*s), b.max(*s)));
     let angular = least > 0.0 && most <= least * (1.0 + 1e-4);
-    let nearest = nearest_distances(patterns, count, angular)?;
+    let nearest = nearest_distances(patterns, &(0..count).collect::<Vec<_>>(), angular)?;
     let furthest = if angular { std::f64::consts::PI } else { f64::INFINITY };
     let steps: Vec<f64> = nearest.iter().map(|r| (1.5 * r).min(furthest) / GRID as f64).collect();
     // Places of the grid that hold and that fail, 0 and one beyond the last to begin with.
@@ -264,26 +265,27 @@ pub(super) fn stored(
 ) -> Result<Vec<bool>> {
     check(memory, patterns)?;
     let d = patterns.columns();
-    let all = nearest_distances(patterns, patterns.rows(), false)?;
+    let nearest = nearest_distances(patterns, targets, false)?;
+    let radii: Vec<f64> = nearest.iter().map(|distance| r.min(0.5 * distance)).collect();
     let mut found = Vec::with_capacity(targets.len());
-    for some in targets.chunks(AT_ONCE / (STORAGE_STARTS + 1)) {
+    let most = AT_ONCE / (STORAGE_STARTS + 1);
+    for (some, radii) in targets.chunks(most).zip(radii.chunks(most)) {
         let mut starts = Vec::new();
         let mut of = Vec::new();
-        for target in some {
-            let (pattern, radius) = (patterns.row(*target), r.min(0.5 * all[*target]));
+        for (target, radius) in some.iter().zip(radii) {
+            let pattern = patterns.row(*target);
             // The pattern itself leads to the fixed point, if there is one.
             starts.extend_from_slice(pattern);
             let key = key(seed, &[tag("ball"), *target as u64]);
             for k in 0..STORAGE_STARTS as u64 {
-                starts.extend(start(pattern, radius, false, &mut Draw::new(key, k, START)));
+                starts.extend(start(pattern, *radius, false, &mut Draw::new(key, k, START)));
             }
             of.extend([*target; STORAGE_STARTS + 1]);
         }
         let ended = recall_from(memory, &Rows::new(starts, d)?, &of, patterns, way)?;
-        for (p, target) in some.iter().enumerate() {
+        for (p, (target, radius)) in some.iter().zip(radii).enumerate() {
             let first = p * (STORAGE_STARTS + 1);
             let (pattern, fixed) = (patterns.row(*target), ended.states.row(first));
-            let radius = r.min(0.5 * all[*target]);
             let apart = |a: &[f32], b: &[f32]| {
                 a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt()
             };
@@ -291,7 +293,7 @@ pub(super) fn stored(
             let near = 1e-3 * radius + 1e-4 * dot(pattern, pattern).sqrt();
             let good = (first..=first + STORAGE_STARTS)
                 .all(|at| !ended.failed[at] && apart(ended.states.row(at), fixed) <= near);
-            found.push(good && apart(fixed, pattern) <= radius);
+            found.push(good && apart(fixed, pattern) <= *radius);
         }
     }
     Ok(found)

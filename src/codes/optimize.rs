@@ -2,10 +2,10 @@
 //!
 //! J. Hu et al., "Provably Optimal Memory Capacity for Modern Hopfield Models" (U-Hop+), `NeurIPS` 2024: the loss.
 
-use super::{Measure, measure, measure::dot};
+use super::{Measure, measure};
 use crate::{
     Error, Result,
-    ops::{Ensemble, Progress, SeparationLoss, separation_loss_f64},
+    ops::{Ensemble, Progress, SeparationLoss, by_rows, separation_loss_f64, unit_rows},
     optimize::{Limits, Optimizer},
     reference::{Matrix, bank_row},
 };
@@ -133,10 +133,7 @@ fn search(
             row.iter_mut().zip(noise).for_each(|(v, noise)| *v += JOLT * tau * noise);
         }
         Optimizer::default().minimise(&mut x, &limits, |x, gradient| value(x, dim, *tau, gradient))?;
-        for row in x.chunks_exact_mut(dim) {
-            let length = dot(row, row).sqrt();
-            row.iter_mut().for_each(|v| *v /= length);
-        }
+        x = unit_rows(&x, dim)?.0;
         let code = Matrix { data: x.clone(), rows: points, columns: dim };
         let found = measure(&code)?;
         if best.as_ref().is_none_or(|(_, best)| found.gap > best.gap) {
@@ -149,20 +146,9 @@ fn search(
 
 /// `tau` times the pair loss of the points at length 1, a smooth largest cosine, and its gradient by points that may be longer.
 fn value(x: &[f64], dim: usize, tau: f64, gradient: &mut [f64]) -> Result<f64> {
-    let mut unit = x.to_vec();
-    let mut lengths = Vec::with_capacity(x.len() / dim);
-    for row in unit.chunks_exact_mut(dim) {
-        let length = dot(row, row).sqrt();
-        row.iter_mut().for_each(|v| *v /= length);
-        lengths.push(length);
-    }
+    let (unit, lengths) = unit_rows(x, dim)?;
     let (loss, by_unit) = separation_loss_f64(&unit, dim, SeparationLoss::Pair, tau)?;
-    let rows = gradient.chunks_exact_mut(dim).zip(by_unit.chunks_exact(dim));
-    for (((out, g), unit), length) in rows.zip(unit.chunks_exact(dim)).zip(lengths) {
-        let along = dot(g, unit);
-        for ((out, g), u) in out.iter_mut().zip(g).zip(unit) {
-            *out = tau * (g - along * u) / length;
-        }
-    }
+    gradient.copy_from_slice(&by_unit);
+    by_rows(gradient, &unit, &lengths, tau);
     Ok(tau * loss)
 }

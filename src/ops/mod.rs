@@ -36,6 +36,7 @@ pub use matmul::{Layout, batched_matmul, matmul};
 pub use normalize::{Normalization, normalize};
 pub(crate) use pairs::{RowStats, Weighing};
 pub use pairs::{SeparationLoss, separation_loss, separation_loss_f64};
+pub(crate) use pairs::{by_rows, unit_rows};
 pub use reduce::{Axis, Reduction, reduce};
 pub(crate) use scan::Look;
 pub use scan::{Scan, ScanOptions, Target};

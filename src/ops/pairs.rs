@@ -182,3 +182,27 @@ pub fn separation_loss_f64(
     cpu::pairs::gradient(phi, columns, &weighing, tau, &mut gradient);
     Ok((value, gradient))
 }
+
+/// Rows of features at length 1, and their lengths.
+///
+/// # Errors
+/// [`Error::ZeroNorm`] naming the memory without a direction.
+pub(crate) fn unit_rows(features: &[f64], columns: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+    let length = |row: &[f64]| row.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let lengths: Vec<f64> = features.chunks_exact(columns).map(length).collect();
+    if let Some(row) = lengths.iter().position(|l| l.is_nan() || *l <= f64::from(f32::MIN_POSITIVE)) {
+        return Err(Error::ZeroNorm { what: "features of patterns", row });
+    }
+    let rows = features.chunks_exact(columns).zip(&lengths);
+    Ok((rows.flat_map(|(row, l)| row.iter().map(move |v| v / l)).collect(), lengths))
+}
+
+/// Gradients by rows of features, times a factor, from those by the rows at length 1.
+pub(crate) fn by_rows(gradient: &mut [f64], unit: &[f64], lengths: &[f64], factor: f64) {
+    let columns = unit.len() / lengths.len();
+    let rows = gradient.chunks_exact_mut(columns).zip(unit.chunks_exact(columns));
+    for ((g, phi), length) in rows.zip(lengths) {
+        let along: f64 = g.iter().zip(phi).map(|(g, p)| g * p).sum();
+        g.iter_mut().zip(phi).for_each(|(g, p)| *g = factor * (*g - along * p) / length);
+    }
+}

@@ -33,7 +33,15 @@ pub(crate) enum Frequencies<'a> {
     Generated { seed: u64, count: usize },
 }
 
-impl Frequencies<'_> {
+impl<'a> Frequencies<'a> {
+    /// The stored rows, or what is bound in their place where a kernel makes them.
+    fn rows_or(&self, other: &'a Matrix) -> &'a Matrix {
+        match self {
+            Self::Stored { rows, .. } => rows,
+            Self::Generated { .. } => other,
+        }
+    }
+
     fn count(&self) -> usize {
         match self {
             Self::Stored { rows, .. } => rows.rows(),
@@ -163,10 +171,7 @@ pub(crate) fn look(
     let n = frequencies.count();
     let room = (SCRATCH / (b * width * 16)).clamp(1, MOST_PARTS);
     let (slice, splits) = shape.splits(b, n, room);
-    let stored = match frequencies {
-        Frequencies::Stored { rows, .. } => rows,
-        Frequencies::Generated { .. } => x,
-    };
+    let stored = frequencies.rows_or(x);
     let [low, high, rows] = frequencies.seed();
     let mut whole: Option<(Matrix, Matrix)> = None;
     for first in (0..n).step_by(slice * splits) {
@@ -228,10 +233,7 @@ pub(crate) fn sums(
     let shape = shape(Shape::sums(frequencies.kind(), d))?;
     let m = frequencies.count();
     let (slice, splits) = shape.splits(m, k, MOST_PARTS);
-    let stored = match frequencies {
-        Frequencies::Stored { rows, .. } => rows,
-        Frequencies::Generated { .. } => x,
-    };
+    let stored = frequencies.rows_or(x);
     let [low, high, rows] = frequencies.seed();
     let mut all = vec![0.0; 2 * m];
     for first in (0..k).step_by(slice * splits) {

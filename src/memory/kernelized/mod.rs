@@ -20,10 +20,9 @@ use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
     ops::{
         Axis, Binary, Layout, MASKED, Reduction, Separation, Similarity, Unary, binary, check_beta, matmul,
-        reduce, separate, unary, weighted_sum,
+        reduce, separate, unary, unit_rows, weighted_sum,
     },
 };
-use objective::unit_rows;
 use std::sync::{Mutex, PoisonError};
 
 /// `beta m^2` beyond which scores in f32 are known to less than a thousandth.

@@ -2,9 +2,9 @@
 
 use super::{FeatureTransform, map::normals};
 use crate::{
-    Device, Error, Result, Tensor,
+    Device, Result, Tensor,
     cpu::matmul::{Operand, matmul},
-    ops::{Layout, SeparationLoss, separation_loss, separation_loss_f64},
+    ops::{Layout, SeparationLoss, by_rows, separation_loss, separation_loss_f64, unit_rows},
 };
 
 /// Memories up to which the loss is worked out in f64 on the CPU whatever the device: a GPU would wait for the host.
@@ -23,30 +23,6 @@ pub(super) struct Objective<'a> {
     pub(super) noise: Option<(f64, u64)>,
     pub(super) device: &'a Device,
     pub(super) exact: Option<bool>,
-}
-
-/// Unit rows of features and their lengths.
-///
-/// # Errors
-/// [`Error::ZeroNorm`] naming the memory without a direction.
-pub(super) fn unit_rows(features: &[f64], columns: usize) -> Result<(Vec<f64>, Vec<f64>)> {
-    let length = |row: &[f64]| row.iter().map(|v| v * v).sum::<f64>().sqrt();
-    let lengths: Vec<f64> = features.chunks_exact(columns).map(length).collect();
-    if let Some(row) = lengths.iter().position(|l| l.is_nan() || *l <= f64::from(f32::MIN_POSITIVE)) {
-        return Err(Error::ZeroNorm { what: "features of patterns", row });
-    }
-    let rows = features.chunks_exact(columns).zip(&lengths);
-    Ok((rows.flat_map(|(row, l)| row.iter().map(move |v| v / l)).collect(), lengths))
-}
-
-/// Gradients by rows of features from those by unit rows.
-fn by_features(gradient: &mut [f64], unit: &[f64], lengths: &[f64], factor: f64) {
-    let columns = unit.len() / lengths.len();
-    let rows = gradient.chunks_exact_mut(columns).zip(unit.chunks_exact(columns));
-    for ((g, phi), length) in rows.zip(lengths) {
-        let along: f64 = g.iter().zip(phi).map(|(g, p)| g * p).sum();
-        g.iter_mut().zip(phi).for_each(|(g, p)| *g = factor * (*g - along * p) / length);
-    }
 }
 
 impl Objective<'_> {
@@ -78,7 +54,7 @@ impl Objective<'_> {
                 let (more, mut by_noisy, by_unit) = noisy_entropy(&noisy, &unit, columns, self.tau);
                 value += more / copies;
                 slopes.iter_mut().zip(by_unit).for_each(|(s, g)| *s += g / copies);
-                by_features(&mut by_noisy, &noisy, &noisy_lengths, self.tau / copies);
+                by_rows(&mut by_noisy, &noisy, &noisy_lengths, self.tau / copies);
                 let part = map.pull_back(&moved, &by_noisy);
                 if copy == 0 {
                     gradient.fill(0.0);
@@ -88,7 +64,7 @@ impl Objective<'_> {
         } else {
             gradient.fill(0.0);
         }
-        by_features(&mut slopes, &unit, &lengths, self.tau);
+        by_rows(&mut slopes, &unit, &lengths, self.tau);
         let part = map.pull_back(self.memories, &slopes);
         gradient.iter_mut().zip(part).for_each(|(g, p)| *g += p);
         Ok(self.tau * value)

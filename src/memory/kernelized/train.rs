@@ -3,13 +3,13 @@
 use super::{
     FeatureTransform,
     certificate::{gaps, partner},
-    objective::{Objective, unit_rows},
+    objective::Objective,
     spectrum::{cap_condition, condition},
 };
 use crate::{
     Device, Error, Result, ToRows,
     codes::Bounds,
-    ops::{Progress, SeparationLoss},
+    ops::{Progress, SeparationLoss, unit_rows},
     optimize::{Adam, Limits, Optimizer, Reason},
     reference::philox,
 };

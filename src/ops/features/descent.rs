@@ -72,13 +72,14 @@ impl Features {
             }
         };
         look(true)?;
-        let mut done = 0;
-        while done < rules.steps && walk.walkers()?.iter().any(|walker| walker.end().is_none()) {
+        let (mut done, mut walkers) = (0, walk.walkers()?);
+        while done < rules.steps && walkers.iter().any(|walker| walker.end().is_none()) {
             let more = LOOK.min(rules.steps - done);
             (0..more).try_for_each(|_| look(false))?;
             done += more;
+            walkers = walk.walkers()?;
             tell(done);
         }
-        Ok(Some(FeatureWalk { states: walk.states()?, walkers: walk.walkers()? }))
+        Ok(Some(FeatureWalk { states: walk.states()?, walkers }))
     }
 }
