@@ -1,7 +1,10 @@
-//! Developer commands: `cargo xtask test`, `cargo xtask peers`.
+//! Developer commands: `cargo xtask test` and those beside it.
 
+mod coverage;
 mod driver;
+mod mutants;
 mod peers;
+mod supply;
 
 use std::process::{Command, ExitCode};
 
@@ -10,7 +13,10 @@ cargo xtask test    format, lints, tests of all crates on CPU and GPU, documenta
                     (provides a software Vulkan driver where there is none)
 cargo xtask isa     what an AMD RDNA2 GPU would run for each kernel: registers, spills, hottest loop
                     (needs no GPU; `cargo xtask isa --help` has more)
-cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)";
+cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)
+cargo xtask coverage    share of the library's lines that its tests run
+cargo xtask mutants     seeded faults, and which tests notice them
+cargo xtask supply      licences and known faults of dependencies, each feature alone, the oldest compiler";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +24,9 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["isa", rest @ ..] => isa(rest),
         ["peers", rest @ ..] => peers::peers(rest),
+        ["coverage", rest @ ..] => coverage::coverage(rest),
+        ["mutants", rest @ ..] => mutants::mutants(rest),
+        ["supply", rest @ ..] => supply::supply(rest),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);
@@ -54,6 +63,12 @@ fn test() -> Result<(), String> {
 fn isa(arguments: &[&str]) -> Result<(), String> {
     let run = ["run", "--quiet", "--release", "--package", "attractor-isa", "--"];
     cargo(&[&run[..], arguments].concat(), &[])
+}
+
+/// Prints what a command can do.
+fn help(text: &str) -> Result<(), String> {
+    println!("{text}");
+    Ok(())
 }
 
 /// Runs cargo in the workspace, saying so.
