@@ -107,6 +107,31 @@ impl Device {
         }
     }
 
+    /// The same device opened anew, with the same options: what to do where a GPU has been lost
+    /// ([`Error::DeviceLost`]). Nothing of what was on it is on the new one. The CPU is itself.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] where the adapter is there no more, [`Error::Gpu`] where the driver refuses.
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let mut device = Device::cpu();
+    /// let patterns = [[0.0, 1.0], [1.0, 0.0]];
+    /// let memory = DenseMemory::builder().device(&device).build(&patterns)?;
+    /// if let Err(attractor::Error::DeviceLost { .. }) = memory.recall(&[0.1, 0.9]) {
+    ///     device = device.reopen()?;
+    ///     let memory = DenseMemory::builder().device(&device).build(&patterns)?;
+    ///     memory.recall(&[0.1, 0.9])?;
+    /// }
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn reopen(&self) -> Result<Self> {
+        match self {
+            Self::Cpu => Ok(Self::Cpu),
+            Self::Gpu(context) => context.reopen().map(Self::Gpu),
+        }
+    }
+
     /// Whether the device still answers; a GPU may be lost by a driver reset.
     pub fn is_alive(&self) -> bool {
         match self {

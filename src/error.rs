@@ -188,7 +188,9 @@ pub enum Error {
         found: String,
     },
     /// The GPU went away (driver reset, unplugged, destroyed). Data on it is gone.
-    #[error("the GPU '{adapter}' was lost: {reason}; open the device again and store the patterns anew")]
+    #[error(
+        "the GPU '{adapter}' was lost: {reason}; open it again (`Device::reopen`) and store anew what was on it"
+    )]
     DeviceLost {
         /// Which adapter.
         adapter: String,
@@ -209,7 +211,7 @@ pub enum Error {
         /// What was waited for.
         what: &'static str,
         /// How long.
-        seconds: u64,
+        seconds: f64,
     },
     /// The graphics layer refused a command.
     #[error("GPU error in {what}: {message}")]

@@ -1,7 +1,7 @@
 //! Which adapters there are, and which one is taken.
 
 use crate::{Error, Result};
-use wgpu::{Adapter, Backends, DeviceType, Features, Instance, InstanceDescriptor};
+use wgpu::{Adapter, Backends, DeviceType, Features, Instance, InstanceDescriptor, MemoryBudgetThresholds};
 
 /// What is known of one adapter.
 #[derive(Clone, Debug)]
@@ -35,8 +35,16 @@ pub struct AdapterReport {
 /// Adapters with their driver instance.
 pub(crate) fn enumerate() -> (Instance, Vec<Adapter>) {
     let backends = Backends::VULKAN | Backends::METAL | Backends::DX12;
-    let instance =
-        Instance::new(InstanceDescriptor { backends, ..InstanceDescriptor::new_without_display_handle() });
+    // Drivers let memory that they do not have lie on the host, and everything crawls; a refusal at nine tenths of what the
+    // system has for this process lets patterns stream from there instead. Only where the driver reports it (DX12, Vulkan
+    // with VK_EXT_memory_budget). No device is given up for its load: that would lose what is on it.
+    let memory_budget_thresholds =
+        MemoryBudgetThresholds { for_resource_creation: Some(90), for_device_loss: None };
+    let instance = Instance::new(InstanceDescriptor {
+        backends,
+        memory_budget_thresholds,
+        ..InstanceDescriptor::new_without_display_handle()
+    });
     let adapters = pollster::block_on(instance.enumerate_adapters(backends));
     (instance, adapters)
 }

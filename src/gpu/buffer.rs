@@ -3,7 +3,10 @@
 use super::Context;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// A storage buffer on a GPU.
@@ -11,12 +14,14 @@ pub(crate) struct Buffer {
     raw: wgpu::Buffer,
     /// Bytes in use; the buffer itself may be larger.
     bytes: u64,
+    /// One more than the epoch of the recording that writes to it last; 0 for none.
+    writer: AtomicU64,
     home: Weak<Context>,
 }
 
 impl Buffer {
     pub(super) fn new(raw: wgpu::Buffer, bytes: u64, home: &Arc<Context>) -> Self {
-        Self { raw, bytes, home: Arc::downgrade(home) }
+        Self { raw, bytes, writer: AtomicU64::new(0), home: Arc::downgrade(home) }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -25,6 +30,16 @@ impl Buffer {
 
     pub(crate) fn raw(&self) -> &wgpu::Buffer {
         &self.raw
+    }
+
+    /// Notes that the recording of this epoch writes to it.
+    pub(super) fn written_by(&self, epoch: u64) {
+        self.writer.store(epoch + 1, Ordering::Relaxed);
+    }
+
+    /// Epoch of the recording that writes to it last.
+    pub(super) fn writer(&self) -> Option<u64> {
+        self.writer.load(Ordering::Relaxed).checked_sub(1)
     }
 }
 

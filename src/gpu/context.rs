@@ -2,9 +2,10 @@
 
 use super::{
     adapter,
-    buffer::{Buffer, Pool, size_class},
+    buffer::Pool,
+    faults::Faults,
     pipeline::{PARAMETER_BYTES, Pipeline},
-    record::{Dispatch, Recorder},
+    record::Recorder,
     shader::Extras,
     tune,
 };
@@ -14,14 +15,10 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
-        mpsc,
     },
     time::Duration,
 };
-use wgpu::{
-    BufferDescriptor, BufferUsages, DeviceDescriptor, DeviceType, ErrorFilter, ExperimentalFeatures,
-    Features, Limits, MapMode, MemoryHints, PollError, PollType, SubmissionIndex,
-};
+use wgpu::{AdapterInfo, DeviceDescriptor, DeviceType, ExperimentalFeatures, Features, Limits, MemoryHints};
 
 /// Which kernels a device uses where there are several for one operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,6 +93,9 @@ pub struct Options {
     /// Always choose the same way for a shape: by rule, not by timing. Then equal inputs give
     /// bitwise equal results on one adapter and driver.
     pub deterministic: bool,
+    /// Longest wait for work that was sent to the device; 600 s where `None`. Work that takes longer ends with
+    /// [`Error::Timeout`]; what is asked for later waits behind it.
+    pub patience: Option<Duration>,
 }
 
 /// What a device has done and holds.
@@ -111,56 +111,42 @@ pub struct Counters {
     pub pipelines: u64,
     /// Buffers that exist now, in use or waiting in the pool.
     pub buffers: u64,
+    /// Buffers that were asked of the driver, those that it refused and those that are gone included.
+    pub allocations: u64,
 }
 
 #[derive(Default)]
-struct Counts {
-    submissions: AtomicU64,
-    readbacks: AtomicU64,
-    dispatches: AtomicU64,
-    pipelines: AtomicU64,
-    buffers: AtomicU64,
-}
-
-/// Faults that the driver reports from outside of a call.
-#[derive(Default)]
-struct Faults {
-    lost: Mutex<Option<String>>,
-    uncaptured: Mutex<Option<String>>,
+pub(super) struct Counts {
+    pub(super) submissions: AtomicU64,
+    pub(super) readbacks: AtomicU64,
+    pub(super) dispatches: AtomicU64,
+    pub(super) pipelines: AtomicU64,
+    pub(super) buffers: AtomicU64,
+    pub(super) allocations: AtomicU64,
 }
 
 /// An opened adapter. Everything that a memory does on a GPU goes through one; several threads may
 /// share it.
 pub struct Context {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    name: String,
-    software: bool,
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    info: AdapterInfo,
     driver: String,
-    extras: Extras,
-    options: Options,
-    limits: Limits,
-    recorder: Mutex<Recorder>,
-    pool: Mutex<Pool>,
+    pub(super) extras: Extras,
+    pub(super) options: Options,
+    pub(super) limits: Limits,
+    pub(super) recorder: Mutex<Recorder>,
+    pub(super) pool: Mutex<Pool>,
     /// The readback buffer of last time.
-    staging: Mutex<Option<wgpu::Buffer>>,
-    pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    pub(super) staging: Mutex<Option<wgpu::Buffer>>,
+    pub(super) pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     /// What timing has found; read from the cache folder at first use.
     tuning: Mutex<Option<tune::Table>>,
-    faults: Arc<Faults>,
-    counts: Counts,
+    pub(super) faults: Arc<Faults>,
+    pub(super) counts: Counts,
 }
 
-/// Longest wait for one submission.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// Submissions that may be under way before the host waits for the oldest.
-const IN_FLIGHT: usize = 3;
-/// Dispatches of one submission: bounds the memory of a recording of very many steps.
-const MOST_DISPATCHES: usize = 4096;
-/// Host writes that may be pending before they are flushed.
-const PENDING_WRITES: u64 = 64 << 20;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked while it held the lock left plain data behind; it stays usable.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -231,22 +217,13 @@ impl Context {
         });
         let (device, queue) = pollster::block_on(request)
             .map_err(|e| Error::Gpu { what: format!("opening {}", info.name), message: e.to_string() })?;
-        let faults = Arc::new(Faults::default());
-        let seen = Arc::clone(&faults);
-        device.set_device_lost_callback(move |reason, message| {
-            *lock(&seen.lost) = Some(format!("{reason:?} {message}").trim().to_owned());
-        });
-        let seen = Arc::clone(&faults);
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            lock(&seen.uncaptured).get_or_insert(error.to_string());
-        }));
+        let faults = Faults::watch(&device, options.patience);
         let alignment = limits.min_uniform_buffer_offset_alignment;
         Ok(Arc::new(Self {
             device,
             queue,
-            name: info.name,
-            software: info.device_type == DeviceType::Cpu,
             driver: format!("{} {} {}", info.backend, info.driver, info.driver_info),
+            info,
             extras,
             options,
             limits,
@@ -260,14 +237,30 @@ impl Context {
         }))
     }
 
+    /// Opens the same adapter anew, with the same options: a device of its own, with nothing on it. Where this one has
+    /// been lost, that is how to go on.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] where it is there no more, [`Error::Gpu`] where the driver refuses.
+    pub fn reopen(&self) -> Result<Arc<Self>> {
+        let (_instance, adapters) = adapter::enumerate();
+        match adapters.iter().find(|adapter| adapter.get_info() == self.info) {
+            Some(adapter) => Self::from_adapter(adapter, self.options),
+            None => Err(Error::NoAdapter {
+                selector: self.info.name.clone(),
+                found: "it is there no more; see `attractor devices`".to_owned(),
+            }),
+        }
+    }
+
     /// The adapter's name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.info.name
     }
 
     /// Whether the adapter is a software one.
     pub fn is_software(&self) -> bool {
-        self.software
+        self.info.device_type == DeviceType::Cpu
     }
 
     /// Back end, driver and its version.
@@ -286,7 +279,7 @@ impl Context {
         if let Some(known) = lock(&self.tuning).get_or_insert_with(load).get(class) {
             return Some(known);
         }
-        if self.software || std::env::var_os("ATTRACTOR_TUNE").is_some_and(|v| v == "off") {
+        if self.is_software() || std::env::var_os("ATTRACTOR_TUNE").is_some_and(|v| v == "off") {
             return None;
         }
         // Not held meanwhile: another thread that needs the same goes by rule, or times it too.
@@ -304,22 +297,9 @@ impl Context {
         lock(&self.tuning).get_or_insert_with(|| tune::Table::load(self)).insert(class, winner);
     }
 
-    /// Sends what is recorded. Waits only where much is under way already.
-    pub(crate) fn flush(&self) -> Result<()> {
-        self.submit(lock(&self.recorder)).map(drop)
-    }
-
     /// Bytes that the patterns of a memory may take on the device.
     pub(crate) fn memory_budget(&self) -> u64 {
         self.options.memory_budget.unwrap_or(u64::MAX)
-    }
-
-    /// Sends what is recorded and waits for its end.
-    pub(crate) fn finish(&self) -> Result<()> {
-        match self.submit(lock(&self.recorder))? {
-            Some(index) => self.wait("recorded work", index),
-            None => Ok(()),
-        }
     }
 
     /// The features beyond WebGPU's core that are in use.
@@ -346,17 +326,8 @@ impl Context {
             dispatches: read(&self.counts.dispatches),
             pipelines: read(&self.counts.pipelines),
             buffers: read(&self.counts.buffers),
+            allocations: read(&self.counts.allocations),
         }
-    }
-
-    /// Whether the device has been lost.
-    pub fn is_lost(&self) -> bool {
-        lock(&self.faults.lost).is_some()
-    }
-
-    /// Ends the device as a driver reset would, to try what follows.
-    pub fn destroy(&self) {
-        self.device.destroy();
     }
 
     /// Bytes of the largest storage binding.
@@ -374,7 +345,7 @@ impl Context {
     /// Whether kernels staged through workgroup memory are to be used.
     pub(crate) fn tiled(&self) -> bool {
         match self.options.kernels {
-            Kernels::Auto => !self.software,
+            Kernels::Auto => !self.is_software(),
             Kernels::Direct => false,
             Kernels::Tiled => true,
         }
@@ -382,245 +353,12 @@ impl Context {
 
     /// Invocations that fill the device.
     pub(crate) fn breadth(&self) -> usize {
-        if self.software { 256 } else { 16_384 }
-    }
-
-    /// Surfaces faults that were reported since the last look.
-    fn check(&self, what: &str) -> Result<()> {
-        let uncaptured = lock(&self.faults.uncaptured).take();
-        if uncaptured.is_some() {
-            // A lost device first shows as a refused command; word of the loss comes with a poll.
-            let _ = self.device.poll(PollType::Poll);
-        }
-        if let Some(reason) = lock(&self.faults.lost).as_ref() {
-            return Err(Error::DeviceLost { adapter: self.name.clone(), reason: reason.clone() });
-        }
-        match uncaptured {
-            Some(message) => Err(Error::Gpu { what: what.to_owned(), message }),
-            None => Ok(()),
-        }
-    }
-
-    // ---- memory ---------------------------------------------------------------------------
-
-    /// A storage buffer for results of kernels. Its content is not defined.
-    pub(crate) fn storage(self: &Arc<Self>, what: &str, bytes: u64) -> Result<Buffer> {
-        self.allocate(what, bytes, None)
-    }
-
-    /// A storage buffer that the host will write to: one that no recorded command still names, since
-    /// such writes go ahead of the recording.
-    pub(crate) fn storage_for_host(self: &Arc<Self>, what: &str, bytes: u64) -> Result<Buffer> {
-        let epoch = lock(&self.recorder).epoch();
-        self.allocate(what, bytes, Some(epoch))
-    }
-
-    /// A storage buffer with this content.
-    pub(crate) fn upload(self: &Arc<Self>, what: &str, bytes: &[u8]) -> Result<Buffer> {
-        let buffer = self.storage_for_host(what, bytes.len() as u64)?;
-        self.write(&buffer, 0, bytes)?;
-        Ok(buffer)
-    }
-
-    fn allocate(self: &Arc<Self>, what: &str, bytes: u64, before: Option<u64>) -> Result<Buffer> {
-        let limit = self.binding_limit();
-        if bytes > limit {
-            return Err(Error::TooLarge { what: what.to_owned(), needed: bytes, limit });
-        }
-        let class = size_class(bytes);
-        if let Some(raw) = lock(&self.pool).take(class, before) {
-            return Ok(Buffer::new(raw, bytes, self));
-        }
-        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
-        let raw = match self.create(what, class, usage) {
-            Err(Error::OutOfMemory { .. }) => {
-                // What lies in the pool may be all that is missing.
-                let freed = lock(&self.pool).clear();
-                lock(&self.recorder).forget_groups();
-                self.counts.buffers.fetch_sub(freed, Ordering::Relaxed);
-                let _ = self.device.poll(PollType::Poll);
-                self.create(what, class, usage)?
-            }
-            made => made?,
-        };
-        Ok(Buffer::new(raw, bytes, self))
-    }
-
-    fn create(&self, what: &str, bytes: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
-        let memory = self.device.push_error_scope(ErrorFilter::OutOfMemory);
-        let validation = self.device.push_error_scope(ErrorFilter::Validation);
-        let raw = self.device.create_buffer(&BufferDescriptor {
-            label: Some(what),
-            size: bytes,
-            usage,
-            mapped_at_creation: false,
-        });
-        let invalid = pollster::block_on(validation.pop());
-        if pollster::block_on(memory.pop()).is_some() {
-            return Err(Error::OutOfMemory { what: what.to_owned(), needed: bytes });
-        }
-        if let Some(error) = invalid {
-            self.check(what)?;
-            return Err(Error::Gpu { what: format!("a buffer for {what}"), message: error.to_string() });
-        }
-        self.counts.buffers.fetch_add(1, Ordering::Relaxed);
-        Ok(raw)
-    }
-
-    /// Writes from the host, ahead of everything that is recorded but not yet submitted: the target
-    /// must not be read by that.
-    pub(crate) fn write(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.queue.write_buffer(buffer.raw(), offset, bytes);
-        let pending = lock(&self.recorder).wrote(bytes.len() as u64);
-        if pending > PENDING_WRITES {
-            self.queue.submit(None);
-            lock(&self.recorder).flushed_writes();
-            let _ = self.device.poll(PollType::Poll);
-        }
-        self.check("a write to the device")
-    }
-
-    pub(super) fn recycle(&self, raw: wgpu::Buffer) {
-        let epoch = lock(&self.recorder).epoch();
-        let evicted = lock(&self.pool).put(raw, epoch);
-        if evicted > 0 {
-            lock(&self.recorder).forget_groups();
-            self.counts.buffers.fetch_sub(evicted, Ordering::Relaxed);
-        }
-    }
-
-    // ---- kernels --------------------------------------------------------------------------
-
-    fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>> {
-        if let Some(pipeline) = lock(&self.pipelines).get(name) {
-            return Ok(Arc::clone(pipeline));
-        }
-        let scope = self.device.push_error_scope(ErrorFilter::Validation);
-        let made = Pipeline::new(&self.device, name, self.options.checked, self.extras);
-        let fault = pollster::block_on(scope.pop());
-        let pipeline = Arc::new(made?);
-        if let Some(error) = fault {
-            return Err(Error::Gpu { what: format!("kernel {name}"), message: error.to_string() });
-        }
-        self.counts.pipelines.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::clone(lock(&self.pipelines).entry(name.to_owned()).or_insert(pipeline)))
-    }
-
-    /// Records a kernel's start. Kernels run in the order of their recording.
-    pub(crate) fn dispatch(&self, dispatch: &Dispatch<'_>) -> Result<()> {
-        let pipeline = self.pipeline(dispatch.kernel)?;
-        let mut recorder = lock(&self.recorder);
-        recorder.dispatch(&self.device, &pipeline, dispatch)?;
-        self.counts.dispatches.fetch_add(1, Ordering::Relaxed);
-        // A software adapter has no watchdog, and no one looks at its screen meanwhile.
-        let budget = if self.software { 200e9 } else { 50e9 };
-        if recorder.work() > budget || recorder.dispatches() >= MOST_DISPATCHES {
-            self.submit(recorder)?;
-        }
-        Ok(())
-    }
-
-    /// Sends what is recorded.
-    fn submit(&self, mut recorder: MutexGuard<'_, Recorder>) -> Result<Option<SubmissionIndex>> {
-        let Some(commands) = recorder.finish(&self.queue) else { return Ok(None) };
-        let index = self.queue.submit([commands]);
-        self.counts.submissions.fetch_add(1, Ordering::Relaxed);
-        let oldest = recorder.sent(index.clone(), IN_FLIGHT);
-        drop(recorder);
-        if let Some(oldest) = oldest {
-            self.wait("earlier work", oldest)?;
-        } else {
-            let _ = self.device.poll(PollType::Poll);
-        }
-        self.check("a submission")?;
-        Ok(Some(index))
-    }
-
-    fn wait(&self, what: &'static str, index: SubmissionIndex) -> Result<()> {
-        let wait = PollType::Wait { submission_index: Some(index), timeout: Some(PATIENCE) };
-        match self.device.poll(wait) {
-            Ok(_) => Ok(()),
-            Err(PollError::Timeout) => Err(Error::Timeout { what, seconds: PATIENCE.as_secs() }),
-            Err(error) => {
-                self.check(what)?;
-                Err(Error::Gpu { what: what.to_owned(), message: error.to_string() })
-            }
-        }
-    }
-
-    /// Records a copy of some bytes from a place in one buffer to a place in another.
-    pub(crate) fn copy(&self, from: (&Buffer, u64), to: (&Buffer, u64), bytes: u64) {
-        lock(&self.recorder).copy(&self.device, (from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
-    }
-
-    /// Brings buffers to the host: one submission with everything recorded, one wait.
-    pub(crate) fn read(self: &Arc<Self>, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
-        let total: u64 = buffers.iter().map(|b| b.bytes().next_multiple_of(4)).sum();
-        if total == 0 {
-            return Ok(vec![Vec::new(); buffers.len()]);
-        }
-        let staging = self.staging(total)?;
-        let result = self.read_through(&staging, total, buffers);
-        if result.is_ok() {
-            staging.unmap();
-            let before = lock(&self.staging).replace(staging);
-            self.counts.buffers.fetch_sub(u64::from(before.is_some()), Ordering::Relaxed);
-        } else {
-            staging.destroy();
-            self.counts.buffers.fetch_sub(1, Ordering::Relaxed);
-        }
-        result
-    }
-
-    /// A buffer to read back through: that of last time where it is large enough.
-    fn staging(&self, bytes: u64) -> Result<wgpu::Buffer> {
-        match lock(&self.staging).take() {
-            Some(kept) if kept.size() >= bytes && kept.size() <= 16 * bytes.max(1 << 16) => return Ok(kept),
-            Some(_) => drop(self.counts.buffers.fetch_sub(1, Ordering::Relaxed)),
-            None => {}
-        }
-        self.create("readback", size_class(bytes), BufferUsages::MAP_READ | BufferUsages::COPY_DST)
-    }
-
-    fn read_through(&self, staging: &wgpu::Buffer, total: u64, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
-        let mut recorder = lock(&self.recorder);
-        let mut offset = 0;
-        for buffer in buffers {
-            let bytes = buffer.bytes().next_multiple_of(4);
-            recorder.copy(&self.device, (buffer.raw(), 0), (staging, offset), bytes);
-            offset += bytes;
-        }
-        let index = self.submit(recorder)?;
-        let (tell, told) = mpsc::channel();
-        staging.map_async(MapMode::Read, 0..total, move |result| drop(tell.send(result)));
-        if let Some(index) = index {
-            self.wait("a readback", index)?;
-        }
-        self.counts.readbacks.fetch_add(1, Ordering::Relaxed);
-        self.check("a readback")?;
-        // Another thread's poll may have picked the callback up and be about to call it.
-        match told.recv_timeout(PATIENCE) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                return Err(Error::Gpu { what: "a readback".into(), message: error.to_string() });
-            }
-            Err(_) => return Err(Error::Timeout { what: "a readback", seconds: PATIENCE.as_secs() }),
-        }
-        let view = staging
-            .get_mapped_range(0..total)
-            .map_err(|e| Error::Gpu { what: "a readback".into(), message: e.to_string() })?;
-        let mut out = Vec::with_capacity(buffers.len());
-        let mut offset = 0;
-        for buffer in buffers {
-            out.push(view[offset..offset + buffer.bytes() as usize].to_vec());
-            offset += buffer.bytes().next_multiple_of(4) as usize;
-        }
-        Ok(out)
+        if self.is_software() { 256 } else { 16_384 }
     }
 }
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "gpu::Context({})", self.name)
+        write!(f, "gpu::Context({})", self.name())
     }
 }

@@ -16,10 +16,10 @@ pub(crate) struct Matrix {
 impl Matrix {
     /// A matrix whose content is not defined yet.
     pub(crate) fn new(context: &Arc<Context>, what: &str, rows: usize, columns: usize) -> Result<Self> {
-        let bytes = (rows as u64).checked_mul(padded(columns) as u64 * 4);
+        let bytes = columns.checked_next_multiple_of(4).and_then(|c| c.checked_mul(4)?.checked_mul(rows));
         let limit = context.binding_limit();
         let bytes =
-            bytes.ok_or_else(|| Error::TooLarge { what: what.to_owned(), needed: u64::MAX, limit })?;
+            bytes.ok_or_else(|| Error::TooLarge { what: what.to_owned(), needed: u64::MAX, limit })? as u64;
         Ok(Self { context: Arc::clone(context), buffer: context.storage(what, bytes)?, rows, columns })
     }
 

@@ -2,6 +2,7 @@
 //! [`crate::reference`] and the CPU back end; the kernels are in `shaders/`.
 
 mod adapter;
+mod allocate;
 pub(crate) mod append;
 pub(crate) mod bits;
 mod buffer;
@@ -9,6 +10,7 @@ mod context;
 pub(crate) mod descent;
 pub(crate) mod divergence;
 pub(crate) mod elementwise;
+mod faults;
 pub(crate) mod features;
 pub(crate) mod machine;
 pub(crate) mod matmul;
@@ -23,6 +25,7 @@ pub(crate) mod separation;
 pub mod shader;
 pub(crate) mod similarity;
 pub(crate) mod softmax;
+mod submit;
 pub(crate) mod topk;
 pub mod tune;
 

@@ -20,6 +20,8 @@ pub(super) const PARAMETER_BYTES: u64 = 64;
 pub(super) struct Pipeline {
     pub(super) raw: ComputePipeline,
     pub(super) layout: BindGroupLayout,
+    /// Which of its storage buffers it writes to.
+    pub(super) written: Vec<bool>,
 }
 
 impl Pipeline {
@@ -41,8 +43,9 @@ impl Pipeline {
         if !extras.immediates {
             entries.push(entry(0, BufferBindingType::Uniform, true));
         }
-        for (i, written) in shader::storage_bindings(&source).into_iter().enumerate() {
-            entries.push(entry(i as u32 + 1, BufferBindingType::Storage { read_only: !written }, false));
+        let written = shader::storage_bindings(&source);
+        for (i, written) in written.iter().enumerate() {
+            entries.push(entry(i as u32 + 1, BufferBindingType::Storage { read_only: !*written }, false));
         }
         let descriptor =
             ShaderModuleDescriptor { label: Some(name), source: ShaderSource::Wgsl(source.into()) };
@@ -76,6 +79,6 @@ impl Pipeline {
             },
             cache: None,
         });
-        Ok(Self { raw, layout })
+        Ok(Self { raw, layout, written })
     }
 }

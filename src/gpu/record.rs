@@ -1,15 +1,14 @@
 //! Commands gathered into one submission.
 
 use super::{
-    Buffer, MAX_TRIPS,
+    Buffer, Context, MAX_TRIPS,
     pipeline::{PARAMETER_BYTES, Pipeline},
 };
 use crate::{Error, Result};
 use std::collections::{HashMap, VecDeque};
 use wgpu::{
-    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferDescriptor,
-    BufferSize, BufferUsages, CommandBuffer, CommandEncoder, CommandEncoderDescriptor, ComputePass,
-    ComputePassDescriptor, Device, Queue, SubmissionIndex,
+    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferSize, BufferUsages,
+    CommandEncoder, CommandEncoderDescriptor, ComputePass, ComputePassDescriptor, Device, SubmissionIndex,
 };
 
 /// A kernel's start.
@@ -112,7 +111,7 @@ impl Recorder {
 
     pub(super) fn dispatch(
         &mut self,
-        device: &Device,
+        context: &Context,
         pipeline: &Pipeline,
         dispatch: &Dispatch<'_>,
     ) -> Result<()> {
@@ -124,11 +123,12 @@ impl Recorder {
         if dispatch.groups == 0 {
             return Ok(());
         }
-        let (arena, offset) = self.lay_out(device, dispatch.parameters);
-        let group = self.group(device, pipeline, dispatch, arena)?;
+        let (arena, offset) = self.lay_out(context, dispatch.parameters)?;
+        let group = self.group(context, pipeline, dispatch, arena)?;
         if self.pass.is_none() {
             let descriptor = ComputePassDescriptor { label: Some("recording"), timestamp_writes: None };
-            self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
+            let encoder = self.encoder(&context.device);
+            self.pass = Some(encoder.begin_compute_pass(&descriptor).forget_lifetime());
         }
         if let Some(pass) = self.pass.as_mut() {
             pass.set_pipeline(&pipeline.raw);
@@ -143,35 +143,41 @@ impl Recorder {
             let x = dispatch.groups.min(MAX_GROUPS);
             pass.dispatch_workgroups(x as u32, dispatch.groups.div_ceil(x) as u32, 1);
         }
+        for (buffer, _) in dispatch.buffers.iter().zip(&pipeline.written).filter(|(_, written)| **written) {
+            buffer.written_by(self.epoch);
+        }
         self.work += dispatch.work;
         self.dispatches += 1;
         Ok(())
     }
 
     /// Puts parameters where the kernel will read them: number and offset of the arena.
-    fn lay_out(&mut self, device: &Device, parameters: &[u32]) -> (usize, u64) {
+    fn lay_out(&mut self, context: &Context, parameters: &[u32]) -> Result<(usize, u64)> {
         if self.immediates {
-            return (0, 0);
+            return Ok((0, 0));
         }
         let at = self.parameters.len() as u64;
         let (arena, offset) = ((at / ARENA) as usize, at % ARENA);
         if arena == self.arenas.len() {
-            self.arenas.push(device.create_buffer(&BufferDescriptor {
-                label: Some("parameters"),
-                size: ARENA,
-                usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            }));
+            let make = || context.create("parameters", ARENA, BufferUsages::UNIFORM | BufferUsages::COPY_DST);
+            let made = match make() {
+                Err(Error::OutOfMemory { .. }) => {
+                    context.release_with(self);
+                    make()?
+                }
+                made => made?,
+            };
+            self.arenas.push(made);
         }
         self.parameters.extend_from_slice(bytemuck::cast_slice(parameters));
         self.parameters.resize((at + self.stride) as usize, 0);
-        (arena, offset)
+        Ok((arena, offset))
     }
 
     /// The bind group of a dispatch, made now or earlier.
     fn group(
         &mut self,
-        device: &Device,
+        context: &Context,
         pipeline: &Pipeline,
         dispatch: &Dispatch<'_>,
         arena: usize,
@@ -203,11 +209,9 @@ impl Recorder {
                 .enumerate()
                 .map(|(i, b)| BindGroupEntry { binding: i as u32 + 1, resource: whole(b.raw(), bytes(b)) }),
         );
-        let group = device.create_bind_group(&BindGroupDescriptor {
-            label: Some(dispatch.kernel),
-            layout: &pipeline.layout,
-            entries: &entries,
-        });
+        let descriptor =
+            BindGroupDescriptor { label: Some(dispatch.kernel), layout: &pipeline.layout, entries: &entries };
+        let group = context.guarded(dispatch.kernel, || context.device.create_bind_group(&descriptor))?;
         if self.groups.len() >= MOST_GROUPS {
             self.groups.clear();
         }
@@ -233,19 +237,22 @@ impl Recorder {
     }
 
     /// Ends the recording; `None` where nothing was recorded.
-    pub(super) fn finish(&mut self, queue: &Queue) -> Option<CommandBuffer> {
+    pub(super) fn finish(&mut self, context: &Context) -> Result<Option<CommandEncoder>> {
         self.pass = None;
-        let encoder = self.encoder.take()?;
-        for (arena, bytes) in self.arenas.iter().zip(self.parameters.chunks(ARENA as usize)) {
-            // Runs after what was submitted before, and ahead of this submission.
-            queue.write_buffer(arena, 0, bytes);
-        }
+        let Some(encoder) = self.encoder.take() else { return Ok(None) };
+        let upload = || {
+            for (arena, bytes) in self.arenas.iter().zip(self.parameters.chunks(ARENA as usize)) {
+                // Runs after what was submitted before, and ahead of this submission.
+                context.queue.write_buffer(arena, 0, bytes);
+            }
+        };
+        let uploaded = context.guarded("parameters", upload);
         self.parameters.clear();
         self.dispatches = 0;
         self.work = 0.0;
         self.epoch += 1;
         self.pending_writes = 0;
-        Some(encoder.finish())
+        uploaded.map(|()| Some(encoder))
     }
 
     /// Notes a submission; gives the oldest one to wait for where too many are under way.

@@ -221,7 +221,7 @@ pub(super) fn time(context: &Arc<Context>, class: Class) -> Result<Tuning> {
     let expected = job.expected();
     let mut times = Vec::new();
     for strategy in job.candidates(context) {
-        times.push((strategy, job.time(context, strategy, &expected)));
+        times.push((strategy, job.time(context, strategy, &expected)?));
     }
     let fastest = times.iter().filter_map(|(s, t)| Some((*s, (*t)?))).min_by(|a, b| a.1.total_cmp(&b.1));
     match fastest {
@@ -315,40 +315,50 @@ impl Job {
         [vec![1.0; m], vec![0.5; m], vec![0.0; m]].concat()
     }
 
-    /// Seconds of a run; `None` where the result is wrong, or there is none.
-    fn time(&self, context: &Arc<Context>, strategy: Strategy, expected: &[f32]) -> Option<f64> {
+    /// Seconds of a run; `None` where the result is wrong, or there is none. What may be otherwise the next time is an error,
+    /// since what is found is kept.
+    fn time(&self, context: &Arc<Context>, strategy: Strategy, expected: &[f32]) -> Result<Option<f64>> {
+        match self.try_to_time(context, strategy, expected) {
+            Err(Error::Gpu { .. } | Error::Shader { .. } | Error::TooLarge { .. }) => Ok(None),
+            timed => timed,
+        }
+    }
+
+    fn try_to_time(
+        &self,
+        context: &Arc<Context>,
+        strategy: Strategy,
+        expected: &[f32],
+    ) -> Result<Option<f64>> {
         let prepared = match self.class.op {
-            Op::Step => Prepared::Step(
-                descent::Prepared::new(
-                    context,
-                    &self.queries,
-                    &self.patterns,
-                    self.class.precision,
-                    self.beta(),
-                    strategy,
-                )
-                .ok()?,
-            ),
+            Op::Step => Prepared::Step(descent::Prepared::new(
+                context,
+                &self.queries,
+                &self.patterns,
+                self.class.precision,
+                self.beta(),
+                strategy,
+            )?),
             Op::Matmul => Prepared::Matmul(
-                Matrix::upload(context, &self.queries, self.sizes[0], self.sizes[2]).ok()?,
-                Matrix::upload(context, &self.patterns, self.sizes[1], self.sizes[2]).ok()?,
+                Matrix::upload(context, &self.queries, self.sizes[0], self.sizes[2])?,
+                Matrix::upload(context, &self.patterns, self.sizes[1], self.sizes[2])?,
             ),
             Op::Features => {
                 let upload = |values: Rows<'_>| {
                     let (rows, columns) = (values.rows(), values.columns());
-                    Matrix::upload(context, &values, rows, columns).ok()
+                    Matrix::upload(context, &values, rows, columns)
                 };
                 let [b, m, _] = self.sizes;
                 Prepared::Features {
                     states: upload(self.queries.slice(0..b))?,
                     frequencies: upload(self.patterns.slice(0..m))?,
-                    sides: upload(Rows::new(self.sides(), m).ok()?)?,
-                    shift: upload(Rows::new(vec![0.0; b], b).ok()?)?,
+                    sides: upload(Rows::new(self.sides(), m)?)?,
+                    shift: upload(Rows::new(vec![0.0; b], b)?)?,
                 }
             }
         };
         // The first run also compiles. Its result has to be right before its time may count.
-        let got = prepared.run(strategy, true).ok()?;
+        let got = prepared.run(strategy, true)?;
         let largest = expected.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
         let right = |(got, want): (&f32, &f32)| (got - want).abs() <= 1e-4 * largest;
         if got.len() != expected.len() || !got.iter().zip(expected).all(right) {
@@ -358,18 +368,18 @@ impl Job {
                 self.class,
                 context.name()
             );
-            return None;
+            return Ok(None);
         }
         let mut best = f64::INFINITY;
         for _ in 0..RUNS {
             let started = Instant::now();
-            prepared.run(strategy, false).ok()?;
+            prepared.run(strategy, false)?;
             best = best.min(started.elapsed().as_secs_f64());
             if best > LONG {
                 break;
             }
         }
-        Some(best)
+        Ok(Some(best))
     }
 }
 

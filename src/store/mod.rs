@@ -30,7 +30,7 @@ use book::Book;
 use change::Change;
 use ledger::{Log, writable};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, thread};
 
 /// How a store is set up; kept in its file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -93,12 +93,29 @@ impl Answer {
     }
 }
 
-/// What recalls need; the two always say the same.
+/// What recalls need; book and memory always say the same.
 struct State {
     book: Book,
-    memory: DenseMemory,
+    /// Locked to be looked up or replaced, not while it recalls. Whoever uses it holds the state as well.
+    memory: Mutex<Arc<DenseMemory>>,
     /// What the store said of itself after the last change.
     info: Info,
+}
+
+impl State {
+    fn new(book: Book, memory: DenseMemory, info: Info) -> Self {
+        Self { book, memory: Mutex::new(Arc::new(memory)), info }
+    }
+
+    fn memory(&self) -> Arc<DenseMemory> {
+        Arc::clone(&self.memory.lock())
+    }
+
+    /// The memory, to change it.
+    fn memory_mut(&mut self) -> Result<&mut DenseMemory> {
+        let shared = || Error::Gpu { what: "store".into(), message: "its memory is still in use".into() };
+        Arc::get_mut(self.memory.get_mut()).ok_or_else(shared)
+    }
 }
 
 /// A store with its patterns in a memory.
@@ -107,6 +124,9 @@ struct State {
 /// store before or after an operation, never within one. An operation keeps recalls waiting just while it enters
 /// the memory, not while it is checked and written to the disk. Recalls may run within tasks of rayon's; what
 /// changes the store should not, since it waits for recalls that need rayon's threads.
+///
+/// A GPU that is lost does not end a store: all that it holds is on the host. The call that finds out opens the GPU anew, once
+/// for all threads, makes the memory anew, and goes on.
 ///
 /// ```
 /// use attractor::{Device, store::{Batch, Id, Settings, Store}};
@@ -129,7 +149,8 @@ pub struct Store {
     state: RwLock<State>,
     /// `None` where it was opened for reading. Held by what changes the store, from its checks to its end.
     log: Mutex<Option<Log>>,
-    device: Device,
+    /// Held by the thread that makes the memory anew on a device that was lost.
+    recovery: Mutex<()>,
 }
 
 impl Store {
@@ -167,8 +188,37 @@ impl Store {
         let info = ledger.info();
         let (book, log) = ledger.into_parts();
         let memory = memory_of(&book, device)?;
-        let state = RwLock::new(State { book, memory, info });
-        Ok(Self { state, log: Mutex::new(log), device: device.clone() })
+        let state = RwLock::new(State::new(book, memory, info));
+        Ok(Self { state, log: Mutex::new(log), recovery: Mutex::default() })
+    }
+
+    /// What the memory says. Where its device has been lost it is made anew first.
+    fn ask<T>(&self, state: &State, question: impl Fn(&DenseMemory) -> Result<T>) -> Result<T> {
+        let memory = state.memory();
+        match question(&memory) {
+            Err(Error::DeviceLost { .. }) => question(&*self.recovered(state)?),
+            answer => answer,
+        }
+    }
+
+    /// The memory on a device that is alive, made anew where it has to be.
+    fn recovered(&self, state: &State) -> Result<Arc<DenseMemory>> {
+        // The first thread that comes does it, the others wait for that.
+        let _turn = self.recovery.lock();
+        let memory = state.memory();
+        if memory.device().is_alive() {
+            return Ok(memory);
+        }
+        tracing::warn!("the device {} was lost; it is opened again", memory.device());
+        let device = memory.device().reopen()?;
+        let new = Arc::new(apart(|| memory_of(&state.book, &device))?);
+        *state.memory.lock() = Arc::clone(&new);
+        Ok(new)
+    }
+
+    /// Where the device of the memory is alive.
+    fn device(&self) -> Result<Device> {
+        Ok(self.recovered(&self.read())?.device().clone())
     }
 
     /// The state, to read. A thread of rayon's may be within a recall that waits for it, so it does not wait
@@ -200,7 +250,7 @@ impl Store {
     /// # Errors
     /// As [`DenseMemory::beta`].
     pub fn beta(&self) -> Result<f32> {
-        self.read().memory.beta()
+        self.ask(&self.read(), DenseMemory::beta)
     }
 
     /// The automatic choice of `beta` for what is stored now, whether or not it is used.
@@ -208,7 +258,7 @@ impl Store {
     /// # Errors
     /// As [`DenseMemory::beta_choice`].
     pub fn beta_choice(&self) -> Result<BetaChoice> {
-        self.read().memory.beta_choice()
+        self.ask(&self.read(), DenseMemory::beta_choice)
     }
 
     /// The pattern and the payload of an id, where it is stored.
@@ -240,13 +290,23 @@ impl Store {
     fn put(&self, batch: Batch<'_>, replace: bool) -> Result<Vec<Id>> {
         let mut log = self.log.lock();
         let rows = batch.rows()?;
-        let (change, intake) = {
-            let state = self.read();
-            (batch.change(&state.book, &rows, replace)?, state.memory.prepare(&rows)?)
+        let mut put = || {
+            let (change, intake) = {
+                let state = self.read();
+                let change = batch.change(&state.book, &rows, replace)?;
+                (change, state.memory().prepare(&rows)?)
+            };
+            let ids = change.ids().to_vec();
+            self.make(&mut log, change, |memory| memory.take(intake, None))?;
+            Ok(ids)
         };
-        let ids = change.ids().to_vec();
-        self.make(&mut log, change, |memory| memory.take(intake, None))?;
-        Ok(ids)
+        match put() {
+            Err(Error::DeviceLost { .. }) => {
+                self.device()?;
+                put()
+            }
+            done => done,
+        }
     }
 
     /// Forgets the patterns of these ids.
@@ -274,14 +334,14 @@ impl Store {
         let long = {
             // Nothing in here may wait for another thread: all of rayon's may be waiting for this.
             let mut state = self.state.write();
-            if let Err(error) = enter(&mut state.memory) {
+            if let Err(error) = state.memory_mut().and_then(enter) {
                 drop(state);
                 log.rewind(before)?;
                 return Err(error);
             }
             let emptied = state.book.apply(change)?;
             state.info = ledger::info(&state.book, log);
-            state.memory.forget(&emptied)?;
+            state.memory_mut()?.forget_surely(&emptied);
             log.is_long(&state.book)
         };
         if long {
@@ -306,9 +366,9 @@ impl Store {
     fn fold(&self, log: &mut Log) -> Result<()> {
         log.fold(&self.read().book)?;
         let book = Book::of(log.image()?);
-        let memory = memory_of(&book, &self.device)?;
+        let memory = memory_of(&book, &self.device()?)?;
         let info = ledger::info(&book, log);
-        let new = State { book, memory, info };
+        let new = State::new(book, memory, info);
         let old = std::mem::replace(&mut *self.state.write(), new);
         drop(old);
         Ok(())
@@ -331,7 +391,7 @@ impl Store {
             return Err(Error::parameter("mask", "given", "left out for a store: name ids instead"));
         }
         let state = self.read();
-        let State { book, memory, .. } = &*state;
+        let book = &state.book;
         let mask = match ask.among {
             Some(ids) => {
                 let mut mask = vec![false; book.slots()];
@@ -340,13 +400,13 @@ impl Store {
             }
             None => None,
         };
-        let eligible = mask.as_ref().map_or(memory.live(), |m| m.iter().filter(|m| **m).count());
+        let eligible = mask.as_ref().map_or(book.live(), |m| m.iter().filter(|m| **m).count());
         let options = RecallOptions {
             mask: mask.as_deref(),
             top_k: Some(ask.options.top_k.unwrap_or(5).min(eligible)),
             ..ask.options.clone()
         };
-        let recall = memory.recall_with(queries, &options)?;
+        let recall = self.ask(&state, |memory| memory.recall_with(queries, &options))?;
         let slots = || recall.indices.iter().map(|slot| *slot as usize);
         let ids = slots().map(|slot| book.id(slot)).collect::<Result<_>>()?;
         let payloads = match ask.payloads {
@@ -371,8 +431,21 @@ fn memory_of(book: &Book, device: &Device) -> Result<DenseMemory> {
     Ok(memory)
 }
 
+/// Does work on threads of its own: those of rayon's may all be waiting for it, and a thread that waits for others of
+/// rayon's may take up work that waits for it.
+fn apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let failed = |message: String| Error::Gpu { what: "making the memory anew".into(), message };
+    thread::scope(|scope| {
+        let started = scope.spawn(|| {
+            let threads = rayon::ThreadPoolBuilder::new().build().map_err(|e| failed(e.to_string()))?;
+            threads.install(work)
+        });
+        started.join().unwrap_or_else(|_| Err(failed("its thread has failed".into())))
+    })
+}
+
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("info", &self.info()).field("device", &self.device).finish()
+        f.debug_struct("Store").field("info", &self.info()).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! Patterns that are stored no more. Their rows stay where they are, hidden from every recall, so that
 //! forgetting costs in proportion to what is forgotten and the numbers of the others stay.
 
-use super::DenseMemory;
+use super::{DenseMemory, Sample};
 use crate::{Error, Result, memory::Memory, ops::Term};
 use std::{
     collections::HashSet,
@@ -41,7 +41,7 @@ impl DenseMemory {
     ///
     /// # Errors
     /// [`Error::InvalidParameter`] for a number that is beyond the stored patterns, forgotten already or there
-    /// twice; nothing is forgotten then. Faults of the device, in spite of which the patterns are forgotten.
+    /// twice; faults of the device. Nothing is forgotten then.
     ///
     /// ```
     /// use attractor::prelude::*;
@@ -62,6 +62,23 @@ impl DenseMemory {
         if numbers.is_empty() {
             return Ok(());
         }
+        let sample = self.sample_without(numbers)?;
+        self.forget_now(numbers, sample);
+        Ok(())
+    }
+
+    /// The same with numbers that are known to be right, whatever the device does: where the sample can't be refreshed, an
+    /// automatic `beta` rests on fewer patterns.
+    pub(crate) fn forget_surely(&mut self, numbers: &[u32]) {
+        let sample = self.sample_without(numbers).unwrap_or_else(|error| {
+            tracing::warn!("the sample of patterns is not refreshed: {error}");
+            None
+        });
+        self.forget_now(numbers, sample);
+    }
+
+    /// Forgets patterns; `sample` takes the place of the one that is left.
+    fn forget_now(&mut self, numbers: &[u32], sample: Option<Sample>) {
         let rows = self.len();
         numbers.iter().for_each(|&i| self.forgotten.mark(i as usize, rows));
         if numbers.iter().any(|&i| self.squared[i as usize] == self.widest) {
@@ -72,11 +89,13 @@ impl DenseMemory {
         }
         self.hide(numbers);
         let (live, forgotten) = (self.live(), &self.forgotten);
-        self.sample.retain(self.patterns.columns(), |i| !forgotten.has(i as usize));
+        match sample {
+            Some(sample) => self.sample = sample,
+            None => self.sample.retain(self.patterns.columns(), |i| !forgotten.has(i as usize)),
+        }
         let neighbours = self.neighbours.get_mut().unwrap_or_else(PoisonError::into_inner);
         neighbours.drop_forgotten(|i| forgotten.has(i as usize), live);
         *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
-        self.refresh_sample()
     }
 
     /// The largest of these values, one for each stored pattern, among the patterns that are not forgotten. One that is `enough` ends the

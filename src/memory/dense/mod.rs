@@ -260,29 +260,18 @@ impl DenseMemory {
             Some(shards) => shards,
             None => Shards::new(self.device(), columns, Precision::F32)?,
         };
-        let stored = self.add(&rows, None).and_then(|()| {
-            let beside = shards.append_beside(&of_values, &self.patterns);
-            if beside.is_err() {
-                self.drop_last(rows.rows());
+        let before = shards.rows();
+        let stored = match self.device() {
+            Device::Cpu => {
+                self.add(&rows, None).and_then(|()| shards.append_beside(&of_values, &self.patterns))
             }
-            beside
-        });
+            // Values first: they can be taken back.
+            Device::Gpu(_) => shards
+                .append(&of_values, None)
+                .and_then(|()| self.add(&rows, None).inspect_err(|_| shards.truncate_gpu(before))),
+        };
         self.values = Some(shards).filter(|s| s.rows() > 0);
         stored
-    }
-
-    /// Takes back the rows that were stored last, whose values found no room on the device.
-    fn drop_last(&mut self, rows: usize) {
-        let left = self.len() - rows;
-        self.patterns.truncate_gpu(left);
-        self.squared.truncate(left);
-        self.magnitudes.truncate(left);
-        self.widest = self.most_of(&self.squared, f32::INFINITY);
-        self.largest = self.most_of(&self.magnitudes, f32::INFINITY);
-        self.sample.retain(self.patterns.columns(), |i| (i as usize) < left);
-        *self.terms.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
-        *self.neighbours.get_mut().unwrap_or_else(PoisonError::into_inner) = Neighbours::default();
-        *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Terms of all patterns, those that are forgotten or outside of the mask hidden.

@@ -14,7 +14,10 @@ use crate::{
         nearest,
     },
 };
-use std::{collections::BTreeMap, sync::PoisonError};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::PoisonError,
+};
 
 /// Nearest patterns that the choice looks at one by one.
 const NEAREST: usize = 16;
@@ -171,13 +174,15 @@ impl DenseMemory {
         Ok(known.iter().zip(nearest.chunks_exact(k)).map(of_one).collect())
     }
 
-    /// Looks for another sample where forgetting has left too little of it.
-    pub(super) fn refresh_sample(&mut self) -> Result<()> {
-        if !self.sample.is_thin(self.live()) {
-            return Ok(());
+    /// A new sample, where forgetting these patterns would leave too little of the one that there is.
+    pub(super) fn sample_without(&self, numbers: &[u32]) -> Result<Option<Sample>> {
+        let numbers: HashSet<u32> = numbers.iter().copied().collect();
+        let left = self.sample.indices.iter().filter(|i| !numbers.contains(i)).count();
+        if !Sample::is_thin(left, self.live() - numbers.len()) {
+            return Ok(None);
         }
-        let live: Vec<u32> = (0..self.len() as u32).filter(|i| !self.is_forgotten(*i)).collect();
-        self.sample = Sample::of(&live, |numbers| self.patterns.gather(numbers))?;
-        Ok(())
+        let stays = |i: &u32| !self.is_forgotten(*i) && !numbers.contains(i);
+        let live: Vec<u32> = (0..self.len() as u32).filter(stays).collect();
+        Sample::of(&live, |numbers| self.patterns.gather(numbers)).map(Some)
     }
 }

@@ -54,9 +54,9 @@ impl Sample {
         Ok(Self { rows, indices, stride })
     }
 
-    /// Whether too little is left of it to stand for `live` rows.
-    pub(super) fn is_thin(&self, live: usize) -> bool {
-        self.indices.len() < live.min(SAMPLE).div_ceil(4)
+    /// Whether so many rows are too few to stand for `live` ones.
+    pub(super) fn is_thin(rows: usize, live: usize) -> bool {
+        rows < live.min(SAMPLE).div_ceil(4)
     }
 
     /// The row with this number, where it is in the sample; `d` columns.

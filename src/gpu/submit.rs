@@ -1,0 +1,184 @@
+//! Kernels on their way: compiled, recorded, sent, waited for, read back.
+
+use super::{
+    Buffer, Context,
+    buffer::size_class,
+    context::lock,
+    pipeline::Pipeline,
+    record::{Dispatch, Recorder},
+};
+use crate::{Error, Result};
+use std::sync::{
+    Arc, MutexGuard,
+    atomic::Ordering,
+    mpsc::{self, RecvTimeoutError},
+};
+use wgpu::{BufferUsages, MapMode, PollError, PollType, SubmissionIndex};
+
+/// Submissions that may be under way before the host waits for the oldest.
+const IN_FLIGHT: usize = 3;
+/// Dispatches of one submission: bounds the memory of a recording of very many steps.
+const MOST_DISPATCHES: usize = 4096;
+
+impl Context {
+    fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>> {
+        if let Some(pipeline) = lock(&self.pipelines).get(name) {
+            return Ok(Arc::clone(pipeline));
+        }
+        let make = || Pipeline::new(&self.device, name, self.options.checked, self.extras);
+        let pipeline = Arc::new(self.guarded(&format!("kernel {name}"), make)??);
+        self.counts.pipelines.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::clone(lock(&self.pipelines).entry(name.to_owned()).or_insert(pipeline)))
+    }
+
+    /// Records a kernel's start. Kernels run in the order of their recording.
+    pub(crate) fn dispatch(&self, dispatch: &Dispatch<'_>) -> Result<()> {
+        let pipeline = self.pipeline(dispatch.kernel)?;
+        self.intact(dispatch.kernel, dispatch.buffers)?;
+        let mut recorder = lock(&self.recorder);
+        recorder.dispatch(self, &pipeline, dispatch)?;
+        self.counts.dispatches.fetch_add(1, Ordering::Relaxed);
+        // A software adapter has no watchdog, and no one looks at its screen meanwhile.
+        let budget = if self.is_software() { 200e9 } else { 50e9 };
+        if recorder.work() > budget || recorder.dispatches() >= MOST_DISPATCHES {
+            self.submit(recorder)?;
+        }
+        Ok(())
+    }
+
+    /// Records a copy of some bytes from a place in one buffer to a place in another.
+    pub(crate) fn copy(&self, from: (&Buffer, u64), to: (&Buffer, u64), bytes: u64) -> Result<()> {
+        self.intact("a copy", &[from.0])?;
+        let mut recorder = lock(&self.recorder);
+        recorder.copy(&self.device, (from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
+        to.0.written_by(recorder.epoch());
+        Ok(())
+    }
+
+    /// Sends what is recorded. Waits only where much is under way already.
+    pub(crate) fn flush(&self) -> Result<()> {
+        self.submit(lock(&self.recorder)).map(drop)
+    }
+
+    /// Sends what is recorded and waits for its end.
+    pub(crate) fn finish(&self) -> Result<()> {
+        match self.submit(lock(&self.recorder))? {
+            Some(index) => self.wait("recorded work", index),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends what is recorded.
+    fn submit(&self, mut recorder: MutexGuard<'_, Recorder>) -> Result<Option<SubmissionIndex>> {
+        let epoch = recorder.epoch();
+        let refuse = |_: &Error| self.faults.refuse(epoch);
+        let Some(encoder) = recorder.finish(self).inspect_err(refuse)? else { return Ok(None) };
+        let number = self.counts.submissions.fetch_add(1, Ordering::Relaxed);
+        if self.faults.loses(number) {
+            self.destroy();
+        }
+        let send = || self.queue.submit([encoder.finish()]);
+        let index = self.guarded("a submission", send).inspect_err(refuse)?;
+        let oldest = recorder.sent(index.clone(), IN_FLIGHT);
+        drop(recorder);
+        if let Some(oldest) = oldest {
+            self.wait("earlier work", oldest)?;
+        } else {
+            let _ = self.poll(PollType::Poll);
+        }
+        self.check("a submission")?;
+        Ok(Some(index))
+    }
+
+    fn wait(&self, what: &'static str, index: SubmissionIndex) -> Result<()> {
+        let patience = self.faults.patience();
+        match self.poll(PollType::Wait { submission_index: Some(index), timeout: Some(patience) }) {
+            Ok(_) => Ok(()),
+            Err(PollError::Timeout) => {
+                // A lost device is never done.
+                self.alive()?;
+                Err(Error::Timeout { what, seconds: patience.as_secs_f64() })
+            }
+            Err(error) => Err(self.fault(what, &error)),
+        }
+    }
+
+    /// Brings buffers to the host: one submission with everything recorded, one wait.
+    pub(crate) fn read(self: &Arc<Self>, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
+        let total: u64 = buffers.iter().map(|b| b.bytes().next_multiple_of(4)).sum();
+        if total == 0 {
+            return Ok(vec![Vec::new(); buffers.len()]);
+        }
+        let staging = self.staging(total)?;
+        let result = self.read_through(&staging, total, buffers);
+        if result.is_ok() {
+            staging.unmap();
+            let before = lock(&self.staging).replace(staging);
+            self.counts.buffers.fetch_sub(u64::from(before.is_some()), Ordering::Relaxed);
+        } else {
+            // It may still be written to, or about to be mapped: wgpu keeps its memory until that is over.
+            staging.destroy();
+            self.counts.buffers.fetch_sub(1, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// A buffer to read back through: that of last time where it is large enough.
+    fn staging(&self, bytes: u64) -> Result<wgpu::Buffer> {
+        match lock(&self.staging).take() {
+            Some(kept) if kept.size() >= bytes && kept.size() <= 16 * bytes.max(1 << 16) => return Ok(kept),
+            Some(_) => drop(self.counts.buffers.fetch_sub(1, Ordering::Relaxed)),
+            None => {}
+        }
+        let make =
+            || self.create("readback", size_class(bytes), BufferUsages::MAP_READ | BufferUsages::COPY_DST);
+        match make() {
+            Err(Error::OutOfMemory { .. }) => {
+                self.release();
+                make()
+            }
+            made => made,
+        }
+    }
+
+    fn read_through(&self, staging: &wgpu::Buffer, total: u64, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
+        const WHAT: &str = "a readback";
+        let mut recorder = lock(&self.recorder);
+        let mut offset = 0;
+        for buffer in buffers {
+            let bytes = buffer.bytes().next_multiple_of(4);
+            recorder.copy(&self.device, (buffer.raw(), 0), (staging, offset), bytes);
+            offset += bytes;
+        }
+        let index = self.submit(recorder)?;
+        // A device that has become invalid takes no map: where it takes this one, it took all that was sent before.
+        let (tell, told) = mpsc::channel();
+        staging.map_async(MapMode::Read, 0..total, move |result| drop(tell.send(result)));
+        if let Some(index) = index {
+            self.wait(WHAT, index)?;
+        }
+        self.counts.readbacks.fetch_add(1, Ordering::Relaxed);
+        self.check(WHAT)?;
+        self.intact(WHAT, buffers)?;
+        // Another thread's poll may have picked the callback up and be about to call it.
+        let patience = self.faults.patience();
+        match told.recv_timeout(patience) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(self.fault(WHAT, &error)),
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(Error::Timeout { what: WHAT, seconds: patience.as_secs_f64() });
+            }
+            Err(error) => return Err(self.fault(WHAT, &error)),
+        }
+        // A lost device lets the memory under the view go: not as long as this is held.
+        let _held = self.held()?;
+        let view = staging.get_mapped_range(0..total).map_err(|error| self.refusal(WHAT, &error))?;
+        let mut out = Vec::with_capacity(buffers.len());
+        let mut offset = 0;
+        for buffer in buffers {
+            out.push(view[offset..offset + buffer.bytes() as usize].to_vec());
+            offset += buffer.bytes().next_multiple_of(4) as usize;
+        }
+        Ok(out)
+    }
+}
