@@ -136,6 +136,10 @@ pub enum Error {
         need: usize,
     },
 
+    /// Whoever follows the work has asked it to end ([`Progress`](crate::ops::Progress)).
+    #[error("interrupted before it was done, as asked")]
+    Interrupted,
+
     // ---- shapes ---------------------------------------------------------------------------
     /// Two shapes that must agree do not.
     #[error("{what}: got {got}, want {want}")]

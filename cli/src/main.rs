@@ -5,11 +5,14 @@ mod capacity;
 mod chart;
 mod commands;
 mod failure;
+mod lines;
 mod output;
 mod plot;
 mod progress;
 mod reproduce;
 mod sheet;
+mod stop;
+mod warnings;
 
 use arguments::{Cli, Command};
 use clap::Parser;
@@ -22,6 +25,8 @@ fn main() -> ExitCode {
         return ended(commands::list_energies());
     }
     let cli = Cli::parse();
+    warnings::show();
+    stop::listen();
     let result = match &cli.command {
         Command::Recall(arguments) => commands::recall::run(arguments),
         Command::Explain(arguments) => commands::explain::run(arguments),
@@ -44,6 +49,9 @@ fn ended(result: failure::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            if let (true, Some(signal)) = (failure.is_interruption(), stop::came()) {
+                stop::leave(signal);
+            }
             output::complaint(&failure.to_string());
             ExitCode::FAILURE
         }

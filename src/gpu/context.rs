@@ -284,7 +284,12 @@ impl Context {
         }
         // Not held meanwhile: another thread that needs the same goes by rule, or times it too.
         match tune::tune(self, class) {
-            Ok(tuning) => Some(tuning.winner),
+            Ok(tuning) => {
+                if let Some(why) = tuning.not_kept {
+                    tracing::warn!("the timing for {class} holds for this process alone: {why}");
+                }
+                Some(tuning.winner)
+            }
             Err(error) => {
                 tracing::warn!("no timing for {class}: {error}");
                 None

@@ -21,7 +21,10 @@
 //! ```
 
 pub(crate) mod atomic;
+pub(crate) mod disk;
 mod fault;
+#[cfg(test)]
+mod faults;
 mod format;
 mod layout;
 mod mapped;
@@ -29,8 +32,10 @@ mod npy;
 mod npz;
 pub(crate) mod safetensors;
 mod source;
+mod temporary;
 mod write;
 
 pub use atomic::{check_writable_bytes, write_bytes};
 pub use source::Source;
+pub use temporary::discard_unfinished;
 pub use write::{Array, ArrayData, check_writable, write, write_with_metadata};

@@ -6,7 +6,13 @@
 //! acknowledged: its writer was stopped. Any other that does not fit its checksum is damage, and said to be.
 
 use super::change::Change;
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    io::{
+        atomic::sync_directory,
+        disk::{Out, call},
+    },
+};
 use crc32fast::Hasher;
 use std::{
     fs::{self, File, OpenOptions},
@@ -156,10 +162,10 @@ impl Journal {
             Some(file) => file,
             None => {
                 let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).clone();
-                let mut file = options.open(&self.path)?;
-                file.write_all(&head(self.stamp))?;
-                file.sync_all()?;
-                crate::io::atomic::sync_directory(&self.path)?;
+                let file = call(|| options.open(&self.path))?;
+                Out(&file).write_all(&head(self.stamp))?;
+                call(|| file.sync_all())?;
+                sync_directory(&self.path)?;
                 self.length = HEAD as u64;
                 self.file.insert(file)
             }
@@ -170,9 +176,9 @@ impl Journal {
         start.extend(place_checksum(self.stamp, self.length as usize, length).to_le_bytes());
         start.extend(crc32fast::hash(body).to_le_bytes());
         file.seek(SeekFrom::Start(self.length))?;
-        file.write_all(&start)?;
-        file.write_all(body)?;
-        file.sync_data()?;
+        Out(file).write_all(&start)?;
+        Out(file).write_all(body)?;
+        call(|| file.sync_data())?;
         self.length += RECORD_HEAD as u64 + length;
         Ok(())
     }
@@ -180,7 +186,9 @@ impl Journal {
     /// Takes back what was written behind the first `length` bytes.
     pub(super) fn rewind(&mut self, length: u64) -> Result<()> {
         let cut = match &self.file {
-            Some(file) => file.set_len(length.max(HEAD as u64)).and_then(|()| file.sync_all()),
+            Some(file) => {
+                call(|| file.set_len(length.max(HEAD as u64))).and_then(|()| call(|| file.sync_all()))
+            }
             None => Ok(()),
         };
         self.length = if self.file.is_some() { length.max(HEAD as u64) } else { 0 };
@@ -201,7 +209,7 @@ impl Journal {
     }
 
     fn remove(&self) -> Result<()> {
-        match fs::remove_file(&self.path) {
+        match call(|| fs::remove_file(&self.path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
             _ => Ok(()),
         }

@@ -6,6 +6,7 @@ use attractor::{
     ops::{Bank, Ensemble, Scan, ScanOptions},
     reference,
 };
+use std::ops::ControlFlow;
 
 fn bank(ensemble: Ensemble, n: u64, d: usize) -> Bank {
     Bank::new(ensemble, 42, n, d).unwrap()
@@ -260,7 +261,10 @@ fn scans_tell_how_far_they_are_and_refuse_what_is_wrong() {
     let queries = bank.gather(&[1, 2]).unwrap();
     let cpu = Device::cpu();
     let told = std::sync::Mutex::new(Vec::new());
-    let progress = |done, total| told.lock().unwrap().push((done, total));
+    let progress = |done, total| {
+        told.lock().unwrap().push((done, total));
+        ControlFlow::Continue(())
+    };
     let options = ScanOptions { chunk: 400, progress: Some(&progress), ..ScanOptions::default() };
     bank.scan(&queries, &[], 1.0, &cpu, &options).unwrap();
     assert_eq!(*told.lock().unwrap(), [(800, 2000), (1600, 2000), (2000, 2000)]);

@@ -481,6 +481,7 @@ fn many_queries_go_in_batches() {
         let progress = |now: u64, total: u64| {
             assert!(now <= total);
             done.fetch_max(now * 1000 / total, std::sync::atomic::Ordering::Relaxed);
+            std::ops::ControlFlow::Continue(())
         };
         let options = RecallOptions { clamp: Some(&clamp), progress: Some(&progress), ..exactly(1) };
         let recall = build(&device, &x, Similarity::L2, 2.0).recall_with(&q, &options).unwrap();

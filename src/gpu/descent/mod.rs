@@ -26,6 +26,7 @@ use crate::{
     ops::{
         MASKED, Similarity, Term,
         descent::{Carry, Form, GpuTerms, Landscape, Outcome, Plan, clamp_row},
+        report,
     },
     tensor::{Precision, Shards},
 };
@@ -283,9 +284,7 @@ fn descend_by(
             plan,
             wanted,
         )?);
-        if let Some(progress) = plan.progress {
-            progress(i as u64 + 1, total);
-        }
+        report(plan.progress, i as u64 + 1, total)?;
     }
     Ok(outcome)
 }
