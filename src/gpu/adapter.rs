@@ -35,8 +35,10 @@ pub struct AdapterReport {
 /// Adapters with their driver instance.
 pub(crate) fn enumerate() -> (Instance, Vec<Adapter>) {
     let backends = Backends::VULKAN | Backends::METAL | Backends::DX12;
-    let instance =
-        Instance::new(InstanceDescriptor { backends, ..InstanceDescriptor::new_without_display_handle() });
+    let descriptor = InstanceDescriptor::new_without_display_handle();
+    // WGPU_VALIDATION=1 and the like ask the driver's own checks to report what they see.
+    let flags = descriptor.flags.with_env();
+    let instance = Instance::new(InstanceDescriptor { backends, flags, ..descriptor });
     let adapters = pollster::block_on(instance.enumerate_adapters(backends));
     (instance, adapters)
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::{Error, Result};
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -93,6 +94,10 @@ pub struct Options {
     pub strategy: Option<Strategy>,
     /// Make no use of features beyond WebGPU's core (immediates, subgroups, native f16).
     pub plain: bool,
+    /// Ask for no more than every WebGPU device has: no features, and WebGPU's default limits (8 storage buffers
+    /// of a kernel, 16 KiB of workgroup memory, 256 invocations, bindings of 128 MiB, buffers of 256 MiB). What is
+    /// faster with more is then not chosen, also where [`Options::strategy`] asks for it.
+    pub least: bool,
     /// Always choose the same way for a shape: by rule, not by timing. Then equal inputs give
     /// bitwise equal results on one adapter and driver.
     pub deterministic: bool,
@@ -137,6 +142,7 @@ pub struct Context {
     name: String,
     software: bool,
     driver: String,
+    subgroup: (u32, u32),
     extras: Extras,
     options: Options,
     limits: Limits,
@@ -159,6 +165,26 @@ const IN_FLIGHT: usize = 3;
 const MOST_DISPATCHES: usize = 4096;
 /// Host writes that may be pending before they are flushed.
 const PENDING_WRITES: u64 = 64 << 20;
+
+/// Smallest subgroups that are made use of.
+pub(super) const LEAST_SUBGROUP: u32 = 4;
+
+/// Cuts sizes into runs that are together no more than `most`; one that is larger is a run of its own.
+fn rounds(sizes: &[u64], most: u64) -> Vec<Range<usize>> {
+    let mut all = Vec::new();
+    let (mut start, mut sum) = (0, 0);
+    for (i, size) in sizes.iter().enumerate() {
+        if i > start && sum + size > most {
+            all.push(start..i);
+            (start, sum) = (i, 0);
+        }
+        sum += size;
+    }
+    if start < sizes.len() {
+        all.push(start..sizes.len());
+    }
+    all
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked while it held the lock left plain data behind; it stays usable.
@@ -208,13 +234,18 @@ impl Context {
         let info = adapter.get_info();
         // Everything the adapter has for buffers and compute; WebGPU's defaults would cap a
         // binding at 128 MiB.
-        let limits = adapter.limits();
+        let limits = if options.least { Limits::defaults() } else { adapter.limits() };
         let offered = adapter.features();
-        let has = |feature| !options.plain && offered.contains(feature);
+        let has = |feature| !options.plain && !options.least && offered.contains(feature);
+        let software = info.device_type == DeviceType::Cpu;
         let extras = Extras {
             immediates: has(Features::IMMEDIATES) && u64::from(limits.max_immediate_size) >= PARAMETER_BYTES,
-            subgroups: has(Features::SUBGROUP),
-            octets: has(Features::SUBGROUP) && (info.subgroup_min_size, info.subgroup_max_size) == (8, 8),
+            // The subgroups of a workgroup are gone through one by one: smaller ones are no help.
+            subgroups: has(Features::SUBGROUP) && info.subgroup_min_size >= LEAST_SUBGROUP,
+            // Vulkan promises full subgroups to nobody, but software has no reason to leave lanes empty.
+            octets: has(Features::SUBGROUP)
+                && software
+                && (info.subgroup_min_size, info.subgroup_max_size) == (8, 8),
             native_f16: has(Features::SHADER_F16),
         };
         let mut features = Features::empty();
@@ -245,8 +276,9 @@ impl Context {
             device,
             queue,
             name: info.name,
-            software: info.device_type == DeviceType::Cpu,
+            software,
             driver: format!("{} {} {}", info.backend, info.driver, info.driver_info),
+            subgroup: (info.subgroup_min_size, info.subgroup_max_size),
             extras,
             options,
             limits,
@@ -271,7 +303,7 @@ impl Context {
     }
 
     /// Back end, driver and its version.
-    pub(crate) fn driver(&self) -> &str {
+    pub fn driver(&self) -> &str {
         &self.driver
     }
 
@@ -327,14 +359,26 @@ impl Context {
         self.extras
     }
 
+    /// Invocations of the smallest and of the largest subgroup, whether or not kernels make use of them.
+    pub fn subgroup(&self) -> (u32, u32) {
+        self.subgroup
+    }
+
     /// Bytes of workgroup memory that a kernel may have.
-    pub(crate) fn workgroup_memory(&self) -> u32 {
+    pub fn workgroup_memory(&self) -> u32 {
         self.limits.max_compute_workgroup_storage_size
     }
 
     /// The way that was asked for at opening.
     pub(crate) fn strategy(&self) -> Option<Strategy> {
         self.options.strategy
+    }
+
+    /// Names of the kernels that have been compiled so far, in order of the alphabet.
+    pub fn compiled(&self) -> Vec<String> {
+        let mut names: Vec<String> = lock(&self.pipelines).keys().cloned().collect();
+        names.sort_unstable();
+        names
     }
 
     /// What the device has done so far, and holds.
@@ -496,7 +540,8 @@ impl Context {
             return Ok(Arc::clone(pipeline));
         }
         let scope = self.device.push_error_scope(ErrorFilter::Validation);
-        let made = Pipeline::new(&self.device, name, self.options.checked, self.extras);
+        let made =
+            Pipeline::new(&self.device, name, self.options.checked, self.extras, self.workgroup_memory());
         let fault = pollster::block_on(scope.pop());
         let pipeline = Arc::new(made?);
         if let Some(error) = fault {
@@ -553,9 +598,18 @@ impl Context {
         lock(&self.recorder).copy(&self.device, (from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
     }
 
-    /// Brings buffers to the host: one submission with everything recorded, one wait.
+    /// Brings buffers to the host: one submission with everything recorded, one wait. What is more than a buffer
+    /// may hold comes in several rounds.
     pub(crate) fn read(self: &Arc<Self>, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
-        let total: u64 = buffers.iter().map(|b| b.bytes().next_multiple_of(4)).sum();
+        let bytes: Vec<u64> = buffers.iter().map(|b| b.bytes().next_multiple_of(4)).collect();
+        let mut out = Vec::with_capacity(buffers.len());
+        for round in rounds(&bytes, self.limits.max_buffer_size / 256 * 256) {
+            out.extend(self.read_round(&buffers[round.clone()], bytes[round].iter().sum())?);
+        }
+        Ok(out)
+    }
+
+    fn read_round(&self, buffers: &[&Buffer], total: u64) -> Result<Vec<Vec<u8>>> {
         if total == 0 {
             return Ok(vec![Vec::new(); buffers.len()]);
         }
@@ -622,5 +676,18 @@ impl Context {
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "gpu::Context({})", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounds;
+
+    #[test]
+    fn rounds_hold_no_more_than_a_buffer() {
+        assert!(rounds(&[], 8).is_empty());
+        assert_eq!(rounds(&[4, 4, 4], 8), [0..2, 2..3]);
+        assert_eq!(rounds(&[4, 0, 4, 1], 8), [0..3, 3..4]);
+        assert_eq!(rounds(&[9, 1, 7, 1], 8), [0..1, 1..3, 3..4]);
     }
 }
