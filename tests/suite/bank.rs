@@ -8,7 +8,7 @@ use attractor::{
 };
 use std::ops::ControlFlow;
 
-fn bank(ensemble: Ensemble, n: u64, d: usize) -> Bank {
+pub(crate) fn bank(ensemble: Ensemble, n: u64, d: usize) -> Bank {
     Bank::new(ensemble, 42, n, d).unwrap()
 }
 
@@ -144,7 +144,7 @@ fn assert_scans(what: &str, got: &[Scan], want: &[Scan], exact: bool, scale: f64
     }
 }
 
-fn check_scan(device: &Device, what: &str, bank: &Bank, q: usize, beta: f32, chunk: usize) {
+pub(crate) fn check_scan(device: &Device, what: &str, bank: &Bank, q: usize, beta: f32, chunk: usize) {
     let (queries, targets) = cues(bank, q, &mut Random::new(bank.n() ^ bank.d() as u64));
     let options = ScanOptions { chunk, update: true, ..ScanOptions::default() };
     let rows = bank.rows(0..bank.n()).unwrap();
