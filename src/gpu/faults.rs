@@ -231,6 +231,15 @@ impl Context {
         });
     }
 
+    /// For tests: a buffer that wgpu refuses.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`], which names the thread that asks.
+    pub fn provoke_refused_buffer(&self) -> Result<()> {
+        let what = format!("provoked by {:?}", std::thread::current().id());
+        self.create(&what, 4, wgpu::BufferUsages::empty()).map(drop)
+    }
+
     /// For tests: records a command that lets the device refuse all that is recorded with it.
     ///
     /// # Errors

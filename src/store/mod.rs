@@ -151,8 +151,8 @@ pub struct Store {
     state: RwLock<State>,
     /// `None` where it was opened for reading. Held by what changes the store, from its checks to its end.
     log: Mutex<Option<Log>>,
-    /// Held by the thread that makes the memory anew on a device that was lost.
-    recovery: Mutex<()>,
+    /// How many times the memory was made anew on a device that was lost; held by the thread that does it.
+    recoveries: Mutex<u64>,
 }
 
 impl Store {
@@ -191,7 +191,7 @@ impl Store {
         let (book, log) = ledger.into_parts();
         let memory = memory_of(&book, device)?;
         let state = RwLock::new(State::new(book, memory, info));
-        Ok(Self { state, log: Mutex::new(log), recovery: Mutex::default() })
+        Ok(Self { state, log: Mutex::new(log), recoveries: Mutex::default() })
     }
 
     /// What the memory says. Where its device has been lost it is made anew first.
@@ -206,7 +206,7 @@ impl Store {
     /// The memory on a device that is alive, made anew where it has to be.
     fn recovered(&self, state: &State) -> Result<Arc<DenseMemory>> {
         // The first thread that comes does it, the others wait for that.
-        let _turn = self.recovery.lock();
+        let mut recoveries = self.recoveries.lock();
         let memory = state.memory();
         if memory.device().is_alive() {
             return Ok(memory);
@@ -215,12 +215,18 @@ impl Store {
         let device = memory.device().reopen()?;
         let new = Arc::new(apart(|| memory_of(&state.book, &device))?);
         *state.memory.lock() = Arc::clone(&new);
+        *recoveries += 1;
         Ok(new)
     }
 
-    /// Where the device of the memory is alive.
-    fn device(&self) -> Result<Device> {
-        Ok(self.recovered(&self.read())?.device().clone())
+    /// Where the memory is now. A GPU that was lost has another in its place after the call that found out.
+    pub fn device(&self) -> Device {
+        self.read().memory().device().clone()
+    }
+
+    /// How many times the memory has been made anew because its device was lost.
+    pub fn recoveries(&self) -> u64 {
+        *self.recoveries.lock()
     }
 
     /// The state, to read. A thread of rayon's may be within a recall that waits for it, so it does not wait
@@ -304,7 +310,7 @@ impl Store {
         };
         match put() {
             Err(Error::DeviceLost { .. }) => {
-                self.device()?;
+                self.recovered(&self.read())?;
                 put()
             }
             done => done,
@@ -368,7 +374,8 @@ impl Store {
     fn fold(&self, log: &mut Log) -> Result<()> {
         log.fold(&self.read().book)?;
         let book = Book::of(log.image()?);
-        let memory = memory_of(&book, &self.device()?)?;
+        let device = self.recovered(&self.read())?.device().clone();
+        let memory = memory_of(&book, &device)?;
         let info = ledger::info(&book, log);
         let new = State::new(book, memory, info);
         let old = std::mem::replace(&mut *self.state.write(), new);
