@@ -2,6 +2,8 @@
 
 mod driver;
 mod peers;
+mod portability;
+mod validation;
 
 use std::process::{Command, ExitCode};
 
@@ -10,6 +12,9 @@ cargo xtask test    format, lints, tests of all crates on CPU and GPU, documenta
                     (provides a software Vulkan driver where there is none)
 cargo xtask isa     what an AMD RDNA2 GPU would run for each kernel: registers, spills, hottest loop
                     (needs no GPU; `cargo xtask isa --help` has more)
+cargo xtask portability [STAGE ...]
+                    the tests as other devices, drivers and tools see them: shaders, swiftshader, least, plain,
+                    lanes, checked, validation; all of them, about half an hour, where none is named
 cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)";
 
 fn main() -> ExitCode {
@@ -17,6 +22,7 @@ fn main() -> ExitCode {
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test(),
         ["isa", rest @ ..] => isa(rest),
+        ["portability", rest @ ..] => portability::portability(rest),
         ["peers", rest @ ..] => peers::peers(rest),
         _ => {
             eprintln!("{HELP}");
