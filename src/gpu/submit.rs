@@ -214,8 +214,27 @@ impl Context {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
-    use super::rounds;
+    use super::*;
+    use crate::gpu::Options;
+
+    #[test]
+    fn a_kernel_that_wants_too_much_memory_is_refused() {
+        let context = match Context::open_with("software", Options { least: true, ..Options::default() }) {
+            Ok(context) => context,
+            Err(error) => {
+                let required = std::env::var("ATTRACTOR_REQUIRE_GPU").is_ok_and(|v| v == "1");
+                assert!(!required, "ATTRACTOR_REQUIRE_GPU=1, but: {error}");
+                return;
+            }
+        };
+        assert!(context.pipeline("matmul.nn.medium").is_ok());
+        let error = context.pipeline("matmul.nn.large").err().unwrap();
+        let message = "kernel matmul.nn.large: it wants 16896 bytes of workgroup memory, the limit of this device is 16384";
+        assert!(error.to_string().ends_with(message), "{error}");
+        assert_eq!(context.compiled(), ["matmul.nn.medium"]);
+    }
 
     #[test]
     fn rounds_hold_no_more_than_a_buffer() {

@@ -21,12 +21,20 @@ pub(crate) fn parsed(name: &str, source: &str) -> (naga::Module, ModuleInfo) {
     (module, info)
 }
 
-/// Every variant for an adapter that offers nothing beyond the core, and for one that offers all.
+const EXTRAS: Extras = Extras { immediates: true, subgroups: true, octets: false, native_f16: true };
+
+/// Every variant for an adapter that offers nothing beyond the core, for one that offers all, and where it makes a
+/// difference for one whose subgroups always have eight invocations.
 pub(crate) fn sources() -> impl Iterator<Item = (String, String)> {
-    let all = Extras { immediates: true, subgroups: true, octets: true, native_f16: true };
-    variants().unwrap().values().flat_map(move |variant| {
-        [("plain", Extras::default()), ("extras", all)]
-            .map(|(kind, extras)| (format!("{} {kind}", variant.name), variant.source_for(extras).unwrap()))
+    variants().unwrap().values().flat_map(|variant| {
+        let source = |extras| variant.source_for(extras).unwrap();
+        let (extras, octets) = (source(EXTRAS), source(Extras { octets: true, ..EXTRAS }));
+        let octets = Some(octets).filter(|octets| *octets != extras);
+        let kinds =
+            [("plain", Some(source(Extras::default()))), ("extras", Some(extras)), ("octets", octets)];
+        let named =
+            |(kind, source): (&str, Option<String>)| Some((format!("{} {kind}", variant.name), source?));
+        kinds.into_iter().filter_map(named)
     })
 }
 
@@ -113,4 +121,26 @@ fn no_barrier_stands_in_a_branch_or_behind_a_return() {
         }
         barriers(&module.entry_points[0].function.body, false, &mut false, &name);
     }
+}
+
+/// Sums and maxima over a subgroup, and which and how many there are, mean the same for subgroups of 4 and of 128
+/// invocations, full or not.
+#[test]
+fn subgroups_may_have_any_size() {
+    let mut found = 0;
+    for (name, source) in sources().filter(|(name, _)| !name.ends_with(" octets")) {
+        let words = source.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let of_subgroups = words.filter(|word| {
+            let after = word.strip_prefix("subgroup").unwrap_or_default();
+            after.starts_with(|c: char| c.is_ascii_uppercase())
+                || after == "_size"
+                || after == "_invocation_id"
+        });
+        for word in of_subgroups {
+            assert!(["subgroupAdd", "subgroupMax"].contains(&word), "{name}: {word}");
+            assert!(name.ends_with(" extras"), "{name}: {word}");
+            found += 1;
+        }
+    }
+    assert!(found > 0);
 }

@@ -255,7 +255,7 @@ mod parts {
             for (way, device) in both() {
                 let got = on(device);
                 assert_close(&format!("{way} {name}"), got.states.as_slice(), &states, 2e-3);
-                assert_eq!(got.indices, [0, 1, 2, 3, 4], "{way} {name}");
+                assert_eq!(got.indices, want.indices, "{way} {name}");
             }
         }
     }

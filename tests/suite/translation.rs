@@ -35,7 +35,7 @@ fn kernels() -> Vec<Kernel> {
         let (module, info) = parsed(&name, &source);
         let subgroups = source.contains("subgroup_id") || source.contains("subgroupAdd(");
         Kernel {
-            extras: name.ends_with(" extras"),
+            extras: !name.ends_with(" plain"),
             f16: source.contains("enable f16;"),
             subgroups,
             name,

@@ -4,25 +4,30 @@ mod coverage;
 mod driver;
 mod mutants;
 mod peers;
+mod portability;
 mod supply;
+mod validation;
 
 use std::process::{Command, ExitCode};
 
 const HELP: &str = "\
-cargo xtask test    format, lints, tests of all crates on CPU and GPU, documentation
-                    (provides a software Vulkan driver where there is none)
-cargo xtask isa     what an AMD RDNA2 GPU would run for each kernel: registers, spills, hottest loop
-                    (needs no GPU; `cargo xtask isa --help` has more)
-cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)
-cargo xtask coverage    share of the library's lines that its tests run
-cargo xtask mutants     seeded faults, and which tests notice them
-cargo xtask supply      licences and known faults of dependencies, each feature alone, the oldest compiler";
+cargo xtask test           format, lints, tests of all crates on CPU and GPU, documentation
+                           (provides a software Vulkan driver where there is none)
+cargo xtask portability    the tests as other devices, drivers and tools see them
+cargo xtask coverage       share of the library's lines that its tests run
+cargo xtask mutants        seeded faults, and which tests notice them
+cargo xtask supply         licences and known faults of dependencies, each feature alone, the oldest compiler
+cargo xtask isa            what an AMD RDNA2 GPU would run for each kernel: registers, spills, hottest loop (needs no GPU)
+cargo xtask peers          the same jobs by this library and by others, side by side
+
+--help after any but the first says what can be chosen.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test(),
         ["isa", rest @ ..] => isa(rest),
+        ["portability", rest @ ..] => portability::portability(rest),
         ["peers", rest @ ..] => peers::peers(rest),
         ["coverage", rest @ ..] => coverage::coverage(rest),
         ["mutants", rest @ ..] => mutants::mutants(rest),
