@@ -111,6 +111,8 @@ pub struct Counters {
     pub pipelines: u64,
     /// Buffers that exist now, in use or waiting in the pool.
     pub buffers: u64,
+    /// Bytes of the buffers that wait in the pool.
+    pub pool_bytes: u64,
 }
 
 #[derive(Default)]
@@ -346,6 +348,7 @@ impl Context {
             dispatches: read(&self.counts.dispatches),
             pipelines: read(&self.counts.pipelines),
             buffers: read(&self.counts.buffers),
+            pool_bytes: lock(&self.pool).bytes(),
         }
     }
 

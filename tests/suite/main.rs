@@ -32,4 +32,5 @@ mod shaders;
 mod sparse;
 mod spread;
 mod store;
+mod stress;
 mod universal;

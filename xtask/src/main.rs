@@ -1,7 +1,9 @@
 //! Developer commands: `cargo xtask test`, `cargo xtask peers`.
 
 mod driver;
+mod nightly;
 mod peers;
+mod soak;
 
 use std::process::{Command, ExitCode};
 
@@ -10,7 +12,10 @@ cargo xtask test    format, lints, tests of all crates on CPU and GPU, documenta
                     (provides a software Vulkan driver where there is none)
 cargo xtask isa     what an AMD RDNA2 GPU would run for each kernel: registers, spills, hottest loop
                     (needs no GPU; `cargo xtask isa --help` has more)
-cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)";
+cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)
+cargo xtask soak    everything over and over for an hour, watching that nothing grows (--help: what can be chosen)
+cargo xtask miri    the CPU side's unsafe code under Miri (needs a nightly toolchain, and says so)
+cargo xtask sanitize  threads, store and CPU side under AddressSanitizer and ThreadSanitizer (nightly)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +23,9 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["isa", rest @ ..] => isa(rest),
         ["peers", rest @ ..] => peers::peers(rest),
+        ["soak", rest @ ..] => soak::soak(rest),
+        ["miri", rest @ ..] => nightly::miri(rest),
+        ["sanitize", rest @ ..] => nightly::sanitize(rest),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);
