@@ -117,6 +117,8 @@ pub struct Counters {
     pub buffers: u64,
     /// Buffers that were asked of the driver, those that it refused and those that are gone included.
     pub allocations: u64,
+    /// Bytes of the buffers that wait in the pool.
+    pub pool_bytes: u64,
 }
 
 #[derive(Default)]
@@ -355,6 +357,7 @@ impl Context {
             pipelines: read(&self.counts.pipelines),
             buffers: read(&self.counts.buffers),
             allocations: read(&self.counts.allocations),
+            pool_bytes: lock(&self.pool).bytes(),
         }
     }
 

@@ -36,4 +36,5 @@ mod spread;
 mod store;
 mod translation;
 mod uniformity;
+mod stress;
 mod universal;

@@ -3,8 +3,10 @@
 mod coverage;
 mod driver;
 mod mutants;
+mod nightly;
 mod peers;
 mod portability;
+mod soak;
 mod supply;
 mod validation;
 
@@ -14,6 +16,9 @@ const HELP: &str = "\
 cargo xtask test           format, lints, tests of all crates on CPU and GPU, documentation
                            (provides a software Vulkan driver where there is none)
 cargo xtask portability    the tests as other devices, drivers and tools see them
+cargo xtask soak           everything over and over for an hour, watching that nothing grows
+cargo xtask miri           the CPU side's unsafe code under Miri (needs a nightly toolchain, and says so)
+cargo xtask sanitize       threads, store and CPU side under AddressSanitizer and ThreadSanitizer (nightly)
 cargo xtask coverage       share of the library's lines that its tests run
 cargo xtask mutants        seeded faults, and which tests notice them
 cargo xtask supply         licences and known faults of dependencies, each feature alone, the oldest compiler
@@ -32,6 +37,9 @@ fn main() -> ExitCode {
         ["coverage", rest @ ..] => coverage::coverage(rest),
         ["mutants", rest @ ..] => mutants::mutants(rest),
         ["supply", rest @ ..] => supply::supply(rest),
+        ["soak", rest @ ..] => soak::soak(rest),
+        ["miri", rest @ ..] => nightly::miri(rest),
+        ["sanitize", rest @ ..] => nightly::sanitize(rest),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);
