@@ -34,7 +34,7 @@ mod smoke;
 mod sparse;
 mod spread;
 mod store;
+mod stress;
 mod translation;
 mod uniformity;
-mod stress;
 mod universal;
