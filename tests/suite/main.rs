@@ -17,6 +17,7 @@ mod dense;
 mod devices;
 mod energy_transformer;
 mod explain;
+mod faults_files;
 mod feature_memory;
 mod features;
 mod forget;
