@@ -45,32 +45,43 @@ impl Seek for Out<'_> {
 pub(crate) mod failing {
     use std::cell::Cell;
 
+    /// Which call fails.
+    #[derive(Clone, Copy)]
+    struct Fault {
+        /// How many go well before it.
+        left: u64,
+        /// Whether all after it fail too.
+        stays: bool,
+        met: bool,
+    }
+
     thread_local! {
-        /// How many calls go well before one fails, and whether all after it fail too; `None` where none does.
-        static LEFT: Cell<Option<(u64, bool)>> = const { Cell::new(None) };
+        static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
     }
 
     /// Whether this call fails.
     pub(super) fn now() -> bool {
-        LEFT.with(|left| match left.get() {
-            Some((0, stays)) => {
-                left.set(stays.then_some((0, true)));
-                true
-            }
-            Some((n, stays)) => {
-                left.set(Some((n - 1, stays)));
-                false
-            }
-            None => false,
-        })
+        let Some(mut fault) = FAULT.get() else { return false };
+        let fails = if fault.met { fault.stays } else { fault.left == 0 };
+        fault.met |= fails;
+        fault.left = fault.left.saturating_sub(1);
+        FAULT.set(Some(fault));
+        fails
     }
 
     /// Does work whose call number `n`, from 0, fails; with `stays` all after it too, as if the program had been stopped there.
     /// Gives what came of it, and whether that call was made at all.
     pub(crate) fn at<T>(n: u64, stays: bool, work: impl FnOnce() -> T) -> (T, bool) {
-        LEFT.with(|left| left.set(Some((n, stays))));
+        FAULT.set(Some(Fault { left: n, stays, met: false }));
         let done = work();
-        let reached = LEFT.with(Cell::take).is_none_or(|(left, _)| left == 0 && stays);
-        (done, reached)
+        (done, FAULT.take().is_some_and(|fault| fault.met))
+    }
+
+    /// A folder where waiting for the disk costs nothing, if the system has such.
+    pub(crate) fn folder() -> tempfile::TempDir {
+        let fast = std::path::Path::new("/dev/shm");
+        let made = if fast.is_dir() { tempfile::tempdir_in(fast) } else { tempfile::tempdir() };
+        #[allow(clippy::expect_used, reason = "of tests alone")]
+        made.expect("there is room for a folder")
     }
 }

@@ -38,6 +38,12 @@ impl Fault {
     }
 }
 
+/// A file in a version of its format that is not known here: most likely one of the future.
+pub(crate) fn other_version(path: &Path, format: &str, found: &str, known: &str) -> Error {
+    let problem = format!("is version {found} of the format '{format}', and version {known} is known here");
+    Fault::new(problem, "use the version of attractor that wrote it, or a later one").at(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

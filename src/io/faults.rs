@@ -25,7 +25,7 @@ fn a_write_with_a_fault_anywhere_leaves_the_old_file_or_the_new_one() {
     ];
     for (name, write) in writers {
         for stays in [false, true] {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = failing::folder();
             let path = folder.path().join(name);
             write(&path, true).unwrap();
             let new = fs::read(&path).unwrap();

@@ -22,7 +22,7 @@
 
 pub(crate) mod atomic;
 pub(crate) mod disk;
-mod fault;
+pub(crate) mod fault;
 #[cfg(test)]
 mod faults;
 mod format;

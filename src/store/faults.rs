@@ -59,13 +59,12 @@ const CHANGES: [(&str, Change); 5] = [
 
 #[test]
 fn a_change_with_a_fault_anywhere_is_made_or_not() {
-    let folder = tempfile::tempdir().unwrap();
     for (name, change) in CHANGES {
         for (journal, stays) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut calls = 0;
             loop {
                 let at = format!("{name}, journal {journal}, all after {stays}, call {calls}");
-                let folder = tempfile::tempdir_in(folder.path()).unwrap();
+                let folder = failing::folder();
                 lived(folder.path(), journal);
                 let mut ledger = Ledger::open(folder.path().join(NAME)).unwrap();
                 let old = content(&ledger);
@@ -120,9 +119,10 @@ fn a_store_is_made_or_not() {
     for stays in [false, true] {
         let mut calls = 0;
         loop {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = failing::folder();
             let create = || {
-                let batch = Batch::new(&[[1.0, 2.0]]).payloads(&[vec![9; 20_000]]);
+                let payloads = [vec![9; 20_000]];
+                let batch = Batch::new(&[[1.0, 2.0]]).payloads(&payloads);
                 Ledger::create(folder.path().join(NAME), Settings::default(), batch).map(drop)
             };
             let (result, reached) = failing::at(calls, stays, create);

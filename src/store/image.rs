@@ -23,6 +23,7 @@ use crate::{
     Error, Precision, Result, SharedRows,
     io::{
         Source, atomic,
+        fault::other_version,
         safetensors::{Contents, Entry, STORE as FORMAT, contents, header},
     },
 };
@@ -89,9 +90,11 @@ impl Image {
         let get = |key: &str| {
             metadata.get(key).ok_or_else(|| wrong(format!("the metadata has no '{key}': it is no store")))
         };
-        if get("format")? != FORMAT || get("version")? != VERSION {
-            let found = format!("it is '{}', version {}", get("format")?, get("version")?);
-            return Err(wrong(format!("{found}, not '{FORMAT}', version {VERSION}")));
+        if get("format")? != FORMAT {
+            return Err(wrong(format!("it is '{}', not '{FORMAT}'", get("format")?)));
+        }
+        if get("version")? != VERSION {
+            return Err(other_version(path, FORMAT, get("version")?, VERSION));
         }
         let number = |key: &str, radix| {
             let text = get(key)?;

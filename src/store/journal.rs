@@ -11,6 +11,7 @@ use crate::{
     io::{
         atomic::sync_directory,
         disk::{Out, call},
+        fault::other_version,
     },
 };
 use crc32fast::Hasher;
@@ -42,6 +43,11 @@ fn head(stamp: u64) -> [u8; HEAD] {
     head
 }
 
+/// Whether a journal begins with a head of whatever version, and not with a damaged one.
+fn is_head(bytes: &[u8]) -> bool {
+    number(bytes, 16).map(u32::from_le_bytes) == Some(crc32fast::hash(&bytes[..16]))
+}
+
 fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
@@ -62,6 +68,13 @@ pub(super) fn read(path: &Path) -> Result<Option<Content>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(Error::File { path: path.to_owned(), action: "read", source }),
     };
+    // The last byte of the magic number is the version.
+    let (name, version) = MAGIC.split_at(MAGIC.len() - 1);
+    if bytes.len() >= HEAD && bytes.starts_with(name) && !bytes.starts_with(MAGIC) && is_head(&bytes) {
+        let found = bytes[name.len()..MAGIC.len()].escape_ascii().to_string();
+        let known = version.escape_ascii().to_string();
+        return Err(other_version(path, "attractor store journal", &found, &known));
+    }
     decode(&bytes).map_err(|(at, problem)| Error::Format {
         path: path.to_owned(),
         problem: format!("the record at byte {at} {problem}"),

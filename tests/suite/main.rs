@@ -18,6 +18,7 @@ mod devices;
 mod energy_transformer;
 mod explain;
 mod faults;
+mod faults_files;
 mod feature_memory;
 mod features;
 mod forget;

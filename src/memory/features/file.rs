@@ -15,6 +15,7 @@ use crate::{
     Device, Error, Result, Rows,
     io::{
         Array, ArrayData, Source,
+        fault::other_version,
         safetensors::{Contents, contents},
         write_with_metadata,
     },
@@ -102,9 +103,11 @@ impl FeatureMemory {
             let missing = || wrong(format!("the metadata has no '{key}': it is no memory of features"));
             metadata.get(key).map(String::as_str).ok_or_else(missing)
         };
-        if get("format")? != FORMAT || get("version")? != VERSION {
-            let found = format!("it is '{}', version {}", get("format")?, get("version")?);
-            return Err(wrong(format!("{found}, not '{FORMAT}', version {VERSION}")));
+        if get("format")? != FORMAT {
+            return Err(wrong(format!("it is '{}', not '{FORMAT}'", get("format")?)));
+        }
+        if get("version")? != VERSION {
+            return Err(other_version(path, FORMAT, get("version")?, VERSION));
         }
         if get("generator")? != GENERATOR {
             let (left, right) = (get("generator")?.to_owned(), GENERATOR.to_owned());
