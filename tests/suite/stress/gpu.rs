@@ -10,6 +10,7 @@ use attractor::{
     prelude::*,
 };
 use std::{
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Barrier,
     thread,
@@ -120,7 +121,10 @@ fn what_goes_wrong_in_a_thread_is_its_own() {
                     }
                     2 => {
                         // In the middle of a recall, with commands recorded.
-                        let progress = |done: u64, _: u64| assert!(done < 1, "on purpose");
+                        let progress = |done: u64, _: u64| {
+                            assert!(done < 1, "on purpose");
+                            ControlFlow::Continue(())
+                        };
                         let options = RecallOptions { progress: Some(&progress), ..RecallOptions::default() };
                         let hushed = || memory.recall_with(&queries, &options).map(drop);
                         let _ = catch_unwind(AssertUnwindSafe(hushed));
