@@ -3,14 +3,17 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that fails should say where")]
 
-mod counting;
-
 use attractor::{
     Device, Tensor,
     ops::{Similarity, step},
 };
-use counting::{MOST, NOW};
-use std::sync::atomic::Ordering::Relaxed;
+
+#[path = "common/counting.rs"]
+#[allow(dead_code, reason = "other tests ask for more of it")]
+mod counting;
+
+#[global_allocator]
+static COUNTING: counting::Counting = counting::Counting;
 
 /// The most bytes that a step had in use at a time, its results included, beside its operands.
 fn extra(b: usize, n: usize, d: usize, similarity: Similarity) -> usize {
@@ -20,12 +23,9 @@ fn extra(b: usize, n: usize, d: usize, similarity: Similarity) -> usize {
         Tensor::from_flat(&cpu, &data, &[rows, d]).unwrap()
     };
     let (queries, patterns) = (tensor(b), tensor(n));
-    let before = NOW.load(Relaxed);
-    MOST.store(before, Relaxed);
-    let (state, energy) = step(&queries, &patterns, 1.0, similarity).unwrap();
-    let most = MOST.load(Relaxed) - before;
+    let ((state, energy), use_of) = counting::counted(|| step(&queries, &patterns, 1.0, similarity).unwrap());
     assert!(state.to_vec().unwrap().iter().chain(&energy.to_vec().unwrap()).all(|v| v.is_finite()));
-    most
+    use_of.most
 }
 
 #[test]

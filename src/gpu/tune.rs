@@ -107,7 +107,7 @@ impl Table {
         let Some(path) = path(context) else { return Self::default() };
         let text = kept(&path);
         let lines = text.lines().filter(|l| !l.starts_with('#')).count();
-        let winners = parse(&text);
+        let winners = winners(&text);
         if winners.len() < lines {
             let (path, lost) = (path.display(), lines - winners.len());
             tracing::warn!(
@@ -126,8 +126,15 @@ impl Table {
     }
 }
 
-/// Winners in the lines of a kept table; what cannot be read is left out, and timed again.
-fn parse(text: &str) -> BTreeMap<String, Strategy> {
+/// The winners in the text of a kept table, by the names of their classes. What cannot be read is left out, and timed
+/// again.
+///
+/// ```
+/// use attractor::gpu::tune::winners;
+/// let table = "# class, fastest, seconds of each\nstep 64x16384x128 f32\tdirect\tdirect=1e-3\nhalf a li";
+/// assert_eq!(winners(table)["step 64x16384x128 f32"].name(), "direct");
+/// ```
+pub fn winners(text: &str) -> BTreeMap<String, Strategy> {
     text.lines().filter_map(entry).map(|(class, winner)| (class.to_owned(), winner)).collect()
 }
 
@@ -482,9 +489,9 @@ mod tests {
     #[test]
     fn tables_survive_what_is_wrong_in_them() {
         let text = "# head\nstep 1x1x4 f32\tfew\tfew=1e-3\nnonsense\nmatmul 4x4x4 f32\tabacus\t\n\n";
-        let winners = parse(text);
+        let winners = winners(text);
         assert_eq!(winners.len(), 1);
         assert_eq!(winners.get("step 1x1x4 f32"), Some(&Strategy::Few));
-        assert!(parse("\0\u{fffd}\t\t\t").is_empty());
+        assert!(super::winners("\0\u{fffd}\t\t\t").is_empty());
     }
 }

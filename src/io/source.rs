@@ -105,7 +105,7 @@ impl Source {
         let read = || {
             let (layout, values) = match self.locate(names)? {
                 Some((layout, bytes)) => {
-                    let values = layout.read(bytes)?;
+                    let values = layout.read(bytes, bytes.len())?;
                     (layout, values)
                 }
                 None => npz::read(&self.file, names)?,
@@ -194,7 +194,7 @@ impl Source {
     /// As [`matrix`](Self::matrix), except for those about dimensions and the range of f32.
     pub fn mask(&self, names: &[&str]) -> Result<(Vec<bool>, Vec<usize>)> {
         let read = || match self.locate(names)? {
-            Some((layout, bytes)) => Ok((layout.read(bytes)?, layout.shape)),
+            Some((layout, bytes)) => Ok((layout.read(bytes, bytes.len())?, layout.shape)),
             None => npz::read(&self.file, names).map(|(layout, values)| (values, layout.shape)),
         };
         read().map_err(|fault: Fault| fault.at(&self.path))
@@ -220,7 +220,7 @@ impl Source {
         let read = || {
             let (layout, values) = match self.locate(names)? {
                 Some((layout, bytes)) => {
-                    let values = layout.read::<i128>(bytes)?;
+                    let values = layout.read::<i128>(bytes, bytes.len())?;
                     (layout, values)
                 }
                 None => npz::read(&self.file, names)?,
@@ -253,7 +253,7 @@ impl Source {
         match self.locate(names)? {
             Some((layout, bytes)) => match borrowed(layout.dtype, bytes) {
                 Some(values) => Ok((layout, Cow::Borrowed(values))),
-                None => layout.read(bytes).map(|values| (layout, Cow::Owned(values))),
+                None => layout.read(bytes, bytes.len()).map(|values| (layout, Cow::Owned(values))),
             },
             None => npz::read(&self.file, names).map(|(layout, values)| (layout, Cow::Owned(values))),
         }

@@ -1,8 +1,8 @@
 //! What is measured between rounds.
 
-use crate::counting::NOW;
+use crate::counting;
 use attractor::Device;
-use std::{fs, sync::atomic::Ordering::Relaxed};
+use std::fs;
 
 /// A quantity that should stay flat.
 pub(crate) struct Quantity {
@@ -16,7 +16,7 @@ pub(crate) struct Quantity {
 /// All of them.
 pub(crate) const QUANTITIES: [Quantity; 8] = [
     // Everything that Rust has allocated, wgpu included, to the byte.
-    Quantity { name: "heap bytes", allowed: 16.0, read: |_| Some(NOW.load(Relaxed) as f64) },
+    Quantity { name: "heap bytes", allowed: 16.0, read: |_| Some(counting::in_use() as f64) },
     // With the driver's memory, in whole pages, as the C library's allocator keeps them.
     Quantity { name: "resident bytes", allowed: 1024.0, read: |_| resident() },
     Quantity { name: "mapped regions", allowed: HANDLE, read: |_| lines("/proc/self/maps") },
