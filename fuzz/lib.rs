@@ -12,6 +12,10 @@ mod failure;
 mod journal;
 #[path = "../cli/src/reproduce/kept.rs"]
 mod kept;
+#[path = "../cli/src/lines.rs"]
+mod lines;
+#[path = "../tests/hostile/stop.rs"]
+mod stop;
 #[path = "../tests/hostile/targets/mod.rs"]
 mod targets;
 

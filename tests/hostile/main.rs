@@ -20,7 +20,11 @@ mod journal;
 #[path = "../../cli/src/reproduce/kept.rs"]
 #[allow(dead_code, reason = "a part of the command is taken as it is")]
 mod kept;
+#[path = "../../cli/src/lines.rs"]
+#[allow(dead_code, reason = "a part of the command is taken as it is")]
+mod lines;
 mod seeds;
+mod stop;
 mod targets;
 
 use seeds::Seed;
