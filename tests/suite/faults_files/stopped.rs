@@ -63,7 +63,15 @@ fn recalls_of_every_memory_stop() {
     let settings = EnergySettings { device: Some(Device::cpu()), ..EnergySettings::default() };
     for entry in Energy::LIST {
         // Each parameter that a name has, by a value.
-        let values = [("ALPHA", "1.5"), ("GAMMA", "2"), (":K", ":3"), (":N", ":3"), ("RULE", "hebb"), ("MODEL", "a"), ("SIM:SEP", "dot:softmax")];
+        let values = [
+            ("ALPHA", "1.5"),
+            ("GAMMA", "2"),
+            (":K", ":3"),
+            (":N", ":3"),
+            ("RULE", "hebb"),
+            ("MODEL", "a"),
+            ("SIM:SEP", "dot:softmax"),
+        ];
         let name = values.iter().fold(entry.name.to_owned(), |name, (from, to)| name.replace(from, to));
         let energy: Energy = name.parse().unwrap();
         let memory = energy.memory(Arc::new(bits.clone()), 8, &settings).unwrap();
