@@ -66,8 +66,8 @@ const LONG: [&str; 8] = [
     "separate: --patterns some.npy --iterations 100000 --device cpu --out o.npz",
     "code: --points 300 --dim 10 --starts 500 --out o.npz",
     "capacity: --memory softmax --d 64 --n 30000 --queries 20000 --steps converged --whole --device cpu",
-    "bench: --op bank --job 512,4000000000,32 --device cpu",
-    "bench: --op step --job 4096,100000,256 --repeat 1000 --device cpu",
+    "bench: --op bank --job 512,4000000000,32 --device cpu --quiet",
+    "bench: --op step --job 4096,100000,256 --repeat 1000 --device cpu --quiet",
 ];
 
 #[test]
