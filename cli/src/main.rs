@@ -46,12 +46,15 @@ fn main() -> ExitCode {
 }
 
 fn ended(result: failure::Result<()>) -> ExitCode {
+    if let (Err(failure), Some(signal)) = (&result, stop::came())
+        && failure.is_interruption()
+    {
+        stop::leave(signal);
+    }
+    stop::finish();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if let (true, Some(signal)) = (failure.is_interruption(), stop::came()) {
-                stop::leave(signal);
-            }
             output::complaint(&failure.to_string());
             ExitCode::FAILURE
         }

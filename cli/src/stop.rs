@@ -4,7 +4,8 @@
 //! after [`GRACE`] is left where it is: files are replaced as a whole, and journals are read up to their last whole record, so
 //! that nothing is half there. A second signal ends the process at once.
 
-use crate::{output::complaint, progress};
+use crate::{failure::Result, output::complaint, progress};
+use attractor::Error;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag, low_level,
@@ -84,19 +85,28 @@ pub(crate) fn came() -> Option<i32> {
     (signal != 0).then_some(signal as i32)
 }
 
+/// Fails where a signal has come: for work of many parts, between them.
+pub(crate) fn go_on() -> Result<()> {
+    came().map_or(Ok(()), |_| Err(Error::Interrupted.into()))
+}
+
 /// Notes what will be there of the work that is under way, should it be stopped, and how it goes on.
 pub(crate) fn keeps(what: impl Into<String>) {
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.into());
 }
 
-/// Ends the process at a signal, and says what is there.
-pub(crate) fn leave(signal: i32) -> ! {
+/// Lets this thread alone end the process; does not return where another one is about to.
+pub(crate) fn finish() {
     if LEAVING.swap(true, Ordering::SeqCst) {
-        // Another thread is about to.
         loop {
             thread::park();
         }
     }
+}
+
+/// Ends the process at a signal, and says what is there.
+pub(crate) fn leave(signal: i32) -> ! {
+    finish();
     attractor::io::discard_unfinished();
     progress::clear();
     let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -195,11 +195,18 @@ fn keep(context: &Context, tuning: &Tuning) -> Result<()> {
     let Some(folder) = folder() else {
         return Err(Error::parameter("cache folder", "none", "named by ATTRACTOR_CACHE"));
     };
-    let failed = |source| Error::File { path: folder.clone(), action: "create", source };
-    std::fs::create_dir_all(&folder).map_err(failed)?;
-    let path = folder.join(table(context));
-    let _lock = turn(&folder);
-    write_bytes(&path, with_line(&kept(&path), context, tuning).as_bytes())
+    let about =
+        format!("# {} ({}), attractor {}", context.name(), context.driver(), env!("CARGO_PKG_VERSION"));
+    add(&folder, &table(context), &about, tuning)
+}
+
+/// Adds what was found to a table in a folder, whose first line says what it is about.
+fn add(folder: &Path, table: &str, about: &str, tuning: &Tuning) -> Result<()> {
+    let failed = |source| Error::File { path: folder.to_owned(), action: "create", source };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let path = folder.join(table);
+    let _lock = turn(folder);
+    write_bytes(&path, with_line(&kept(&path), about, tuning).as_bytes())
 }
 
 /// Waits until no other process changes a table in a folder. Where one takes long, or there are no locks, this goes on without: a line
@@ -233,7 +240,7 @@ fn kept(path: &Path) -> String {
 }
 
 /// The text of a table with the line of one class replaced or added.
-fn with_line(text: &str, context: &Context, tuning: &Tuning) -> String {
+fn with_line(text: &str, about: &str, tuning: &Tuning) -> String {
     let class = tuning.class.to_string();
     let times = tuning.times.iter().map(|(strategy, time)| match time {
         Some(seconds) => format!("{}={seconds:e}", strategy.name()),
@@ -246,9 +253,7 @@ fn with_line(text: &str, context: &Context, tuning: &Tuning) -> String {
         .chain([line.as_str()])
         .collect();
     lines.sort_unstable();
-    let head =
-        format!("# {} ({}), attractor {}", context.name(), context.driver(), env!("CARGO_PKG_VERSION"));
-    format!("{head}\n# class, fastest, seconds of each\n{}\n", lines.join("\n"))
+    format!("{about}\n# class, fastest, seconds of each\n{}\n", lines.join("\n"))
 }
 
 /// Times the candidates of a class, keeps the result for other processes where that can be, and uses it from now on.
@@ -474,8 +479,59 @@ impl Prepared<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
+
+    /// A class that no other number has, and what timing it has found.
+    fn tuning(number: u32) -> Tuning {
+        let class = Class::of(Op::Step, [1, 1 << (2 * (number % 10)), 4 << (number / 10)], Precision::F32);
+        let times = vec![(Strategy::Few, Some(1e-3)), (Strategy::Direct, None)];
+        Tuning { class, winner: Strategy::Few, times, not_kept: None }
+    }
+
+    #[test]
+    fn writers_at_the_same_time_lose_no_line() {
+        let folder = crate::io::disk::failing::folder();
+        let cache = folder.path().join("made/anew");
+        // Each opens the lock for itself, as processes do.
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let cache = &cache;
+                scope.spawn(move || {
+                    (0..15).for_each(|i| add(cache, "t.tsv", "# about", &tuning(15 * writer + i)).unwrap());
+                });
+            }
+        });
+        let text = kept(&cache.join("t.tsv"));
+        let winners = parse(&text);
+        assert_eq!((winners.len(), text.lines().count()), (60, 62), "{text}");
+        assert!((0..60).all(|i| winners.contains_key(&tuning(i).class.to_string())));
+        let names: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+    }
+
+    #[test]
+    fn a_table_of_nonsense_is_replaced_and_a_full_disk_leaves_it() {
+        use crate::io::disk::failing;
+        let folder = failing::folder();
+        let path = folder.path().join("t.tsv");
+        std::fs::write(&path, b"# head\nstep 1x1x4 f32\tfew\tfew=1\nstep 4x4\xff\tfe").unwrap();
+        assert_eq!(parse(&kept(&path)).len(), 1);
+        add(folder.path(), "t.tsv", "# about", &tuning(5)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!((parse(&text).len(), text.lines().count()), (2, 4), "{text}");
+        let mut calls = 0;
+        while let (result, true) =
+            failing::at(calls, false, || add(folder.path(), "t.tsv", "# about", &tuning(7)))
+        {
+            assert!(result.is_err());
+            assert!([2, 3].contains(&parse(&kept(&path)).len()));
+            std::fs::write(&path, &text).unwrap();
+            calls += 1;
+        }
+        assert!(calls > 3 && parse(&kept(&path)).len() == 3);
+    }
 
     #[test]
     fn classes_round_to_powers() {

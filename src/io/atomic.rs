@@ -43,8 +43,8 @@ pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
 /// ```
 ///
 /// # Errors
-/// [`Error::File`] where the target is a directory, or the directory that it is to be in is missing
-/// or cannot be written to.
+/// [`Error::File`] where the target is a directory or a file that may not be written to, or the directory
+/// that it is to be in is missing or cannot be written to.
 pub fn check_writable_bytes(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let check = || match Target::of(path)? {

@@ -108,8 +108,10 @@ fn little_endian<T: NoUninit>(values: &[T]) -> Cow<'_, [u8]> {
 /// any number to a `.npz` (uncompressed) or `.safetensors` file.
 ///
 /// The file is complete or not there at all: it is written beside its place under a temporary name,
-/// synced, and renamed. A file that was there stays until then, and its permissions are kept. What
-/// is no regular file, such as a pipe, is written to directly.
+/// synced, and renamed. A file that was there stays until then, and its permissions are kept; one that
+/// may not be written to is not replaced either. What is no regular file, such as a pipe, is written to
+/// directly. A program that is killed leaves its temporary file, `.attractor-*.tmp`, which the next write
+/// into that directory removes.
 ///
 /// ```
 /// use attractor::io::{Array, ArrayData, write};
@@ -207,8 +209,8 @@ fn format_for(path: &Path, arrays: &[Array<'_>]) -> Checked<Format> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Format`] where the suffix is unknown; [`Error::File`] where the target is a directory, or
-/// the directory that it is to be in is missing or cannot be written to.
+/// [`Error::Format`] where the suffix is unknown; [`Error::File`] where the target is a directory or a file that
+/// may not be written to, or the directory that it is to be in is missing or cannot be written to.
 pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     Format::of(path).map_err(|fault| fault.at(path))?;

@@ -55,6 +55,7 @@ fn resume(folder: &Path, now: &Capacity) -> Result<()> {
         let message = format!("--resume goes on with the options in {}: leave {word} out", folder.display());
         return Err(Failure::data(message));
     }
+    folder::check_format(folder)?;
     let words = folder::arguments(folder)?;
     let given = std::iter::once("attractor".to_owned()).chain(words.iter().cloned());
     let parsed = Cli::try_parse_from(given).map(|cli| cli.command);
@@ -85,6 +86,7 @@ fn measure(arguments: &Capacity, words: Vec<String>) -> Result<()> {
                 action: "make",
                 source,
             })?;
+            folder::check_format(folder)?;
             let cells = Cells::open(&folder.join("journal.jsonl"))?;
             folder::announce(folder, &words, &plan.device.to_string(), &plan.seeds)?;
             cells

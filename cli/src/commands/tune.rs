@@ -9,7 +9,7 @@ use crate::{
     stop,
 };
 use attractor::{
-    Error, Precision,
+    Precision,
     gpu::{
         Strategy,
         tune::{Class, Op, Tuning, folder, tune},
@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: &arguments::Tune) -> Result<()> {
     let (mut found, mut not_kept) = (Vec::new(), None);
     stop::keeps("the classes that were timed are kept");
     for (i, class) in classes.iter().enumerate() {
+        stop::go_on()?;
         match tune(context, *class) {
             Ok(tuning) => {
                 not_kept = tuning.not_kept.clone();
@@ -49,9 +50,7 @@ pub(crate) fn run(arguments: &arguments::Tune) -> Result<()> {
             // The other classes are still worth their time.
             Err(error) => complaint(&format!("left out {class}: {error}")),
         }
-        if progress.tell(i as u64 + 1, classes.len() as u64).is_break() {
-            return Err(Error::Interrupted.into());
-        }
+        _ = progress.tell(i as u64 + 1, classes.len() as u64);
     }
     drop(progress);
     if speak {

@@ -5,7 +5,6 @@ use crate::{
     lines::Lines,
     stop,
 };
-use attractor::Error;
 use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 /// Numbers by what they are: a line each, the name, a tab, the numbers.
@@ -45,9 +44,7 @@ impl Kept {
         if let Some(known) = self.known.get(name) {
             return Ok(known.clone());
         }
-        if stop::came().is_some() {
-            return Err(Error::Interrupted.into());
-        }
+        stop::go_on()?;
         let made = make()?;
         let words: Vec<String> = made.iter().map(f64::to_string).collect();
         self.file.borrow_mut().add(&format!("{name}\t{}", words.join(" ")))?;
