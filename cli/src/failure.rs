@@ -5,29 +5,38 @@ use std::{fmt, path::Path};
 
 /// A failure of something that was called rightly; clap reports wrong usage itself, with status 2.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub(crate) struct Failure {
+    message: String,
+    /// Whether it is the loss of a GPU.
+    lost: bool,
+}
 
 impl Failure {
     /// What the command was given does not fit.
     pub(crate) fn data(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), lost: false }
+    }
+
+    /// Whether a GPU went away on the way: what was on it can be made anew.
+    pub(crate) fn is_loss(&self) -> bool {
+        self.lost
     }
 
     /// The same failure with a role called by the name that this command has for it.
     pub(crate) fn renamed(self, role: &str, name: &str) -> Self {
-        Self(self.0.replace(role, name))
+        Self { message: self.message.replace(role, name), ..self }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self(error.to_string())
+        Self { message: error.to_string(), lost: matches!(error, Error::DeviceLost { .. }) }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
@@ -52,7 +61,7 @@ pub(crate) fn in_file<'p>(files: &[(&str, Option<&'p Path>)], error: Error) -> F
         _ => None,
     };
     match about {
-        Some(path) => Failure(format!("{}: {message}", path.display())),
+        Some(path) => Failure::data(format!("{}: {message}", path.display())),
         None => error.into(),
     }
 }

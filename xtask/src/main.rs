@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask test`, `cargo xtask peers`.
 
 mod driver;
+mod faults;
 mod peers;
 
 use std::process::{Command, ExitCode};
@@ -10,7 +11,9 @@ cargo xtask test    format, lints, tests of all crates on CPU and GPU, documenta
                     (provides a software Vulkan driver where there is none)
 cargo xtask isa     what an AMD RDNA2 GPU would run for each kernel: registers, spills, hottest loop
                     (needs no GPU; `cargo xtask isa --help` has more)
-cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)";
+cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)
+cargo xtask faults  every fault that is provoked (lost devices, no memory, damaged files, kills, ...) and what came of it
+                    (--json FILE: also as JSON)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +21,7 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["isa", rest @ ..] => isa(rest),
         ["peers", rest @ ..] => peers::peers(rest),
+        ["faults", rest @ ..] => driver::provide().and_then(|()| faults::faults(rest)),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);

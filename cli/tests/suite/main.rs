@@ -8,4 +8,5 @@ mod command;
 mod desk;
 mod features;
 mod kernelized;
+mod lost;
 mod store;
