@@ -59,6 +59,14 @@ pub(crate) enum Command {
     Devices(Devices),
 }
 
+impl Command {
+    /// Whether it reads its files, computes, and says all that it has to say at the end: where a GPU is lost on the way, it can be
+    /// done anew. (A store recovers by itself.)
+    pub(crate) fn can_begin_again(&self) -> bool {
+        matches!(self, Self::Recall(_) | Self::Explain(_) | Self::Energy(_))
+    }
+}
+
 /// What every command takes.
 #[derive(Args)]
 pub(crate) struct Common {

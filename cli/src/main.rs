@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     warnings::show();
     stop::listen();
-    let result = match &cli.command {
+    let run = || match &cli.command {
         Command::Recall(arguments) => commands::recall::run(arguments),
         Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Energy(arguments) => commands::energy::run(arguments),
@@ -41,6 +41,13 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Tune(arguments) => commands::tune::run(arguments),
         Command::Devices(arguments) => commands::devices::run(arguments),
+    };
+    let result = match run() {
+        Err(failure) if failure.is_loss() && cli.command.can_begin_again() => {
+            output::complaint(&format!("{failure}: doing that, from the files"));
+            run()
+        }
+        result => result,
     };
     ended(result)
 }

@@ -44,10 +44,6 @@ fn rows(x: &Matrix, how: Reduction) -> Result<Matrix> {
 
 /// One value per column, in rounds of slices.
 fn columns(x: &Matrix, how: Reduction) -> Result<Matrix> {
-    if x.rows() == 0 {
-        let zeros = vec![0.0; x.columns()];
-        return Matrix::upload(x.context(), &crate::Rows::new(zeros, x.columns().max(1))?, 1, x.columns());
-    }
     let mut done = round(x, how, x.rows())?;
     while done.rows() > 1 {
         done = round(&done, how, x.rows())?;

@@ -1,5 +1,6 @@
 //! Sums, means and extremes over rows or columns.
 
+use super::matmul::zeros;
 use crate::{Error, Result, Tensor, cpu, gpu, tensor::Place};
 
 /// How values become one.
@@ -42,8 +43,12 @@ pub fn reduce(x: &Tensor, how: Reduction, over: Axis) -> Result<Tensor> {
     if count == 0 && how != Reduction::Sum {
         return Err(Error::parameter("length of the reduced axis", 0, "at least 1"));
     }
+    if count == 0 {
+        // As many as the other axis is long, which may be more than any memory has.
+        return Tensor::from_flat(&x.device(), &zeros("sums of nothing", kept, 1)?, &[kept]);
+    }
     match (x.place(), over) {
-        (Place::Cpu(v), Axis::Columns) => Tensor::on_cpu(cpu::reduce::rows(v, (rows, columns), how), &[kept]),
+        (Place::Cpu(v), Axis::Columns) => Tensor::on_cpu(cpu::reduce::rows(v, columns, how), &[kept]),
         (Place::Cpu(v), Axis::Rows) => Tensor::on_cpu(cpu::reduce::columns(v, columns, how), &[kept]),
         (Place::Gpu(v), _) => Tensor::on_gpu(gpu::reduce::reduce(v, how, over)?, &[kept]),
     }

@@ -81,7 +81,8 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::DimensionMismatch`] where the shape has another number of elements,
-    /// [`Error::InvalidParameter`] for another rank.
+    /// [`Error::InvalidParameter`] for another rank; [`Error::TooLarge`] beyond the device's buffers, and for sizes whose product
+    /// no memory could hold, also where one of them is 0.
     ///
     /// ```
     /// use attractor::{Device, Tensor};
@@ -177,7 +178,14 @@ fn check_shape(shape: &[usize], count: usize) -> Result<(usize, usize)> {
     if !(1..=4).contains(&shape.len()) {
         return Err(Error::parameter("rank", shape.len(), "1 to 4"));
     }
-    let wanted = shape.iter().try_fold(1_usize, |a, b| a.checked_mul(*b));
+    // Also where an axis is 0: a sum over it has as many values as the others together.
+    let most = isize::MAX as usize / size_of::<f32>();
+    let product = |least| shape.iter().try_fold(1_usize, |a, size| a.checked_mul((*size).max(least)));
+    let (wanted, apart) = (product(0), product(1).filter(|values| *values <= most));
+    if apart.is_none() && count == 0 {
+        let what = format!("a tensor of shape {shape:?}");
+        return Err(Error::TooLarge { what, needed: u64::MAX, limit: isize::MAX as u64 });
+    }
     if wanted != Some(count) {
         return Err(Error::dimension(
             format!("number of values for shape {shape:?}"),

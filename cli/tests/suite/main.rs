@@ -9,4 +9,5 @@ mod desk;
 mod faults;
 mod features;
 mod kernelized;
+mod lost;
 mod store;

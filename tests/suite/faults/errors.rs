@@ -33,6 +33,7 @@ fn a_refused_recording_is_an_error_of_its_call() {
     let (x, q) = (random.rows(30, 6, 1.0), random.rows(4, 6, 1.0));
     let memory = DenseMemory::builder().device(&device).beta(1.0).build(&x).unwrap();
     let want = numbers(&memory.recall(&q).unwrap());
+    context.release();
     let level = context.counters().buffers;
     for _ in 0..3 {
         context.provoke_refusal().unwrap();
@@ -40,6 +41,7 @@ fn a_refused_recording_is_an_error_of_its_call() {
         assert!(matches!(error, Error::Gpu { .. }), "{error}");
         assert!(same(&numbers(&memory.recall(&q).unwrap()), &want), "another answer");
     }
+    context.release();
     assert_eq!(context.counters().buffers, level);
 }
 

@@ -1,6 +1,6 @@
 //! Work of every kind, each from its data to its numbers, for tests that let it fail on its way.
 
-use crate::common::{Random, open, tensor};
+use crate::common::{Random, open};
 use attractor::{
     Device, Result, Tensor,
     gpu::{Kernels, Options, Strategy},
@@ -108,8 +108,8 @@ fn dense_f16(device: &Device) -> Result<Vec<f32>> {
 
 fn operations(device: &Device) -> Result<Vec<f32>> {
     let mut random = Random::new(202);
-    let (x, y) = (tensor(device, &random.rows(9, 10, 1.0)), random.rows(70, 10, 1.0));
-    let y = Tensor::new(device, &y)?;
+    let x = Tensor::new(device, &random.rows(9, 10, 1.0))?;
+    let y = Tensor::new(device, &random.rows(70, 10, 1.0))?;
     let products = ops::matmul(&x, &y, Layout::NT)?;
     let weights = ops::softmax(&products, 0.5)?;
     let (best, _) = ops::top_k(&weights, 70)?;

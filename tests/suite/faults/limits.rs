@@ -4,7 +4,7 @@ use crate::common::{fresh_gpu, open};
 use attractor::{
     Device, Error, Rows, Tensor,
     gpu::Options,
-    ops::{self, Layout, Similarity},
+    ops::{self, Axis, Layout, Reduction, Similarity},
     prelude::*,
 };
 
@@ -47,17 +47,23 @@ fn shapes_whose_size_does_not_fit_a_word_are_refused() {
             vec![half, half, half, half],
             vec![usize::MAX, 2, 1, 1],
             vec![usize::MAX / 2 + 1, 2],
-            vec![half, half, 0],
             vec![usize::MAX],
         ] {
             let error = Tensor::from_flat(&device, &[1.0; 4], &shape).unwrap_err();
             assert!(matches!(error, Error::DimensionMismatch { .. }), "{device} {shape:?}: {error}");
         }
-        // No values, whatever their shape.
-        for shape in [vec![0, usize::MAX], vec![0, half, half - 1], vec![usize::MAX, 0]] {
-            let tensor = Tensor::from_flat(&device, &[], &shape);
-            assert!(tensor.is_ok_and(|t| t.shape() == shape && t.to_vec().unwrap().is_empty()), "{shape:?}");
+        // Without values too, where a sum over an axis would have too many.
+        for shape in [vec![0, usize::MAX], vec![half, half, 0], vec![usize::MAX, 0], vec![0, half, half]] {
+            let error = Tensor::from_flat(&device, &[], &shape).unwrap_err();
+            assert!(matches!(error, Error::TooLarge { .. }), "{device} {shape:?}: {error}");
         }
+        let wide = Tensor::from_flat(&device, &[], &[1 << 52, 0]).unwrap();
+        assert!(wide.to_vec().unwrap().is_empty());
+        let sums = ops::reduce(&wide, Reduction::Sum, Axis::Columns);
+        assert!(
+            matches!(sums, Err(Error::OutOfMemory { .. } | Error::TooLarge { .. })),
+            "{device}: {sums:?}"
+        );
     }
     for columns in [0, 3, usize::MAX] {
         assert!(Rows::new(vec![1.0; 4], columns).is_err(), "{columns}");
