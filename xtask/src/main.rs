@@ -1,6 +1,7 @@
-//! Developer commands: `cargo xtask test`, `cargo xtask peers`.
+//! Developer commands: `cargo xtask test`, `isa`, `peers`, `fuzz`.
 
 mod driver;
+mod fuzz;
 mod peers;
 
 use std::process::{Command, ExitCode};
@@ -10,7 +11,9 @@ cargo xtask test    format, lints, tests of all crates on CPU and GPU, documenta
                     (provides a software Vulkan driver where there is none)
 cargo xtask isa     what an AMD RDNA2 GPU would run for each kernel: registers, spills, hottest loop
                     (needs no GPU; `cargo xtask isa --help` has more)
-cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)";
+cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)
+cargo xtask fuzz [TARGET...] [--minutes N]
+                    every reader of files and text under the fuzzer, 10 minutes each (needs nightly Rust)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +21,7 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["isa", rest @ ..] => isa(rest),
         ["peers", rest @ ..] => peers::peers(rest),
+        ["fuzz", rest @ ..] => fuzz::fuzz(rest),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);

@@ -29,7 +29,10 @@ impl Kept {
             Err(error) => return Err(failed("read", error)),
         };
         if !text.is_empty() && !text.starts_with(&head) {
-            let theirs = text.lines().next().unwrap_or_default();
+            // On one line of bounded length, whatever the file is.
+            let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+            let theirs: String =
+                text.lines().next().unwrap_or_default().chars().take(200).map(plain).collect();
             return Err(Failure::data(format!(
                 "{}: holds the numbers of \"{theirs}\", and this is \"# {about}\": name another folder, or remove it",
                 path.display()
