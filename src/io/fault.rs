@@ -25,7 +25,12 @@ impl Fault {
 
     /// The same fault, found in one array of several.
     pub(super) fn in_array(self, name: &str) -> Self {
-        Self { problem: format!("array '{name}' {}", self.problem), want: self.want }
+        self.within(&format!("array '{name}'"))
+    }
+
+    /// The same fault, found in a part of the file.
+    pub(super) fn within(self, part: &str) -> Self {
+        Self { problem: format!("{part} {}", self.problem), want: self.want }
     }
 
     /// The same fault, in the file at `path`.

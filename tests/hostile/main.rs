@@ -8,6 +8,9 @@
     reason = "a test that fails should say where; tests are read by their names"
 )]
 
+#[cfg(feature = "parquet")]
+#[path = "../common/columns.rs"]
+mod columns;
 #[path = "../common/counting.rs"]
 #[allow(dead_code, reason = "other tests ask for more of it")]
 mod counting;
@@ -60,7 +63,7 @@ fn attempt(target: &str, name: &str, bytes: &[u8], scratch: &Scratch) {
 fn every_kept_input_is_read_or_refused() {
     let _turn = turn();
     let scratch = Scratch::new();
-    for target in &targets::ALL {
+    for target in targets::ALL {
         let folder = corpus().join(target.name);
         let mut files: Vec<PathBuf> =
             fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -3,6 +3,7 @@
 mod coverage;
 mod driver;
 mod faults;
+mod fuzz;
 mod mutants;
 mod nightly;
 mod peers;
@@ -17,6 +18,7 @@ const HELP: &str = "\
 cargo xtask test           format, lints, tests of all crates on CPU and GPU, documentation
                            (provides a software Vulkan driver where there is none)
 cargo xtask faults         every fault that is provoked, lost devices to damaged files, and what came of it
+cargo xtask fuzz           every reader of files and texts under a fuzzer (nightly)
 cargo xtask portability    the tests as other devices, drivers and tools see them
 cargo xtask soak           everything over and over for an hour, watching that nothing grows
 cargo xtask miri           the CPU side's unsafe code under Miri (needs a nightly toolchain, and says so)
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["soak", rest @ ..] => soak::soak(rest),
         ["miri", rest @ ..] => nightly::miri(rest),
         ["sanitize", rest @ ..] => nightly::sanitize(rest),
+        ["fuzz", rest @ ..] => fuzz::fuzz(rest),
         ["faults", rest @ ..] => driver::provide().and_then(|()| faults::faults(rest)),
         _ => {
             eprintln!("{HELP}");

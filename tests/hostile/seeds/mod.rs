@@ -3,6 +3,8 @@
 //! The fuzzer starts from them; `ATTRACTOR_WRITE_CORPUS=1` has the tests write them to `fuzz/corpus`.
 
 mod arrays;
+#[cfg(feature = "parquet")]
+mod columns;
 mod names;
 mod saved;
 mod zip;
@@ -32,6 +34,8 @@ pub(crate) fn all() -> Vec<Seed> {
     seeds.extend(names::names());
     seeds.extend(names::tables());
     seeds.extend(names::results());
+    #[cfg(feature = "parquet")]
+    seeds.extend(columns::parquet_files());
     seeds
 }
 

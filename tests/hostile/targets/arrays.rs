@@ -23,6 +23,12 @@ pub(super) fn safetensors(bytes: &[u8], scratch: &Scratch) {
     check("safetensors", bytes, bytes.len(), scratch);
 }
 
+/// Values and pages may take 1024 bytes for each of the file, and 1 MiB in any; what they are unpacked through as much.
+#[cfg(feature = "parquet")]
+pub(super) fn parquet(bytes: &[u8], scratch: &Scratch) {
+    check("parquet", bytes, 1024 * bytes.len() + (1 << 20), scratch);
+}
+
 /// How many bytes a deflate stream in the file makes, at most: what an entry of an archive may honestly take.
 fn longest_inflation(bytes: &[u8]) -> usize {
     let word = |at: usize| bytes.get(at..at + 2).map_or(0, |b| usize::from(u16::from_le_bytes([b[0], b[1]])));
@@ -52,7 +58,7 @@ fn check(suffix: &str, bytes: &[u8], values: usize, scratch: &Scratch) {
     for asked in asked {
         let list: Vec<&str> = asked.into_iter().collect();
         let name = asked.unwrap_or("array");
-        let again = scratch.path(&format!("again.{suffix}"));
+        let again = scratch.path(&format!("again.{}", if suffix == "parquet" { "npz" } else { suffix }));
         if let Some((values, shape)) = accepted(within(limit, || source.values(&list)), &path) {
             assert_eq!(values.len(), shape.iter().product::<usize>());
             if let Some(again) = saved(&again, name, &shape, ArrayData::F32(&values)) {

@@ -30,7 +30,7 @@ pub(crate) struct Target {
 }
 
 /// All of them.
-pub(crate) const ALL: [Target; 10] = [
+pub(crate) const ALL: &[Target] = &[
     Target { name: "npy", run: arrays::npy },
     Target { name: "npz", run: arrays::npz },
     Target { name: "safetensors", run: arrays::safetensors },
@@ -41,6 +41,8 @@ pub(crate) const ALL: [Target; 10] = [
     Target { name: "tuning", run: text::tuning },
     Target { name: "names", run: text::names },
     Target { name: "results", run: results::results },
+    #[cfg(feature = "parquet")]
+    Target { name: "parquet", run: arrays::parquet },
 ];
 
 /// Tries one input. Panics where the reader does not do what it promises.
