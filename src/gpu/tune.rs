@@ -504,7 +504,7 @@ mod tests {
             }
         });
         let text = kept(&cache.join("t.tsv"));
-        let winners = parse(&text);
+        let winners = winners(&text);
         assert_eq!((winners.len(), text.lines().count()), (60, 62), "{text}");
         assert!((0..60).all(|i| winners.contains_key(&tuning(i).class.to_string())));
         let names: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -517,20 +517,20 @@ mod tests {
         let folder = failing::folder();
         let path = folder.path().join("t.tsv");
         std::fs::write(&path, b"# head\nstep 1x1x4 f32\tfew\tfew=1\nstep 4x4\xff\tfe").unwrap();
-        assert_eq!(parse(&kept(&path)).len(), 1);
+        assert_eq!(winners(&kept(&path)).len(), 1);
         add(folder.path(), "t.tsv", "# about", &tuning(5)).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!((parse(&text).len(), text.lines().count()), (2, 4), "{text}");
+        assert_eq!((winners(&text).len(), text.lines().count()), (2, 4), "{text}");
         let mut calls = 0;
         while let (result, true) =
             failing::at(calls, false, || add(folder.path(), "t.tsv", "# about", &tuning(7)))
         {
             assert!(result.is_err());
-            assert!([2, 3].contains(&parse(&kept(&path)).len()));
+            assert!([2, 3].contains(&winners(&kept(&path)).len()));
             std::fs::write(&path, &text).unwrap();
             calls += 1;
         }
-        assert!(calls > 3 && parse(&kept(&path)).len() == 3);
+        assert!(calls > 3 && winners(&kept(&path)).len() == 3);
     }
 
     #[test]

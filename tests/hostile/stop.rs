@@ -1,5 +1,7 @@
 //! In the place of the command's `stop`: no signal comes to a test.
 
-pub(crate) fn came() -> Option<i32> {
-    None
+use crate::failure::Result;
+
+pub(crate) fn go_on() -> Result<()> {
+    Ok(())
 }
