@@ -85,6 +85,12 @@ pub(crate) fn maximum(v: &[f32]) -> f32 {
     lanes.into_iter().chain(rest.iter().copied()).fold(f32::MIN, f32::max)
 }
 
+/// Whether there is a NaN or plus infinity, of which no weight can be made. (Minus infinity weighs nothing.)
+#[inline(always)]
+pub(crate) fn spoiled(v: &[f32]) -> bool {
+    v.iter().fold(false, |spoiled, v| spoiled | !(*v < f32::INFINITY))
+}
+
 /// Sum over lanes.
 #[inline(always)]
 pub(crate) fn sum(v: &[f32]) -> f32 {

@@ -30,7 +30,7 @@ pub(crate) fn reduce(x: &Matrix, how: Reduction, over: Axis) -> Result<Matrix> {
 fn rows(x: &Matrix, how: Reduction) -> Result<Matrix> {
     let (rows, width) = (x.rows(), x.width4());
     let out = Matrix::new(x.context(), "a reduction", 1, rows)?;
-    let (kernel, groups, trips) = by_rows(x.context(), ("reduce.serial", "reduce.group"), rows, width, 1);
+    let (kernel, groups, trips) = by_rows(x.context(), ("reduce.serial", "reduce.group"), rows, width, (1, 3));
     x.context().dispatch(&Dispatch {
         kernel,
         parameters: &[rows as u32, x.columns() as u32, width as u32, code(how)],

@@ -9,7 +9,7 @@ pub(crate) use shards::{CpuShard, GpuShard, Shards, packed};
 pub use shards::{Precision, SharedRows};
 
 use crate::{Device, Error, Result, Rows, ToRows, gpu};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A row-major f32 tensor of rank 1 to 4 on a device. Operations see it as a matrix: the last axis
 /// is its columns, the others together its rows; rank 1 is one row. Clones share the values, which
@@ -26,6 +26,8 @@ use std::sync::Arc;
 pub struct Tensor {
     shape: Vec<usize>,
     storage: Storage,
+    /// The largest squared length of a row, once it has been asked for.
+    longest: Arc<OnceLock<f32>>,
 }
 
 #[derive(Clone, Debug)]
@@ -102,12 +104,12 @@ impl Tensor {
 
     pub(crate) fn on_cpu(values: Vec<f32>, shape: &[usize]) -> Result<Self> {
         check_shape(shape, values.len())?;
-        Ok(Self { shape: shape.to_vec(), storage: Storage::Cpu(Arc::new(values)) })
+        Ok(Self { shape: shape.to_vec(), storage: Storage::Cpu(Arc::new(values)), longest: Arc::default() })
     }
 
     pub(crate) fn on_gpu(matrix: gpu::Matrix, shape: &[usize]) -> Result<Self> {
         check_shape(shape, matrix.rows() * matrix.columns())?;
-        Ok(Self { shape: shape.to_vec(), storage: Storage::Gpu(Arc::new(matrix)) })
+        Ok(Self { shape: shape.to_vec(), storage: Storage::Gpu(Arc::new(matrix)), longest: Arc::default() })
     }
 
     /// The shape, 1 to 4 sizes.
@@ -130,7 +132,7 @@ impl Tensor {
                 shape[shape.len() - 1],
             ));
         }
-        Ok(Self { shape: shape.to_vec(), storage: self.storage.clone() })
+        Ok(Self { shape: shape.to_vec(), storage: self.storage.clone(), longest: Arc::clone(&self.longest) })
     }
 
     /// The device that holds the values.
@@ -139,6 +141,10 @@ impl Tensor {
             Storage::Cpu(_) => Device::Cpu,
             Storage::Gpu(matrix) => Device::Gpu(matrix.context().clone()),
         }
+    }
+
+    pub(crate) fn longest(&self) -> &OnceLock<f32> {
+        &self.longest
     }
 
     pub(crate) fn place(&self) -> Place<'_> {

@@ -1,0 +1,1 @@
+//! The same device, driver, kernels and seed give the same bits.
