@@ -161,7 +161,7 @@ fn work(row: u32, lane: u32, live: bool) {
                 let known = select(vec4<f32>(0.0), w, some_eligible);
                 let column = 4u * i;
                 let inside = vec4<u32>(column, column + 1u, column + 2u, column + 3u) < vec4<u32>(p.columns);
-                weights[row * p.width + i] = select(known, vec4<f32>(nan(p.rows)), inside & (spoiled > 0.0));
+                weights[row * p.width + i] = select(known, vec4<f32>(nan(p.rows)), inside & vec4<bool>(spoiled > 0.0));
             }
         }
         linear += sum4(sums[0]);

@@ -16,7 +16,7 @@ use crate::{
 /// `state = sum_k p_k xi_k` with `p = softmax(beta similarity(x, xi))`, `[b, d]`, and the
 /// log-sum-exp energy `-(1/beta) log sum_k exp(beta similarity)` of the queries before it, `[b]`; for
 /// [`Similarity::Dot`] with `1/2 |x|^2` added, so that the update never raises it, and for
-/// [`Similarity::Cosine`] with the exponentials weighted by `|xi|`, for the same reason.
+/// [`Similarity::Cosine`] with the exponentials weighted by `|xi|`, for the same reason (infinite where all patterns are zeros).
 ///
 /// The `[b, n]` scores are never stored whole. Cost: `4 b n d` operations; the patterns are read
 /// once, and once more the first time that a tensor of patterns is used, to measure it.

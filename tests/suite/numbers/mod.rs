@@ -44,7 +44,7 @@ fn property<S: Strategy>(name: &str, cases: u64, strategy: S, test: impl Fn(S::V
     let config = Config {
         cases: (cases * number("ATTRACTOR_CASES", 1)).try_into().unwrap_or(u32::MAX),
         failure_persistence: None,
-        max_shrink_iters: 256,
+        max_shrink_iters: 64,
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
@@ -62,6 +62,7 @@ fn size(most: usize) -> impl Strategy<Value = usize> + Clone {
     let borders: Vec<usize> = [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
         .into_iter()
         .flat_map(|b| [b - 1, b, b + 1])
+        .chain([1, most])
         .filter(move |s| *s <= most)
         .collect();
     prop_oneof![
@@ -230,10 +231,4 @@ fn same_errors<T>(results: &[(&str, attractor::Result<T>)]) -> bool {
 
 fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|v| f64::from(*v)).collect()
-}
-
-/// The oracle's matrix, also where it has no columns.
-fn oracle(rows: &Rows<'_>, count: usize) -> Matrix {
-    let columns = rows.columns();
-    Matrix { data: wide(rows.as_slice()), rows: count, columns }
 }
