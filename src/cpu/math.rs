@@ -243,7 +243,10 @@ mod tests {
             let (got, want) = (f64::from(exp(x)), f64::from(x).exp());
             assert!((got - want).abs() <= 2.0 * f64::from(f32::EPSILON) * want, "{x}: {got} {want}");
         }
-        assert_eq!((exp(88.5), exp(f32::INFINITY), exp(f32::NEG_INFINITY)), (f32::INFINITY, f32::INFINITY, 0.0));
+        assert_eq!(
+            (exp(88.5), exp(f32::INFINITY), exp(f32::NEG_INFINITY)),
+            (f32::INFINITY, f32::INFINITY, 0.0)
+        );
         assert!(exp(f32::NAN).is_nan());
     }
 

@@ -80,7 +80,9 @@ fn maximum<T: Number>(values: &[T]) -> T {
 /// Whether there is a NaN or an infinity.
 #[inline(always)]
 fn unknown<T: Number>(values: &[T]) -> bool {
-    values.iter().fold(false, |unknown, v| unknown | ((*v - *v).partial_cmp(&T::ZERO) != Some(Ordering::Equal)))
+    values
+        .iter()
+        .fold(false, |unknown, v| unknown | ((*v - *v).partial_cmp(&T::ZERO) != Some(Ordering::Equal)))
 }
 
 /// `sum exp(sharp (v - largest))`

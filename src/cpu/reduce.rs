@@ -5,12 +5,8 @@ use super::math::{self, simd};
 use crate::ops::Reduction;
 use rayon::prelude::*;
 
-/// One value per row of `[rows, columns]`.
-pub(crate) fn rows(data: &[f32], (rows, columns): (usize, usize), how: Reduction) -> Vec<f32> {
-    if columns == 0 {
-        // Only a sum of nothing has a value.
-        return vec![0.0; rows];
-    }
+/// One value per row of rows of `columns`, which is not 0.
+pub(crate) fn rows(data: &[f32], columns: usize, how: Reduction) -> Vec<f32> {
     data.par_chunks_exact(columns)
         .map(|row| {
             simd!(match how {

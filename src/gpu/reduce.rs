@@ -18,7 +18,7 @@ fn code(how: Reduction) -> u32 {
     }
 }
 
-/// See [`crate::ops::reduce`]. There is something to reduce, or it is a sum.
+/// See [`crate::ops::reduce`]. There is something to reduce.
 pub(crate) fn reduce(x: &Matrix, how: Reduction, over: Axis) -> Result<Matrix> {
     match over {
         Axis::Columns => rows(x, how),
@@ -30,7 +30,8 @@ pub(crate) fn reduce(x: &Matrix, how: Reduction, over: Axis) -> Result<Matrix> {
 fn rows(x: &Matrix, how: Reduction) -> Result<Matrix> {
     let (rows, width) = (x.rows(), x.width4());
     let out = Matrix::new(x.context(), "a reduction", 1, rows)?;
-    let (kernel, groups, trips) = by_rows(x.context(), ("reduce.serial", "reduce.group"), rows, width, (1, 3));
+    let (kernel, groups, trips) =
+        by_rows(x.context(), ("reduce.serial", "reduce.group"), rows, width, (1, 3));
     x.context().dispatch(&Dispatch {
         kernel,
         parameters: &[rows as u32, x.columns() as u32, width as u32, code(how)],
@@ -44,10 +45,6 @@ fn rows(x: &Matrix, how: Reduction) -> Result<Matrix> {
 
 /// One value per column, in rounds of slices.
 fn columns(x: &Matrix, how: Reduction) -> Result<Matrix> {
-    if x.rows() == 0 {
-        let zeros = vec![0.0; x.columns()];
-        return Matrix::upload(x.context(), &crate::Rows::new(zeros, x.columns().max(1))?, 1, x.columns());
-    }
     let mut done = round(x, how, x.rows())?;
     while done.rows() > 1 {
         done = round(&done, how, x.rows())?;

@@ -196,7 +196,8 @@ pub fn separation_loss_f64(
     if rows * columns != phi.len() {
         return Err(Error::dimension("values of rows of a separation loss", phi.len(), rows * columns));
     }
-    let (value, weighing) = loss.of(&known(cpu::pairs::stats(phi, columns, tau), columns, || Ok(phi.to_vec()))?, tau);
+    let (value, weighing) =
+        loss.of(&known(cpu::pairs::stats(phi, columns, tau), columns, || Ok(phi.to_vec()))?, tau);
     let mut gradient = vec![0.0; phi.len()];
     cpu::pairs::gradient(phi, columns, &weighing, tau, &mut gradient);
     Ok((value, gradient))

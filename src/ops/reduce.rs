@@ -1,5 +1,6 @@
 //! Sums, means and extremes over rows or columns.
 
+use super::matmul::zeros;
 use crate::{Error, Result, Tensor, cpu, gpu, tensor::Place};
 
 /// How values become one.
@@ -43,8 +44,12 @@ pub fn reduce(x: &Tensor, how: Reduction, over: Axis) -> Result<Tensor> {
     if count == 0 && how != Reduction::Sum {
         return Err(Error::parameter("length of the reduced axis", 0, "at least 1"));
     }
+    if count == 0 {
+        // The sum of nothing; so many zeros there may be no room for.
+        return Tensor::from_flat(&x.device(), &zeros("sums of nothing", 1, kept)?, &[kept]);
+    }
     match (x.place(), over) {
-        (Place::Cpu(v), Axis::Columns) => Tensor::on_cpu(cpu::reduce::rows(v, (rows, columns), how), &[kept]),
+        (Place::Cpu(v), Axis::Columns) => Tensor::on_cpu(cpu::reduce::rows(v, columns, how), &[kept]),
         (Place::Cpu(v), Axis::Rows) => Tensor::on_cpu(cpu::reduce::columns(v, columns, how), &[kept]),
         (Place::Gpu(v), _) => Tensor::on_gpu(gpu::reduce::reduce(v, how, over)?, &[kept]),
     }

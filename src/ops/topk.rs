@@ -5,7 +5,7 @@ use crate::{
     Error, Result, Rows, Tensor,
     cpu::{self, matmul::Operand},
     gpu,
-    tensor::{Pair, Place},
+    tensor::{Pair, Place, check_numbers},
 };
 
 /// Values `[rows * k]` and column indices `[rows * k]` of the `k` largest entries of each row, largest
@@ -29,6 +29,7 @@ pub fn top_k(x: &Tensor, k: usize) -> Result<(Vec<f32>, Vec<u32>)> {
     if k > columns {
         return Err(Error::parameter("k", k, format!("at most the {columns} columns")));
     }
+    check_numbers("columns of top_k", columns)?;
     let found = match x.place() {
         Place::Cpu(v) => cpu::topk::top_k(v, columns, k),
         Place::Gpu(v) => gpu::topk::top_k(v, k)?,
@@ -104,6 +105,7 @@ pub fn nearest(
     if k > n {
         return Err(Error::parameter("k", k, format!("at most the {n} patterns")));
     }
+    check_numbers("number of patterns", n)?;
     let pair = Pair::new("nearest", queries, patterns)?;
     longest(queries, f32::MAX.into(), "queries")?;
     longest(patterns, f32::MAX.into(), "patterns")?;

@@ -60,7 +60,8 @@ pub fn separate(z: &[f64], beta: f64, kind: Separation) -> Separated {
     }
     let found = of_eligible(&eligible, beta, kind);
     let mut of_found = found.weights.iter();
-    let weights = z.iter().map(|v| if *v > hidden { *of_found.next().unwrap_or(&0.0) } else { 0.0 }).collect();
+    let weights =
+        z.iter().map(|v| if *v > hidden { *of_found.next().unwrap_or(&0.0) } else { 0.0 }).collect();
     Separated { weights, ..found }
 }
 

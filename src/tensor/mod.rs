@@ -5,7 +5,7 @@ mod shards;
 
 pub use bits::Bits;
 pub(crate) use bits::{Packed, TOGETHER, check as check_bipolar};
-pub(crate) use shards::{CpuShard, GpuShard, Shards, packed};
+pub(crate) use shards::{CpuShard, GpuShard, Shards, check_numbers, packed};
 pub use shards::{Precision, SharedRows};
 
 use crate::{Device, Error, Result, Rows, ToRows, gpu};

@@ -105,7 +105,10 @@ fn seeded(device: &Device) -> Found {
         spec.source = FrequencySource::Seed { seed: 3, projection };
         for budget in [0, u64::MAX] {
             let features = Features::new(&spec, device, budget).unwrap();
-            found.push((format!("frequencies {projection}"), bits(features.frequencies().unwrap().as_slice())));
+            found.push((
+                format!("frequencies {projection}"),
+                bits(features.frequencies().unwrap().as_slice()),
+            ));
             found.push((format!("encoding {projection}"), bits_of_f64(&features.encode(&rows).unwrap())));
         }
     }
@@ -142,7 +145,10 @@ fn seeded(device: &Device) -> Found {
         for point in outcome.points.iter().flatten() {
             let successes: Vec<f64> = point.seeds.iter().map(|t| t.successes as f64).collect();
             let cell = [point.cell.cosine, point.cell.end_cosine, point.cell.length, point.cell.updates];
-            found.push(("cell of the capacity benchmark".into(), bits_of_f64(&[&successes[..], &cell].concat())));
+            found.push((
+                "cell of the capacity benchmark".into(),
+                bits_of_f64(&[&successes[..], &cell].concat()),
+            ));
         }
     }
     found
@@ -376,7 +382,8 @@ fn devices_agree_on_the_best_pattern() {
             builder.build(&x).unwrap()
         };
         let cpu = build(&Device::cpu());
-        let (states, want) = (cpu.recall_with(&cues, &options).unwrap().states, cpu.recall_with(&cues, &look).unwrap());
+        let (states, want) =
+            (cpu.recall_with(&cues, &options).unwrap().states, cpu.recall_with(&cues, &look).unwrap());
         let mut decided = 0;
         for (name, device) in gpus() {
             let memory = build(device);
@@ -388,7 +395,11 @@ fn devices_agree_on_the_best_pattern() {
                 // Scores of up to 30 times beta are known to a few roundings of that.
                 let lead = (want.weights[2 * i] / want.weights[2 * i + 1]).ln();
                 if lead > 2e-4 {
-                    assert_eq!(got.indices[2 * i], want.indices[2 * i], "{name} {similarity} {i}: lead {lead}");
+                    assert_eq!(
+                        got.indices[2 * i],
+                        want.indices[2 * i],
+                        "{name} {similarity} {i}: lead {lead}"
+                    );
                     decided += 1;
                 }
             }
@@ -410,7 +421,11 @@ fn seeds_mean_the_same_everywhere() {
     for (name, device) in gpus() {
         assert_close(name, of(device).as_slice(), &wanted, 6e-6);
         for (got, want) in scan(device).iter().zip(scan(&Device::cpu())) {
-            assert_eq!((got.index, got.best, got.second, got.ties), (want.index, want.best, want.second, want.ties), "{name}");
+            assert_eq!(
+                (got.index, got.best, got.second, got.ties),
+                (want.index, want.best, want.second, want.ties),
+                "{name}"
+            );
             assert_eq!(got.target, want.target, "{name}");
         }
     }

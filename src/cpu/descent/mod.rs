@@ -319,7 +319,8 @@ fn descend_batch(
     let mut out = Outcome::start(&queries.slice(range.clone()), plan);
     let Landscape { patterns, terms, form } = *landscape;
     let patterns = patterns.cpu_shards();
-    let mut source = Source { patterns, readout: Readout::Patterns, terms, form, entropy: false, most: f32::MAX };
+    let mut source =
+        Source { patterns, readout: Readout::Patterns, terms, form, entropy: false, most: f32::MAX };
     let energy = |carry: Carry, x: &[f32]| carry.energy(form, squared_f64(x));
     let pass = |states: Vec<f32>| {
         let (found, means) = source.pass(&states, d, 0);
@@ -366,8 +367,14 @@ pub(crate) fn step(
     let terms = terms(patterns, kind);
     let form = Form { similarity: kind, beta, offset: 0.0 };
     let whole = CpuShard::new(patterns.data, d);
-    let source =
-        Source { patterns: vec![whole], readout: Readout::Patterns, terms: &terms, form, entropy: false, most };
+    let source = Source {
+        patterns: vec![whole],
+        readout: Readout::Patterns,
+        terms: &terms,
+        form,
+        entropy: false,
+        most,
+    };
     let (mut states, mut energies) = (Vec::new(), Vec::new());
     for batch in queries.data.chunks(BATCH * d) {
         let (found, means) = source.pass(batch, d, 0);
@@ -390,8 +397,14 @@ pub(crate) fn nearest(
     let terms = terms(patterns, kind);
     let form = Form { similarity: kind, beta: 1.0, offset: 0.0 };
     let whole = CpuShard::new(patterns.data, d);
-    let source =
-        Source { patterns: vec![whole], readout: Readout::Best, terms: &terms, form, entropy: false, most: f32::MAX };
+    let source = Source {
+        patterns: vec![whole],
+        readout: Readout::Best,
+        terms: &terms,
+        form,
+        entropy: false,
+        most: f32::MAX,
+    };
     let (mut values, mut indices) = (Vec::new(), Vec::new());
     for batch in queries.data.chunks(BATCH * d) {
         let (found, _) = source.pass(batch, d, k);

@@ -93,7 +93,8 @@ impl Queries {
     ) -> Result<()> {
         let Start { similarity, beta, complete, most } = start;
         let width = padded(d) / 4;
-        let (kernel, groups, trips) = by_rows(context, ("start.serial", "start.group"), self.count, width, (1, 1));
+        let (kernel, groups, trips) =
+            by_rows(context, ("start.serial", "start.group"), self.count, width, (1, 1));
         let cosine = similarity == Similarity::Cosine;
         context.dispatch(&Dispatch {
             kernel,
@@ -210,7 +211,8 @@ impl<'a> Batch<'a> {
     fn finish(&self, finish: &Finish<'_>) -> Result<()> {
         let (b, width) = (self.queries.count, padded(self.d) / 4);
         let Form { similarity, beta, .. } = self.form;
-        let (kernel, groups, trips) = by_rows(self.context, ("finish.serial", "finish.group"), b, width, (1, 2));
+        let (kernel, groups, trips) =
+            by_rows(self.context, ("finish.serial", "finish.group"), b, width, (1, 2));
         self.context.dispatch(&Dispatch {
             kernel,
             parameters: &[

@@ -115,10 +115,9 @@ impl DenseMemory {
         let terms = self.terms.get_mut().unwrap_or_else(PoisonError::into_inner);
         let patterns = &self.patterns;
         // No recall holds them while this memory is changed.
-        let kept = terms
-            .as_mut()
-            .and_then(Arc::get_mut)
-            .is_some_and(|terms| numbers.iter().all(|&i| terms.set(i as usize, Term::HIDDEN, patterns).is_ok()));
+        let kept = terms.as_mut().and_then(Arc::get_mut).is_some_and(|terms| {
+            numbers.iter().all(|&i| terms.set(i as usize, Term::HIDDEN, patterns).is_ok())
+        });
         if !kept {
             *terms = None;
         }

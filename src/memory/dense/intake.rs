@@ -1,7 +1,10 @@
 //! What is done with rows on their way into a memory.
 
 use super::neighbours::Nearest;
-use crate::{Error, Precision, Result, Rows, ops::{LARGEST, Similarity, check_lengths}};
+use crate::{
+    Error, Precision, Result, Rows,
+    ops::{LARGEST, Similarity, check_lengths},
+};
 use half::f16;
 use rayon::prelude::*;
 use std::borrow::Cow;

@@ -12,9 +12,7 @@ pub(crate) use descent::{End, FeatureRules};
 pub use spec::{FeatureMap, FeatureSpec, FrequencySource, Projection};
 
 use super::matmul::zeros;
-use super::{
-    Axis, Binary, LARGEST, Reduction, Unary, binary, by_row, check_lengths, reduce, unary,
-};
+use super::{Axis, Binary, LARGEST, Reduction, Unary, binary, by_row, check_lengths, reduce, unary};
 use crate::{
     Device, Error, Result, Rows, Tensor,
     cpu::{self, features::Space},

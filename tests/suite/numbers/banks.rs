@@ -30,7 +30,9 @@ fn scans() {
         assert_eq!(same_errors(&results), spoiled.is_some());
         if let Some(row) = spoiled {
             match &results[0].1 {
-                Err(Error::NonFinite { row: r, .. }) => assert!(queries.row(*r).iter().any(|v| !v.is_finite())),
+                Err(Error::NonFinite { row: r, .. }) => {
+                    assert!(queries.row(*r).iter().any(|v| !v.is_finite()))
+                }
                 Err(Error::InvalidParameter { value, .. }) => assert!(value.contains(&format!("row {row}"))),
                 other => panic!("{other:?}"),
             }

@@ -14,7 +14,8 @@ fn best_of(row: &[f32], k: usize) -> Result<Vec<(f32, u32)>, usize> {
         return Err(row.iter().position(|v| !v.is_finite()).unwrap());
     }
     // NaN and minus infinity lose to all others.
-    let known: Vec<f64> = row.iter().map(|v| if v.is_nan() { f64::NEG_INFINITY } else { f64::from(*v) }).collect();
+    let known: Vec<f64> =
+        row.iter().map(|v| if v.is_nan() { f64::NEG_INFINITY } else { f64::from(*v) }).collect();
     Ok(reference::top_k(&known, k).into_iter().map(|(i, _)| (row[i], i as u32)).collect())
 }
 
@@ -93,7 +94,11 @@ fn the_order_of_odd_values() {
 #[test]
 fn the_nearest_patterns() {
     let strategy = (
-        prop_oneof![(size(9), size(130), size(20)), (some(70), some(40), some(9)), (some(2), some(2100), some(5))],
+        prop_oneof![
+            (size(9), size(130), size(20)),
+            (some(70), some(40), some(9)),
+            (some(2), some(2100), some(5))
+        ],
         prop_oneof![Just(0_usize), Just(1), 1..=20_usize, 60..=70_usize],
         (fill(&Kind::ALL), fill(&Kind::ALL)),
         prop::sample::select(&Similarity::ALL[..]),
@@ -126,7 +131,9 @@ fn the_nearest_patterns() {
             let (values, indices) = match result {
                 Ok(found) => found,
                 // Distances may leave f32 where lengths do not.
-                Err(Error::NonFinite { what, .. }) if what == "similarities" && longest > 0.1 * MOST => continue,
+                Err(Error::NonFinite { what, .. }) if what == "similarities" && longest > 0.1 * MOST => {
+                    continue;
+                }
                 Err(error) => panic!("{name}: {error}"),
             };
             assert_eq!((values.len(), indices.len()), (b * k, b * k), "{name}");
@@ -134,20 +141,29 @@ fn the_nearest_patterns() {
                 let q = wide(q);
                 let (values, indices) = (&values[i * k..(i + 1) * k], &indices[i * k..(i + 1) * k]);
                 let what = format!("{name} {kind} {b}x{n}x{d} k {k} query {i}");
-                let all: Vec<Want> =
-                    x.chunks(d).map(|x| products::of_pair(&q, &wide(x), kind)).collect();
+                let all: Vec<Want> = x.chunks(d).map(|x| products::of_pair(&q, &wide(x), kind)).collect();
                 for (place, (value, index)) in values.iter().zip(indices).enumerate() {
-                    assert!(all[*index as usize].meets(*value), "{what}: {value:e} {:?}", all[*index as usize]);
+                    assert!(
+                        all[*index as usize].meets(*value),
+                        "{what}: {value:e} {:?}",
+                        all[*index as usize]
+                    );
                     if place > 0 {
                         let before = (values[place - 1], indices[place - 1]);
-                        assert!(before.0 > *value || before.0 == *value && before.1 < *index, "{what}: order");
+                        assert!(
+                            before.0 > *value || before.0 == *value && before.1 < *index,
+                            "{what}: order"
+                        );
                     }
                 }
                 // No pattern that is left out is surely better than the last that is in.
                 let last = f64::from(values[k - 1]);
                 for (j, want) in all.iter().enumerate().filter(|(j, _)| !indices.contains(&(*j as u32))) {
                     if let Want::Near(value, bound) = want {
-                        assert!(value - bound <= last, "{what}: {j} of {value:e} +- {bound:e} above {last:e}");
+                        assert!(
+                            value - bound <= last,
+                            "{what}: {j} of {value:e} +- {bound:e} above {last:e}"
+                        );
                     }
                 }
             }

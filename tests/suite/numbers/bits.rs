@@ -100,7 +100,11 @@ fn steps_of_bits_are_exact() {
                 }
             }
             let found = (recall.states.into_vec(), recall.indices);
-            assert_eq!(*first.get_or_insert_with(|| found.clone()), found, "{name} {interaction} {rule:?} {order}");
+            assert_eq!(
+                *first.get_or_insert_with(|| found.clone()),
+                found,
+                "{name} {interaction} {rule:?} {order}"
+            );
         }
     });
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use attractor::{
-    Tensor,
+    Error, Tensor,
     memory::{BinaryMemory, BinarySettings, DenseMemory, HopfieldMemory, HopfieldSettings, Memory, Order},
     ops::{self, Axis, Binary, Interaction, Layout, Reduction, Similarity, Unary},
     prelude::RecallOptions,
@@ -55,7 +55,11 @@ fn rows_beyond_a_dimension_of_workgroups() {
         for (name, device) in some_devices(0) {
             let what = format!("{name} {rows}");
             let t = Tensor::from_flat(&device, &x, &[rows, 1]).unwrap();
-            assert_eq!(ops::reduce(&t, Reduction::Max, Axis::Columns).unwrap().to_vec().unwrap(), x, "{what}");
+            assert_eq!(
+                ops::reduce(&t, Reduction::Max, Axis::Columns).unwrap().to_vec().unwrap(),
+                x,
+                "{what}"
+            );
             assert_eq!(ops::log_sum_exp(&t, 1.0).unwrap().to_vec().unwrap(), x, "{what}");
             assert!(ops::softmax(&t, 1.0).unwrap().to_vec().unwrap().iter().all(|p| *p == 1.0), "{what}");
             let (values, indices) = ops::top_k(&t, 1).unwrap();
@@ -96,7 +100,9 @@ fn elements_beyond_a_dimension_of_workgroups() {
 #[test]
 fn loops_about_their_border() {
     // One trip for four values of the inner size, or for one.
-    for (k, layout) in [(131_071, Layout::NT), (131_073, Layout::NT), (131_080, Layout::NN), (32_769, Layout::TN)] {
+    for (k, layout) in
+        [(131_071, Layout::NT), (131_073, Layout::NT), (131_080, Layout::NN), (32_769, Layout::TN)]
+    {
         let a: Vec<f32> = (0..k).map(|i| (i % 3) as f32 - 1.0).collect();
         let want: f32 = a.iter().map(|v| v * v).sum();
         for (name, device) in some_devices(3) {
@@ -117,7 +123,11 @@ fn loops_about_their_border() {
         for (name, device) in some_devices(0) {
             let what = format!("{name} {columns}");
             let t = Tensor::from_flat(&device, &x, &[1, columns]).unwrap();
-            assert_eq!(ops::reduce(&t, Reduction::Sum, Axis::Columns).unwrap().to_vec().unwrap(), [7.0], "{what}");
+            assert_eq!(
+                ops::reduce(&t, Reduction::Sum, Axis::Columns).unwrap().to_vec().unwrap(),
+                [7.0],
+                "{what}"
+            );
             let lse = ops::log_sum_exp(&t, 1.0).unwrap().to_vec().unwrap()[0];
             let want = (columns as f64 - 3.0 + 3_f64.exp() + 2.0 * 2_f64.exp()).ln();
             assert!((f64::from(lse) - want).abs() < 1e-5, "{what}: {lse} {want}");
@@ -163,7 +173,9 @@ fn shards_of_any_size() {
         };
         let options = RecallOptions { steps: 2, tolerance: Some(0.0), ..RecallOptions::default() };
         let want = build(&Device::cpu()).recall_with(&queries, &options).unwrap();
-        for device in [gpu_with_limit(limit.max(d as u64 * 16 + 256)), Some(Device::cpu())].into_iter().flatten() {
+        for device in
+            [gpu_with_limit(limit.max(d as u64 * 16 + 256)), Some(Device::cpu())].into_iter().flatten()
+        {
             let got = build(&device).recall_with(&queries, &options).unwrap();
             let scale = x.as_slice().iter().fold(1.0_f64, |m, v| m.max(f64::from(v.abs())));
             let loose = if values.0 == Kind::Offset && kind != Similarity::L2 { return } else { 2e-4 };
@@ -175,4 +187,26 @@ fn shards_of_any_size() {
             );
         }
     });
+}
+
+/// Counts of rows that no memory holds, without values: an error, or an answer, and no end of the program.
+#[test]
+fn counts_beyond_memory_are_errors() {
+    for (name, device) in some_devices(0) {
+        let tall = Tensor::from_flat(&device, &[], &[1 << 46, 0]).unwrap();
+        let refused = |result: attractor::Result<Tensor>, what: &str| match result {
+            Err(Error::OutOfMemory { .. } | Error::TooLarge { .. } | Error::InvalidParameter { .. }) => {}
+            other => panic!("{name} {what}: {other:?}"),
+        };
+        refused(ops::reduce(&tall, Reduction::Sum, Axis::Columns), "reduce");
+        refused(ops::similarity(&tall, &tall, Similarity::L1), "similarity");
+        refused(ops::divergence(&tall, &tall, ops::Divergence::Kl), "divergence");
+        refused(ops::softmax(&tall, 1.0), "softmax");
+        refused(ops::matmul(&tall, &tall, Layout::NT), "matmul");
+        let wide = Tensor::from_flat(&device, &[], &[0, 1 << 33]).unwrap();
+        assert!(ops::top_k(&wide, 1).is_err(), "{name}");
+        refused(ops::matmul(&wide, &wide, Layout::TN), "matmul");
+        assert_eq!(ops::unary(Unary::Neg, &tall).unwrap().shape(), tall.shape(), "{name}");
+        assert_eq!(ops::normalize(&tall, ops::Normalization::L2).unwrap().shape(), tall.shape(), "{name}");
+    }
 }

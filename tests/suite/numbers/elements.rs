@@ -89,9 +89,9 @@ fn functions_of_two_numbers() {
             };
             for (i, got) in got.unwrap().to_vec().unwrap().iter().enumerate() {
                 let (a, b) = (x[i], y[[i, i % columns, i / columns][how]]);
-                let pairs = flushed(a.into()).into_iter().flat_map(|a| {
-                    flushed(b.into()).into_iter().map(move |b| reference::binary(f, a, b))
-                });
+                let pairs = flushed(a.into())
+                    .into_iter()
+                    .flat_map(|a| flushed(b.into()).into_iter().map(move |b| reference::binary(f, a, b)));
                 let wanted: Vec<f64> = pairs.collect();
                 let bound = |w: f64| 4.0 * EPS * w.abs() + TINY;
                 assert_one(&format!("{name} {f:?} of {a:e} and {b:e}"), *got, &wanted, bound);

@@ -3,7 +3,10 @@
 use super::*;
 use attractor::{
     Precision,
-    memory::{Energy, EnergySettings, FeatureMemory, FeatureSettings, KernelizedMemory, KernelizedSettings, LinearMap},
+    memory::{
+        Energy, EnergySettings, FeatureMemory, FeatureSettings, KernelizedMemory, KernelizedSettings,
+        LinearMap,
+    },
     ops::{FeatureMap, FeatureSpec},
     prelude::*,
 };
@@ -25,7 +28,12 @@ const REAL: [&str; 13] = [
     "universal:l1:softmax",
 ];
 
-fn build(energy: &str, rows: &Rows<'_>, device: &Device, similarity: Option<Similarity>) -> Result<Box<dyn Memory>, Error> {
+fn build(
+    energy: &str,
+    rows: &Rows<'_>,
+    device: &Device,
+    similarity: Option<Similarity>,
+) -> Result<Box<dyn Memory>, Error> {
     let energy: Energy = energy.parse().unwrap();
     let similarity = similarity.filter(|_| energy.takes_similarity());
     let takes_beta = !matches!(energy, Energy::Lagrangian(_));
@@ -53,7 +61,8 @@ fn errors_are_the_same() {
     );
     property("errors of memories", 150, strategy, |((n, b, d), (x, q), energy, similarity, pick)| {
         let (x, q) = (x.rows(n, d), q.rows(b, d));
-        let options = RecallOptions { steps: 3, trace: !energy.starts_with("universal"), ..RecallOptions::default() };
+        let options =
+            RecallOptions { steps: 3, trace: !energy.starts_with("universal"), ..RecallOptions::default() };
         let results: Vec<_> = some_devices(pick)
             .into_iter()
             .map(|(name, device)| {
@@ -68,8 +77,16 @@ fn errors_are_the_same() {
             let recall = recall.as_ref().unwrap();
             for (i, state) in recall.states.iter().enumerate() {
                 let known = state.iter().all(|v| v.is_finite());
-                assert!(known || recall.status[i] == Status::NonFinite, "{name} {energy}: {state:?} {:?}", recall.status[i]);
-                assert_eq!(recall.status[i] == Status::NonFinite, results[0].1.as_ref().unwrap().status[i] == Status::NonFinite, "{name} {energy}");
+                assert!(
+                    known || recall.status[i] == Status::NonFinite,
+                    "{name} {energy}: {state:?} {:?}",
+                    recall.status[i]
+                );
+                assert_eq!(
+                    recall.status[i] == Status::NonFinite,
+                    results[0].1.as_ref().unwrap().status[i] == Status::NonFinite,
+                    "{name} {energy}"
+                );
             }
         }
     });
@@ -126,7 +143,8 @@ fn answers_are_the_same() {
                 // One that is chosen outright goes either way where two are equally good.
                 let loose = energy.ends_with("max") && margin <= 1e-3;
                 for (got, want) in recall.states.row(i).iter().zip(cpu.states.row(i)) {
-                    let bound = if energy.contains("power") { 2e-3 * want.abs().max(scale) } else { 2e-4 * scale };
+                    let bound =
+                        if energy.contains("power") { 2e-3 * want.abs().max(scale) } else { 2e-4 * scale };
                     assert!(loose || (got - want).abs() <= bound, "{what}: {got} {want}");
                 }
             }
@@ -136,7 +154,8 @@ fn answers_are_the_same() {
 
 #[test]
 fn other_memories_refuse_the_same() {
-    let strategy = ((size(5), size(5), some(9)), (fill(&Kind::ALL), fill(&Kind::ALL)), 0..4_usize, any::<usize>());
+    let strategy =
+        ((size(5), size(5), some(9)), (fill(&Kind::ALL), fill(&Kind::ALL)), 0..4_usize, any::<usize>());
     property("errors of other memories", 80, strategy, |((n, b, d), (x, q), which, pick)| {
         let of = |fill: Fill, rows: usize| if rows == 0 { Rows::empty(d) } else { fill.rows(rows, d) };
         let (x, q) = (of(x, n), of(q, b));
@@ -147,14 +166,18 @@ fn other_memories_refuse_the_same() {
                     match which {
                         0 => {
                             let map = LinearMap::given(&Rows::new(vec![0.5; 3 * d], d)?, None)?;
-                            let settings =
-                                KernelizedSettings { device: Some(device.clone()), ..KernelizedSettings::default() };
+                            let settings = KernelizedSettings {
+                                device: Some(device.clone()),
+                                ..KernelizedSettings::default()
+                            };
                             KernelizedMemory::new(&x, map, settings)?.energy(&q)
                         }
                         1 => {
                             let spec = FeatureSpec::new(FeatureMap::SinCos, 20, d, 1.0, 3);
-                            let settings =
-                                FeatureSettings { device: Some(device.clone()), ..FeatureSettings::default() };
+                            let settings = FeatureSettings {
+                                device: Some(device.clone()),
+                                ..FeatureSettings::default()
+                            };
                             let mut memory = FeatureMemory::with(spec, settings)?;
                             memory.append(&x)?;
                             Ok(memory.recall(&q)?.states.into_vec())
@@ -164,7 +187,10 @@ fn other_memories_refuse_the_same() {
                             builder.beta(1.0).build(&x)?.energy(&q)
                         }
                         _ => {
-                            let mut memory = DenseMemory::builder().device(&device).beta(1.0).build(&[vec![1.0_f32; d]])?;
+                            let mut memory = DenseMemory::builder()
+                                .device(&device)
+                                .beta(1.0)
+                                .build(&[vec![1.0_f32; d]])?;
                             memory.append(&x)?;
                             memory.associate(&Fill(Kind::Normal, 3).rows(x.rows() + 1, 2))?;
                             memory.forget(&[0])?;

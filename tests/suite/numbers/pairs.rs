@@ -31,7 +31,11 @@ fn losses_of_unit_rows() {
             .collect();
         assert_eq!(same_errors(&results), n < 2 || d == 0 || tau == 0.0);
         let (want, gradient) = match results[0].1 {
-            Ok(_) => reference::separation_loss(&Matrix { data: wide(&phi), rows: n, columns: d }, loss, tau.into()),
+            Ok(_) => reference::separation_loss(
+                &Matrix { data: wide(&phi), rows: n, columns: d },
+                loss,
+                tau.into(),
+            ),
             Err(_) => return,
         };
         let sharp = f64::from(tau).recip();
@@ -65,12 +69,19 @@ fn products_that_leave_f32_are_named() {
             })
             .collect();
         // Sums that cancel may pass, or not, by their order.
-        let surely = (0..n).find(|i| (0..n).any(|j| !((d == 1 || i == &j) && all(*i, j) < MOST) && all(*i, j) > 9.0 * MOST || all(*i, j).is_nan()));
+        let surely = (0..n).find(|i| {
+            (0..n).any(|j| {
+                !((d == 1 || i == &j) && all(*i, j) < MOST) && all(*i, j) > 9.0 * MOST || all(*i, j).is_nan()
+            })
+        });
         if (0..n).all(|i| !bad(i)) {
             assert!(!same_errors(&results));
         } else if let Some(row) = surely.filter(|row| (0..*row).all(|i| !bad(i))) {
             for (name, result) in &results {
-                assert!(matches!(result, Err(Error::NonFinite { row: r, .. }) if *r == row), "{name}: {result:?} {row}");
+                assert!(
+                    matches!(result, Err(Error::NonFinite { row: r, .. }) if *r == row),
+                    "{name}: {result:?} {row}"
+                );
             }
         }
     });

@@ -22,9 +22,8 @@ fn wanted(a: &Matrix, b: &Matrix, layout: Layout) -> Vec<Want> {
     let exact = reference::matmul(a, b, layout);
     let all = reference::matmul(&sizes(a), &sizes(b), layout);
     let k = if layout == Layout::TN { a.rows } else { a.columns } as f64;
-    let of = |(value, all): (&f64, &f64)| {
-        Want::sum(*value, *all, EPS * (4.0 + 2.0 * k.sqrt()) * all + k * TINY)
-    };
+    let of =
+        |(value, all): (&f64, &f64)| Want::sum(*value, *all, EPS * (4.0 + 2.0 * k.sqrt()) * all + k * TINY);
     exact.data.iter().zip(&all.data).map(of).collect()
 }
 
@@ -134,7 +133,9 @@ pub(super) fn of_pair(x: &[f64], xi: &[f64], kind: Similarity) -> Want {
         Similarity::Cosine if a.max(b) > 1.01 * MOST => Want::Nan,
         Similarity::Cosine if a.max(b) > 0.99 * MOST => Want::NearOrNotFinite(exact, c),
         // Squares near the least normal number lose digits, or vanish.
-        Similarity::Cosine if a.min(b) > 1e6 * d * TINY || a.min(b) < 1e-6 * TINY => Want::Near(exact, c + TINY),
+        Similarity::Cosine if a.min(b) > 1e6 * d * TINY || a.min(b) < 1e-6 * TINY => {
+            Want::Near(exact, c + TINY)
+        }
         Similarity::Cosine => Want::NearOrNotFinite(0.0, 1.1),
     }
 }
@@ -150,8 +151,7 @@ fn similarities() {
     property("similarities", 90, strategy, |((b, n, d), (q, x), kind, pick)| {
         let (q, x) = (q.flat(b * d), x.flat(n * d));
         let (qm, xm) = (matrix_of(&q, [b, d]), matrix_of(&x, [n, d]));
-        let want: Vec<Want> =
-            qm.iter().flat_map(|q| xm.iter().map(move |x| of_pair(q, x, kind))).collect();
+        let want: Vec<Want> = qm.iter().flat_map(|q| xm.iter().map(move |x| of_pair(q, x, kind))).collect();
         for (name, device) in some_devices(pick) {
             let q = Tensor::from_flat(&device, &q, &[b, d]).unwrap();
             let x = Tensor::from_flat(&device, &x, &[n, d]).unwrap();
@@ -217,7 +217,11 @@ fn divergences() {
                 let mass: f64 = all.sum();
                 // Logarithms of up to 88 have the error of theirs, ratios that of a division.
                 let bound = mass * (90.0 * 4.0 * EPS + 1e-6) * (1.0 + (d as f64).sqrt() / 8.0);
-                if largest > 3e8 { Want::NearOrNotFinite(exact.data[i], bound) } else { Want::Near(exact.data[i], bound) }
+                if largest > 3e8 {
+                    Want::NearOrNotFinite(exact.data[i], bound)
+                } else {
+                    Want::Near(exact.data[i], bound)
+                }
             })
             .collect();
         for (name, device) in some_devices(pick) {

@@ -25,11 +25,8 @@ fn reductions() {
         let x = Matrix { data: wide(&values.flat(rows * columns)), rows, columns };
         let (count, axis) = if over_rows { (rows, Axis::Rows) } else { (columns, Axis::Columns) };
         let lines = if over_rows { x.transposed() } else { x.clone() };
-        let values = if over_rows {
-            reference::reduce_columns(&x, how)
-        } else {
-            reference::reduce_rows(&x, how)
-        };
+        let values =
+            if over_rows { reference::reduce_columns(&x, how) } else { reference::reduce_rows(&x, how) };
         let want: Vec<Want> = lines
             .iter()
             .zip(&values)
@@ -142,7 +139,8 @@ fn normalised_rows() {
                     let want: Vec<Want> = reference::normalize(&x, how)
                         .iter()
                         .map(|w| {
-                            let bound = w.abs() * (EPS * (8.0 + n.sqrt()) + off / spread) + 2.0 * off / spread;
+                            let bound =
+                                w.abs() * (EPS * (8.0 + n.sqrt()) + off / spread) + 2.0 * off / spread;
                             Want::of(*w, bound + TINY)
                         })
                         .collect();

@@ -33,7 +33,8 @@ fn separations() {
             .into_iter()
             .map(|(name, device)| {
                 let t = Tensor::from_flat(&device, &z, &[rows, columns]).unwrap();
-                let of = |s: attractor::ops::Separated| (s.weights.to_vec().unwrap(), s.summary.to_vec().unwrap());
+                let of =
+                    |s: attractor::ops::Separated| (s.weights.to_vec().unwrap(), s.summary.to_vec().unwrap());
                 (name, separate(&t, beta, kind).map(of))
             })
             .collect();
@@ -45,7 +46,9 @@ fn separations() {
         }
         for (name, result) in &results {
             let (weights, summary) = result.as_ref().unwrap();
-            for ((z, weights), summary) in z.chunks(columns).zip(weights.chunks(columns)).zip(summary.chunks(4)) {
+            for ((z, weights), summary) in
+                z.chunks(columns).zip(weights.chunks(columns)).zip(summary.chunks(4))
+            {
                 let what = format!("{name} {kind} beta {beta} of {z:?}");
                 let z = wide(z);
                 let want = reference::separate(&z, beta.into(), kind);
@@ -67,7 +70,8 @@ fn separations() {
                     .iter()
                     .filter(|v| (largest - **v) * beta < 110.0 || k > 0)
                     .fold(0.0, |m: f64, v| m.max(v.abs()));
-                if kind == Separation::Epanechnikov && eligible.iter().any(|v| (1.0 + beta * v).abs() < 1e-4) {
+                if kind == Separation::Epanechnikov && eligible.iter().any(|v| (1.0 + beta * v).abs() < 1e-4)
+                {
                     // On the border of the reach one may be in or out.
                     continue;
                 }

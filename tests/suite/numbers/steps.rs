@@ -83,7 +83,8 @@ fn steps_of_tame_values() {
                 let energy_want = offset(want.energy);
                 let cosine = if kind == Similarity::Cosine && longest > 0.0 { 1.0 } else { 0.0 };
                 if energy_want.is_finite() {
-                    let close = (2.0 * score + EPS * (16.0 + 2.0 * (n as f64).sqrt()) * (1.0 + cosine)) / beta
+                    let close = (2.0 * score + EPS * (16.0 + 2.0 * (n as f64).sqrt()) * (1.0 + cosine))
+                        / beta
                         + 4.0 * EPS * (energy_want.abs() + longest * (1.0 - cosine));
                     assert_all(&format!("{what} energy"), &[*energy], &[Want::Near(energy_want, close)]);
                 }
