@@ -1,6 +1,7 @@
 // Divergences of the rows of `queries` and `patterns`, an invocation for 4 x 4 pairs straight from global memory:
 // logarithms are what costs. Exactly one of KL, REVERSE_KL, JS says which; see src/ops/divergence.rs.
 #import common
+#import numbers
 
 struct Parameters {
     b: u32,
@@ -21,7 +22,9 @@ struct Parameters {
 // logarithm is finite.
 fn terms(a: vec4<f32>, b: vec4<f32>) -> f32 {
     let ratio = a / max(b, vec4<f32>(1e-30));
-    return dot(a, log(max(ratio, vec4<f32>(1.2e-38))));
+    // A ratio beyond f32 must not pass for its logarithm.
+    let known = is_finite(ratio) & !is_nan(b);
+    return dot(a, select(vec4<f32>(nan(p.b)), log(max(ratio, vec4<f32>(1.2e-38))), known));
 }
 
 fn divergence(q: vec4<f32>, p: vec4<f32>) -> f32 {

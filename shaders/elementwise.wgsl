@@ -1,6 +1,7 @@
 // Element by element: f(x), or (BINARY) f(x, y) where y has as many rows as x or one, or (BY_ROW too) one value
 // for each row of x.
 #import common
+#import numbers
 
 struct Parameters {
     rows: u32,
@@ -49,6 +50,7 @@ fn main(
         case 4u: { value = max(v, w); }
         default: { value = min(v, w); }
     }
+    value = select(select(value, w, is_nan(w)), v, is_nan(v));
 #else
     switch p.function {
         case 0u: { value = -v; }
@@ -56,7 +58,12 @@ fn main(
         case 2u: { value = v * v; }
         case 3u: { value = sqrt(v); }
         case 4u: { value = exp(v); }
-        case 5u: { value = log(v); }
+        // Subnormal numbers by their bits: adapters may take them for 0.
+        case 5u: {
+            let bits = bitcast<vec4<u32>>(v);
+            let tiny = (bits > vec4<u32>(0u)) & (bits < vec4<u32>(0x00800000u));
+            value = select(log(v), log(vec4<f32>(bits)) - 103.27893, tiny);
+        }
         // tanh overflows inside on some drivers; past 9 it is 1 in f32.
         case 6u: { value = tanh(clamp(v, vec4<f32>(-9.1), vec4<f32>(9.1))); }
         case 7u: { value = max(v, vec4<f32>(0.0)); }
@@ -68,6 +75,8 @@ fn main(
         case 12u: { value = max(v, vec4<f32>(0.0)) + log(1.0 + exp(max(-abs(v), vec4<f32>(-87.0)))); }
         default: { value = abs(v) + (log(1.0 + exp(max(-2.0 * abs(v), vec4<f32>(-87.0)))) - 0.6931472); }
     }
+    // Extremes and limits swallow a NaN.
+    value = select(value, v, is_nan(v));
 #endif
     // The padding of a row stays zero.
     let column = 4u * column4;

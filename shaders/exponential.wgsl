@@ -1,4 +1,5 @@
-// e^x up to 88, 0 below -87: WGSL's own loses digits as |x| grows. x = n ln 2 + r.
+// e^x, 0 below -87 and infinite above 88: WGSL's own loses digits as |x| grows. x = n ln 2 + r.
+#import numbers
 fn exponential(x: vec4<f32>) -> vec4<f32> {
     let v = clamp(x, vec4<f32>(-87.0), vec4<f32>(88.0));
     let n = round(1.442695 * v);
@@ -11,5 +12,8 @@ fn exponential(x: vec4<f32>) -> vec4<f32> {
     let e = fma(q, r * r, r) + 1.0;
     // n is from -126 to 127, so that 2^n is a normal number.
     let power = bitcast<vec4<f32>>((vec4<i32>(n) + 127) << vec4<u32>(23u));
-    return select(e * power, vec4<f32>(0.0), x <= vec4<f32>(-87.0));
+    // e^88 once more, which leaves f32.
+    let beyond = select(vec4<f32>(1.0), vec4<f32>(1.6516363e38), x > vec4<f32>(88.0));
+    let value = select(e * power * beyond, vec4<f32>(0.0), x <= vec4<f32>(-87.0));
+    return select(value, x, is_nan(x));
 }

@@ -57,7 +57,7 @@ fn work(row: u32, lane: u32, live: bool) {
         }
         var q = before;
         if p.cosine != 0u {
-            q.scale = select(0.0, p.beta / sqrt(squared), squared > 0.0);
+            q.scale = select(0.0, p.beta / sqrt(squared), squared >= 1.1754944e-38);
         }
         q.squared = squared;
         q.steps += 1u;

@@ -1,5 +1,6 @@
 // Rows to mean 0 and variance 1 (centre 1), or to length 1 (centre 0).
 #import common
+#import numbers
 #import row_reduce
 
 struct Parameters {
@@ -47,10 +48,15 @@ fn work(row: u32, lane: u32, live: bool) {
     if p.centre == 1u {
         squares = squares / f32(p.columns) + p.eps;
     }
-    let inverse = select(0.0, 1.0 / sqrt(squares), squares > 0.0);
+    // Below the normal numbers it counts as 0; beyond the finite ones there is no knowing.
+    let inverse = select(0.0, 1.0 / sqrt(squares), squares >= 1.1754944e-38);
+    let known = is_finite(vec4<f32>(squares)).x;
     if live {
         for (var i = lane; i < p.width; i += LANES) {
-            out[row * p.width + i] = centred(row, i, mean) * inverse;
+            let column = 4u * i;
+            let inside = vec4<u32>(column, column + 1u, column + 2u, column + 3u) < vec4<u32>(p.columns);
+            let v = select(vec4<f32>(nan(p.rows)), centred(row, i, mean) * inverse, known);
+            out[row * p.width + i] = select(vec4<f32>(0.0), v, inside);
         }
     }
 }

@@ -1,6 +1,7 @@
 // Of products z of rows first.. with all rows: the largest of each row and the logarithm of its sum of exponentials
 // over tau, its product with itself left out; or (WEIGHTS) the weights of the pairs from such terms of all rows.
 #import common
+#import numbers
 #import exponential
 #if WEIGHTS
 #else
@@ -59,10 +60,14 @@ fn main(
 #else
 fn work(row: u32, lane: u32, live: bool) {
     var largest = vec4<f32>(MASKED);
+    var spoiled = 0.0;
     for (var i = lane; i < p.width; i += LANES) {
-        largest = max(largest, select(vec4<f32>(MASKED), z[row * p.width + i], others(row, i)));
+        let v = z[row * p.width + i];
+        largest = max(largest, select(vec4<f32>(MASKED), v, others(row, i)));
+        spoiled = max(spoiled, select(1.0, 0.0, all(is_finite(v))));
     }
     let m = lanes_max(lane, max4(largest));
+    spoiled = lanes_max(lane, spoiled);
     var total = 0.0;
     for (var block = lane; block < p.width; block += 64u * LANES) {
         var sum = vec4<f32>(0.0);
@@ -75,7 +80,7 @@ fn work(row: u32, lane: u32, live: bool) {
     }
     total = lanes_sum(lane, total);
     if lane == 0u && live {
-        out[row] = vec2<f32>(m, log(total));
+        out[row] = vec2<f32>(select(m, nan(p.rows), spoiled > 0.0), log(total));
     }
 }
 

@@ -1,6 +1,7 @@
 // One value per column and slice of rows: 0 sum, 2 maximum, 3 minimum. A slice has at most 256 rows;
 // the slices are reduced again until one is left.
 #import common
+#import numbers
 
 struct Parameters {
     rows: u32,
@@ -29,13 +30,9 @@ fn main(
     var value = x[begin * p.width + column4];
     for (var row = begin + 1u; row < min(begin + 256u, p.rows); row += 1u) {
         let v = x[row * p.width + column4];
-        if p.how == 2u {
-            value = max(value, v);
-        } else if p.how == 3u {
-            value = min(value, v);
-        } else {
-            value += v;
-        }
+        // A NaN stays.
+        let extreme = select(select(min(value, v), max(value, v), p.how == 2u), v, is_nan(v));
+        value = select(value + v, select(extreme, value, is_nan(value)), p.how >= 2u);
     }
     out[at] = value * p.factor;
 }

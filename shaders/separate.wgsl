@@ -1,5 +1,6 @@
 // Rows of scores to weights; thresholds by bisection. See ops/separation.rs for the kinds.
 #import common
+#import numbers
 #import row_reduce
 
 struct Parameters {
@@ -91,13 +92,17 @@ fn weight(u: vec4<f32>, tau: f32) -> vec4<f32> {
 fn work(row: u32, lane: u32, live: bool) {
     var largest = vec4<f32>(-3.4e38);
     var smallest = vec4<f32>(3.4e38);
+    var spoiled = 0.0;
     for (var i = lane; i < p.width; i += LANES) {
         let v = z[row * p.width + i];
         let may = eligible(i, v);
+        spoiled = max(spoiled, select(0.0, 1.0, any(spoils(v))));
         largest = max(largest, select(vec4<f32>(-3.4e38), v, may));
         smallest = min(smallest, select(vec4<f32>(3.4e38), v, may));
     }
+    spoiled = lanes_max(lane, spoiled);
     let m = lanes_max(lane, max4(largest));
+    let some_eligible = m > 0.5 * MASKED;
     let least = -lanes_max(lane, max4(-smallest));
     // What scores are seen from: the largest; for the epanechnikov kernel the border of its reach.
     let origin = select(m, -1.0 / p.beta, p.kind == 4u);
@@ -153,7 +158,10 @@ fn work(row: u32, lane: u32, live: bool) {
             sums[3] += select(vec4<f32>(0.0), vec4<f32>(1.0), some);
             heaviest = max(heaviest, w);
             if live {
-                weights[row * p.width + i] = w;
+                let known = select(vec4<f32>(0.0), w, some_eligible);
+                let column = 4u * i;
+                let inside = vec4<u32>(column, column + 1u, column + 2u, column + 3u) < vec4<u32>(p.columns);
+                weights[row * p.width + i] = select(known, vec4<f32>(nan(p.rows)), inside & vec4<bool>(spoiled > 0.0));
             }
         }
         linear += sum4(sums[0]);
@@ -175,7 +183,8 @@ fn work(row: u32, lane: u32, live: bool) {
         default: { potential = select(MASKED, log(max(left, 1e-37)) / p.beta, left > 0.0); }
     }
     if lane == 0u && live {
-        summary[row] = vec4<f32>(potential, entropy, support, most);
+        let found = select(vec4<f32>(MASKED, 0.0, 0.0, 0.0), vec4<f32>(potential, entropy, support, most), some_eligible);
+        summary[row] = select(found, vec4<f32>(nan(p.rows)), spoiled > 0.0);
     }
 }
 

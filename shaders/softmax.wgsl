@@ -1,5 +1,6 @@
 // Rows of z to softmax(beta z), or (LSE) to (1/beta) log sum exp(beta z).
 #import common
+#import numbers
 #import row_reduce
 
 struct Parameters {
@@ -27,11 +28,16 @@ fn exponential(row: u32, i: u32, m: f32) -> vec4<f32> {
 }
 
 fn work(row: u32, lane: u32, live: bool) {
-    var largest = vec4<f32>(-3.4e38);
+    let some = vec4<f32>(z[row * p.width].x);
+    var largest = some;
+    var spoiled = 0.0;
     for (var i = lane; i < p.width; i += LANES) {
-        largest = max(largest, select(vec4<f32>(-3.4e38), z[row * p.width + i], inside(i)));
+        let v = z[row * p.width + i];
+        largest = max(largest, select(some, v, inside(i)));
+        spoiled = max(spoiled, select(0.0, 1.0, any(spoils(v))));
     }
     let m = lanes_max(lane, max4(largest));
+    spoiled = lanes_max(lane, spoiled);
     var total = 0.0;
     for (var block = lane; block < p.width; block += 64u * LANES) {
         var sum = vec4<f32>(0.0);
@@ -42,9 +48,11 @@ fn work(row: u32, lane: u32, live: bool) {
         total += sum4(sum);
     }
     total = lanes_sum(lane, total);
+    // A row of minus infinities has no largest.
+    let known = spoiled == 0.0 && total > 0.0;
 #if LSE
     if lane == 0u && live {
-        out[row] = m + log(total) / p.beta;
+        out[row] = select(nan(p.rows), m + log(total) / p.beta, known);
         // The padding of the vector of results stays zero.
 #for i in 1..4
         if row + 1u == p.rows && row % 4u + ${i}u < 4u {
@@ -56,7 +64,8 @@ fn work(row: u32, lane: u32, live: bool) {
     let inverse = 1.0 / total;
     if live {
         for (var i = lane; i < p.width; i += LANES) {
-            out[row * p.width + i] = exponential(row, i, m) * inverse;
+            let w = select(vec4<f32>(nan(p.rows)), exponential(row, i, m) * inverse, known);
+            out[row * p.width + i] = select(vec4<f32>(0.0), w, inside(i));
         }
     }
 #endif

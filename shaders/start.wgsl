@@ -1,5 +1,6 @@
 // Queries before their first pass: squared lengths, the factor on their scores, empty carries.
 #import common
+#import numbers
 #import query
 #import row_reduce
 
@@ -10,6 +11,8 @@ struct Parameters {
     cosine: u32,
     // Whether scores get -1/2 |x|^2, which is the same for all patterns.
     complete: u32,
+    // The largest squared length that scores can be made of, as bits; of longer queries nothing comes that is a number.
+    most: u32,
 }
 #import parameters
 @group(0) @binding(1) var<storage, read> states: array<vec4<f32>>;
@@ -25,8 +28,10 @@ fn work(row: u32, lane: u32, live: bool) {
     if lane == 0u && live {
         var scale = p.beta;
         if p.cosine != 0u {
-            scale = select(0.0, p.beta / sqrt(squared), squared > 0.0);
+            scale = select(0.0, p.beta / sqrt(squared), squared >= 1.1754944e-38);
         }
+        // Bits of numbers that are not negative have their order; NaN and infinity come last.
+        scale = select(scale, nan(p.rows), bitcast<u32>(squared) > p.most);
         let bias = select(0.0, -0.5 * squared, p.complete != 0u);
         queries[row] = Query(MASKED, 0.0, 0.0, 0.0, 0.0, scale, bias, squared, 0u, 0u, 0u, 0u);
     }

@@ -163,7 +163,7 @@ fn main(
         {
             var top = m_${n};
 #for r in 0..ROWS
-            let hidden_${r} = row0 + ${r}u >= end || term_${r}.y < 0.5 * MASKED;
+            let hidden_${r} = row0 + ${r}u >= end || (term_${r}.x == 0.0 && term_${r}.y < 0.5 * MASKED);
             let score_${r} = select(scale_${n} * (s_${r}_${n} * term_${r}.x + term_${r}.y), MASKED, hidden_${r});
             top = max(top, score_${r});
 #endfor

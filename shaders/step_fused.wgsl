@@ -100,7 +100,7 @@ fn main(
         {
             let at = block + ${q/4*TX*4}u + 4u * tx + ${q%4}u;
             let term = terms[min(at, p.last - 1u)];
-            let hidden = at >= end || term.y < 0.5 * MASKED;
+            let hidden = at >= end || (term.x == 0.0 && term.y < 0.5 * MASKED);
 #for h in 0..BQ/64
             s_${q}_${h} = select(scale_${h} * (s_${q}_${h} * term.x + term.y), vec4<f32>(MASKED), hidden);
             top_${h} = max(top_${h}, s_${q}_${h});

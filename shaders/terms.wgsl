@@ -1,5 +1,6 @@
 // Per pattern: what it adds to its product with a query. Same as Term::new in src/ops/similarity.rs.
 #import common
+#import numbers
 #import row_reduce
 
 struct Parameters {
@@ -24,7 +25,8 @@ fn work(row: u32, lane: u32, live: bool) {
         if p.similarity == 0u {
             term.y = -0.5 * squared;
         } else if p.similarity == 2u {
-            term.x = select(0.0, 1.0 / sqrt(squared), squared > 0.0);
+            term.x = select(0.0, 1.0 / sqrt(squared), squared >= 1.1754944e-38);
+            term.x = select(nan(p.rows), term.x, is_finite(vec4<f32>(squared)).x);
         } else if p.similarity == 3u {
             term.x = -1.0;
         }

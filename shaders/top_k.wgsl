@@ -1,6 +1,7 @@
 // The k best entries of each row so far: the list of earlier columns, with some more columns taken
 // in. Largest first, equal ones by lowest index.
 #import common
+#import numbers
 
 struct Parameters {
     rows: u32,
@@ -38,11 +39,13 @@ fn main(
     var worst = best[list + p.k - 1u].value;
     for (var i = p.begin / 4u; i < (p.end + 3u) / 4u; i += 1u) {
         let values = x[row * p.width + i];
-        if max(max(values.x, values.y), max(values.z, values.w)) <= worst {
+        // Value by value: the largest of them might be a NaN, which is no more than nothing here.
+        if all(values <= vec4<f32>(worst)) {
             continue;
         }
+        let unknown = is_nan(values);
 #for s in 0..4
-        if 4u * i + ${s}u < p.end && values[${s}] > worst {
+        if 4u * i + ${s}u < p.end && values[${s}] > worst && !unknown[${s}] {
             var at = p.k - 1u;
             while at > 0u && best[list + at - 1u].value < values[${s}] {
                 best[list + at] = best[list + at - 1u];
@@ -107,11 +110,13 @@ fn main(
     }
     for (var i = p.begin / 4u + lane; i < (p.end + 3u) / 4u; i += 64u) {
         let values = x[row * p.width + i];
-        if max(max(values.x, values.y), max(values.z, values.w)) <= value_${LISTS-1} {
+        // As above.
+        if all(values <= vec4<f32>(value_${LISTS-1})) {
             continue;
         }
+        let unknown = is_nan(values);
 #for s in 0..4
-        if 4u * i + ${s}u < p.end && values[${s}] > value_${LISTS-1} {
+        if 4u * i + ${s}u < p.end && values[${s}] > value_${LISTS-1} && !unknown[${s}] {
             // From the first that it beats on, all move down by one: equal ones keep their order.
             var value = values[${s}];
             var index = p.first + 4u * i + ${s}u;
@@ -170,8 +175,10 @@ fn main(
             }
         }
         for (var column = p.begin + lane; column < p.end; column += 64u) {
-            let entry = Entry(x[row * p.width + column / 4u][column % 4u], p.first + column);
-            if (round == 0u || better(last, entry)) && better(entry, mine) {
+            let value = x[row * p.width + column / 4u][column % 4u];
+            let entry = Entry(value, p.first + column);
+            let known = !is_nan(vec4<f32>(value)).x;
+            if known && (round == 0u || better(last, entry)) && better(entry, mine) {
                 mine = entry;
             }
         }

@@ -14,6 +14,16 @@ fn map(x: &[f32], f: impl Fn(f32) -> f32 + Sync + Send) -> Vec<f32> {
     out
 }
 
+/// `max(v, 0)`; NaN stays.
+fn relu(v: f32) -> f32 {
+    if v < 0.0 { 0.0 } else { v }
+}
+
+/// An extreme of two numbers, which a NaN is never hidden by.
+fn known(a: f32, b: f32, extreme: impl Fn(f32, f32) -> f32) -> f32 {
+    if a.is_nan() || b.is_nan() { f32::NAN } else { extreme(a, b) }
+}
+
 /// `f` of each element.
 pub(crate) fn unary(f: Unary, x: &[f32]) -> Vec<f32> {
     match f {
@@ -26,16 +36,17 @@ pub(crate) fn unary(f: Unary, x: &[f32]) -> Vec<f32> {
         Unary::Tanh => map(x, f32::tanh),
         // e^-x may be infinite, and the result then 0.
         Unary::Sigmoid => map(x, |v| 1.0 / (1.0 + (-v).exp())),
-        Unary::Softplus => map(x, |v| v.max(0.0) + (-v.abs()).exp().ln_1p()),
+        Unary::Softplus => map(x, |v| relu(v) + (-v.abs()).exp().ln_1p()),
         Unary::LogCosh => map(x, |v| v.abs() + (-2.0 * v.abs()).exp().ln_1p() - std::f32::consts::LN_2),
-        Unary::Relu => map(x, |v| v.max(0.0)),
+        Unary::Relu => map(x, relu),
         Unary::Sign => map(x, |v| {
             if v > 0.0 {
                 1.0
             } else if v < 0.0 {
                 -1.0
             } else {
-                0.0
+                // 0, or NaN.
+                v
             }
         }),
         Unary::Scale(a) => map(x, |v| a * v),
@@ -74,8 +85,8 @@ macro_rules! with_function {
             Binary::Sub => with_function!(@ $g = |a: f32, b: f32| a - b; $e),
             Binary::Mul => with_function!(@ $g = |a: f32, b: f32| a * b; $e),
             Binary::Div => with_function!(@ $g = |a: f32, b: f32| a / b; $e),
-            Binary::Max => with_function!(@ $g = f32::max; $e),
-            Binary::Min => with_function!(@ $g = f32::min; $e),
+            Binary::Max => with_function!(@ $g = |a: f32, b: f32| known(a, b, f32::max); $e),
+            Binary::Min => with_function!(@ $g = |a: f32, b: f32| known(a, b, f32::min); $e),
         }
     };
     (@ $g:ident = $function:expr; $e:expr) => {{

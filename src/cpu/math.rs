@@ -85,6 +85,12 @@ pub(crate) fn maximum(v: &[f32]) -> f32 {
     lanes.into_iter().chain(rest.iter().copied()).fold(f32::MIN, f32::max)
 }
 
+/// Whether there is a NaN or plus infinity, of which no weight can be made. (Minus infinity weighs nothing.)
+#[inline(always)]
+pub(crate) fn spoiled(v: &[f32]) -> bool {
+    v.iter().fold(false, |spoiled, v| spoiled | !(*v < f32::INFINITY))
+}
+
 /// Sum over lanes.
 #[inline(always)]
 pub(crate) fn sum(v: &[f32]) -> f32 {
@@ -149,11 +155,12 @@ pub(crate) fn exp_nonpositive_f64(x: f64) -> f64 {
     if x > -700.0 { scaled } else { 0.0 }
 }
 
-/// `e^x` within 2 ulp up to 88, and as there beyond it; 0 below -87.
+/// `e^x` within 2 ulp; 0 below -87, infinite above 88.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     // The polynomial and the exponent are right for positive numbers too, as long as the result is finite.
-    exp_nonpositive(if x < 88.0 { x } else { 88.0 })
+    let e = exp_nonpositive(if x < 88.0 { x } else { 88.0 });
+    if x <= 88.0 { e } else { x * f32::MAX }
 }
 
 /// `(sin 2 pi x, cos 2 pi x)` within 1.5e-7 for `x` up to 500,000 turns: quarter turns are taken off exactly, the rest goes into
@@ -236,7 +243,11 @@ mod tests {
             let (got, want) = (f64::from(exp(x)), f64::from(x).exp());
             assert!((got - want).abs() <= 2.0 * f64::from(f32::EPSILON) * want, "{x}: {got} {want}");
         }
-        assert!(exp(1e9).is_finite());
+        assert_eq!(
+            (exp(88.5), exp(f32::INFINITY), exp(f32::NEG_INFINITY)),
+            (f32::INFINITY, f32::INFINITY, 0.0)
+        );
+        assert!(exp(f32::NAN).is_nan());
     }
 
     #[test]

@@ -7,18 +7,23 @@ use crate::ops::Normalization;
 pub(crate) fn normalize(data: &mut [f32], columns: usize, how: Normalization) {
     super::for_each_row(data, columns, |_, row| {
         simd!({
-            let scale = match how {
+            let square = match how {
                 Normalization::Layer { eps } => {
                     let mean = (sum(row) / columns as f64) as f32;
                     row.iter_mut().for_each(|v| *v -= mean);
                     // Of what is left: the mean's own rounding error would count twice otherwise.
                     let rest = sum(row) / columns as f64;
                     let variance = squares(row) / columns as f64 - rest * rest;
-                    (variance.max(0.0) + f64::from(eps)).sqrt()
+                    if variance < 0.0 { f64::from(eps) } else { variance + f64::from(eps) }
                 }
-                Normalization::L2 => squares(row).sqrt(),
+                Normalization::L2 => squares(row),
             };
-            let inverse = if scale > 0.0 { (1.0 / scale) as f32 } else { 0.0 };
+            // Below the normal numbers it counts as 0; beyond the finite ones there is no knowing.
+            let inverse = match square {
+                s if s < f64::from(f32::MIN_POSITIVE) => 0.0,
+                s if s <= f64::from(f32::MAX) => (1.0 / s.sqrt()) as f32,
+                _ => f32::NAN,
+            };
             row.iter_mut().for_each(|v| *v *= inverse);
         });
     });

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::ops::{Layout, MASKED, RowStats, Weighing};
 use rayon::prelude::*;
-use std::ops::{Add, AddAssign, Mul, Sub};
+use std::{
+    cmp::Ordering,
+    ops::{Add, AddAssign, Mul, Sub},
+};
 
 /// Rows of a block, which is one task.
 const ROWS: usize = 64;
@@ -74,6 +77,14 @@ fn maximum<T: Number>(values: &[T]) -> T {
     lanes.iter().chain(rest).fold(T::MASKED, |a, b| if *b > a { *b } else { a })
 }
 
+/// Whether there is a NaN or an infinity.
+#[inline(always)]
+fn unknown<T: Number>(values: &[T]) -> bool {
+    values
+        .iter()
+        .fold(false, |unknown, v| unknown | ((*v - *v).partial_cmp(&T::ZERO) != Some(Ordering::Equal)))
+}
+
 /// `sum exp(sharp (v - largest))`
 #[inline(always)]
 fn exponentials<T: Number>(values: &[T], sharp: T, largest: T) -> f64 {
@@ -113,7 +124,11 @@ pub(crate) fn stats<T: Number>(phi: &[T], d: usize, tau: f64) -> Vec<RowStats> {
                 if let Some(own) = (first + i).checked_sub(column).and_then(|own| row.get_mut(own)) {
                     *own = T::MASKED;
                 }
-                let here = simd!(maximum(row));
+                let (here, unknown) = simd!((maximum(row), unknown(row)));
+                if unknown || largest.wide().is_nan() {
+                    *largest = T::of(f64::NAN);
+                    continue;
+                }
                 if here > *largest {
                     *sum *= (sharp * (*largest - here).wide()).exp();
                     *largest = here;

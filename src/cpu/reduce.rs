@@ -5,18 +5,25 @@ use super::math::{self, simd};
 use crate::ops::Reduction;
 use rayon::prelude::*;
 
-/// One value per row of `[rows, columns]`.
+/// One value per row of rows of `columns`, which is not 0.
 pub(crate) fn rows(data: &[f32], columns: usize, how: Reduction) -> Vec<f32> {
     data.par_chunks_exact(columns)
         .map(|row| {
             simd!(match how {
                 Reduction::Sum => blocked_sum(row),
                 Reduction::Mean => blocked_sum(row) / columns as f32,
-                Reduction::Max => row.iter().copied().fold(f32::NEG_INFINITY, f32::max),
-                Reduction::Min => row.iter().copied().fold(f32::INFINITY, f32::min),
+                Reduction::Max => extreme(row, f32::NEG_INFINITY, f32::max),
+                Reduction::Min => extreme(row, f32::INFINITY, f32::min),
             })
         })
         .collect()
+}
+
+/// The extreme of a row; NaN where there is one.
+#[inline(always)]
+fn extreme(row: &[f32], start: f32, of: impl Fn(f32, f32) -> f32) -> f32 {
+    let (extreme, unknown) = row.iter().fold((start, false), |(e, u), v| (of(e, *v), u | v.is_nan()));
+    if unknown { f32::NAN } else { extreme }
 }
 
 /// Sum of block sums.
@@ -39,6 +46,7 @@ pub(crate) fn columns(data: &[f32], columns: usize, how: Reduction) -> Vec<f32> 
             let v = f64::from(*v);
             *o = match how {
                 Reduction::Sum | Reduction::Mean => *o + v,
+                Reduction::Max | Reduction::Min if o.is_nan() || v.is_nan() => f64::NAN,
                 Reduction::Max => o.max(v),
                 Reduction::Min => o.min(v),
             };

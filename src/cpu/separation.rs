@@ -23,7 +23,14 @@ pub(crate) fn separate(z: &[f32], columns: usize, beta: f32, kind: Separation) -
 }
 
 fn row(z: &[f32], beta: f64, kind: Separation, weights: &mut [f32]) -> [f32; 4] {
+    if simd!(math::spoiled(z)) {
+        weights.fill(f32::NAN);
+        return [f32::NAN; 4];
+    }
     let m = f64::from(simd!(math::maximum(z)));
+    if m <= f64::from(0.5 * MASKED) {
+        return [MASKED, 0.0, 0.0, 0.0];
+    }
     let (scale, reach) = match kind {
         Separation::Entmax(alpha) => (beta * (f64::from(alpha) - 1.0), 1.0),
         Separation::Normmax(_) => (beta, 1.0),

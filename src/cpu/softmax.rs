@@ -3,10 +3,15 @@
 use super::math::{self, exp_nonpositive, simd};
 use rayon::prelude::*;
 
-/// Turns `z` into `exp(beta (z - max))` and gives their sum and the maximum of `z`.
+/// Turns `z` into `exp(beta (z - max))` and gives their sum and the maximum of `z`; NaN where there is a NaN or plus infinity, or
+/// nothing but minus infinity.
 fn exponentials(z: &mut [f32], beta: f32) -> (f64, f32) {
     simd!({
         let m = math::maximum(z);
+        if math::spoiled(z) || z.iter().all(|v| *v < f32::MIN) {
+            z.fill(f32::NAN);
+            return (f64::NAN, f32::NAN);
+        }
         let mut total = 0.0_f64;
         for block in z.chunks_mut(4096) {
             block.iter_mut().for_each(|v| *v = exp_nonpositive(beta * (*v - m)));

@@ -3,7 +3,7 @@
 use super::{
     Buffer, Context, Dispatch, MAX_TRIPS, Matrix, elementwise,
     matrix::unpadded,
-    softmax::{by_rows, check_trips},
+    softmax::{COMBINING, by_rows, check_trips},
     topk,
 };
 use crate::{
@@ -77,7 +77,7 @@ pub(crate) fn flips(
     let summary = Matrix::new(context, "a summary of weights", b, 4)?;
     let corrections = Matrix::new(context, "sizes of corrections", 1, b)?;
     let kernels = ("flip_weights.serial", "flip_weights.group");
-    let (kernel, groups, trips) = by_rows(context, kernels, b, n, 3);
+    let (kernel, groups, trips) = by_rows(context, kernels, b, n, (3, 7));
     check_trips(trips, n)?;
     context.dispatch(&Dispatch {
         kernel,
@@ -153,7 +153,7 @@ struct Sweep<'a> {
 
 impl Sweep<'_> {
     fn run(&self, order: usize) -> Result<()> {
-        let portion = (MAX_TRIPS / (self.trips + 2)).max(1);
+        let portion = (MAX_TRIPS / self.trips).max(1);
         for first in (0..order).step_by(portion) {
             let end = (first + portion).min(order);
             let mut parameters = self.parameters.to_vec();
@@ -163,7 +163,7 @@ impl Sweep<'_> {
                 parameters: &parameters,
                 buffers: &self.buffers,
                 groups: self.parameters[0] as usize,
-                trips: (end - first) * (self.trips + 2),
+                trips: (end - first) * self.trips,
                 work: (end - first) as f64 * self.work,
             })?;
         }
@@ -186,7 +186,9 @@ pub(crate) fn sweep(
     clamp: &[bool],
 ) -> Result<Vec<f32>> {
     let (b, n, d) = (states.rows(), patterns.rows(), patterns.columns());
-    check_trips(3 * n.div_ceil(64) + 2, n)?;
+    // Three loops over the patterns in that over the bits, and three combinations of lanes.
+    let trips = 3 * n.div_ceil(64) + 1 + 3 * COMBINING;
+    check_trips(trips, n)?;
     let kept = overlaps(context, states, patterns)?;
     let values: Vec<f32> = (0..b).flat_map(|i| states.row(i)).collect();
     let values = Matrix::upload(context, &Rows::new(values, d)?, b, d)?;
@@ -200,7 +202,7 @@ pub(crate) fn sweep(
         parameters: [b as u32, n as u32, widths[0], widths[1], widths[2], d as u32],
         buffers: vec![buffer(patterns)?, &order_buffer, &clamped, kept.buffer(), values.buffer(), &entries],
         exact: table.whole,
-        trips: 3 * n.div_ceil(64),
+        trips,
         work: 12.0 * b as f64 * n as f64,
     }
     .run(order.len())?;
@@ -225,7 +227,7 @@ pub(crate) fn sweep_matrix(
         parameters: [b as u32, d as u32, widths[0], widths[1], widths[2], d as u32],
         buffers: vec![matrix.buffer(), &order_buffer, &clamped, fields.buffer(), states.buffer()],
         exact: true,
-        trips: d.div_ceil(64),
+        trips: d.div_ceil(64) + 1,
         work: 2.0 * b as f64 * d as f64,
     }
     .run(order.len())?;

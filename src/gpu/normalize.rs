@@ -12,7 +12,7 @@ pub(crate) fn normalize(x: &Matrix, how: Normalization) -> Result<Matrix> {
         Normalization::L2 => (0, 0.0),
     };
     let kernels = ("normalize.serial", "normalize.group");
-    let (kernel, groups, trips) = by_rows(x.context(), kernels, rows, width, 3);
+    let (kernel, groups, trips) = by_rows(x.context(), kernels, rows, width, (3, 2));
     x.context().dispatch(&Dispatch {
         kernel,
         parameters: &[rows as u32, x.columns() as u32, width as u32, centre, eps.to_bits()],

@@ -35,7 +35,7 @@ pub(crate) fn stats(phi: &Matrix, tau: f64) -> Result<Vec<RowStats>> {
         let z = matmul(&tile, phi, Layout::NT)?;
         let out = Matrix::new(z.context(), "terms of rows", 1, 2 * z.rows())?;
         let kernels = ("pairs.stats.serial", "pairs.stats.group");
-        let (kernel, groups, trips) = by_rows(z.context(), kernels, z.rows(), z.width4(), 2);
+        let (kernel, groups, trips) = by_rows(z.context(), kernels, z.rows(), z.width4(), (2, 3));
         check_trips(trips, z.columns())?;
         run(&z, kernel, first, tau, (groups, trips), &[z.buffer(), out.buffer()])?;
         let stats = out.download()?;

@@ -36,6 +36,14 @@ const MOST_GROUPS: usize = 512;
 /// Most storage buffers of a kernel.
 const BINDINGS: usize = 8;
 
+/// Workgroups along two dimensions, at least so many in all; `None` beyond one for each row of the largest binding, which is below 4 GiB.
+/// (Kernels with an invocation for an element number those in 32 bits too: they have 64 elements of 16 bytes to a workgroup.)
+fn dimensions(groups: usize) -> Option<[u32; 2]> {
+    const MOST: usize = (1 << 32) / 16;
+    let x = groups.clamp(1, MAX_GROUPS);
+    (groups <= MOST).then(|| [x as u32, groups.div_ceil(x) as u32])
+}
+
 /// What a bind group is made of: pipeline, arena, and buffers with the bytes in use.
 type GroupKey = (usize, usize, [Option<(wgpu::Buffer, u64)>; BINDINGS]);
 
@@ -123,6 +131,10 @@ impl Recorder {
         if dispatch.groups == 0 {
             return Ok(());
         }
+        let Some([x, y]) = dimensions(dispatch.groups) else {
+            let message = format!("too large for one kernel: {} workgroups", dispatch.groups);
+            return Err(Error::Gpu { what: dispatch.kernel.to_owned(), message });
+        };
         let (arena, offset) = self.lay_out(context, dispatch.parameters)?;
         let group = self.group(context, pipeline, dispatch, arena)?;
         if self.pass.is_none() {
@@ -140,8 +152,7 @@ impl Recorder {
             } else {
                 pass.set_bind_group(0, &group, &[offset as u32]);
             }
-            let x = dispatch.groups.min(MAX_GROUPS);
-            pass.dispatch_workgroups(x as u32, dispatch.groups.div_ceil(x) as u32, 1);
+            pass.dispatch_workgroups(x, y, 1);
         }
         for (buffer, _) in dispatch.buffers.iter().zip(&pipeline.written).filter(|(_, written)| **written) {
             buffer.written_by(self.epoch);
@@ -259,5 +270,22 @@ impl Recorder {
     pub(super) fn sent(&mut self, index: SubmissionIndex, most: usize) -> Option<SubmissionIndex> {
         self.in_flight.push_back(index);
         if self.in_flight.len() > most { self.in_flight.pop_front() } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_go_over_to_a_second_dimension() {
+        for groups in [1, 2, 65_534, 65_535, 65_536, 131_070, 131_071, 1 << 26, 1 << 28] {
+            let [x, y] = dimensions(groups).unwrap_or_default().map(|v| v as usize);
+            assert!(x * y >= groups && x * y < groups + MAX_GROUPS, "{groups}: {x} x {y}");
+            assert!(x <= MAX_GROUPS && y <= MAX_GROUPS && u32::try_from(x * y).is_ok(), "{groups}");
+        }
+        for groups in [(1 << 28) + 1, 1 << 31, (1 << 32) + 1, usize::MAX] {
+            assert_eq!(dimensions(groups), None, "{groups}");
+        }
     }
 }

@@ -18,7 +18,7 @@ fn code(how: Reduction) -> u32 {
     }
 }
 
-/// See [`crate::ops::reduce`]. There is something to reduce, or it is a sum.
+/// See [`crate::ops::reduce`]. There is something to reduce.
 pub(crate) fn reduce(x: &Matrix, how: Reduction, over: Axis) -> Result<Matrix> {
     match over {
         Axis::Columns => rows(x, how),
@@ -30,7 +30,8 @@ pub(crate) fn reduce(x: &Matrix, how: Reduction, over: Axis) -> Result<Matrix> {
 fn rows(x: &Matrix, how: Reduction) -> Result<Matrix> {
     let (rows, width) = (x.rows(), x.width4());
     let out = Matrix::new(x.context(), "a reduction", 1, rows)?;
-    let (kernel, groups, trips) = by_rows(x.context(), ("reduce.serial", "reduce.group"), rows, width, 1);
+    let (kernel, groups, trips) =
+        by_rows(x.context(), ("reduce.serial", "reduce.group"), rows, width, (1, 3));
     x.context().dispatch(&Dispatch {
         kernel,
         parameters: &[rows as u32, x.columns() as u32, width as u32, code(how)],

@@ -186,7 +186,7 @@ impl<'a> Batch<'a> {
         };
         let found = Matrix::new(self.context, "findings", q, 8)?;
         let kernels = ("scan.serial", "scan.group");
-        let (kernel, groups, trips) = by_rows(self.context, kernels, q, scores.width4(), 2);
+        let (kernel, groups, trips) = by_rows(self.context, kernels, q, scores.width4(), (2, 8));
         check_trips(trips, rows)?;
         self.context.dispatch(&Dispatch {
             kernel,

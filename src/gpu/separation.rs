@@ -32,7 +32,7 @@ pub(crate) fn separate(z: &Matrix, beta: f32, kind: Separation) -> Result<(Matri
     let summary = Matrix::new(z.context(), "a summary of weights", rows, 4)?;
     let passes = halvings as usize + 3;
     let kernels = ("separate.serial", "separate.group");
-    let (kernel, groups, trips) = by_rows(z.context(), kernels, rows, width, passes);
+    let (kernel, groups, trips) = by_rows(z.context(), kernels, rows, width, (passes, passes + 7));
     check_trips(trips, columns)?;
     z.context().dispatch(&Dispatch {
         kernel,

@@ -41,6 +41,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "overlaps",
     "normalize",
     "normals",
+    "numbers",
     "pairs",
     "parameters",
     "philox",

@@ -2,7 +2,7 @@
 
 use super::{
     Buffer, Context, Dispatch, Matrix,
-    descent::{Queries, scores_family},
+    descent::{Queries, Start, scores_family},
     matmul::Product,
     softmax::by_rows,
 };
@@ -23,7 +23,7 @@ pub(super) fn terms(context: &Arc<Context>, patterns: &Matrix, kind: Similarity)
         Similarity::Cosine => 2,
         Similarity::L1 => 3,
     };
-    let (kernel, groups, trips) = by_rows(context, ("terms.serial", "terms.group"), rows, width, 1);
+    let (kernel, groups, trips) = by_rows(context, ("terms.serial", "terms.group"), rows, width, (1, 1));
     context.dispatch(&Dispatch {
         kernel,
         parameters: &[rows as u32, width as u32, code],
@@ -45,7 +45,10 @@ pub(crate) fn similarity(queries: &Matrix, patterns: &Matrix, kind: Similarity) 
     }
     let terms = terms(context, patterns, kind)?;
     let state = Queries::new(context, b)?;
-    state.start(context, queries.buffer(), d, 1.0, kind, kind == Similarity::L2)?;
+    // A length beyond f32 spoils a cosine; distances and products need none.
+    let most = (kind == Similarity::Cosine).then_some(f32::MAX);
+    let start = Start { similarity: kind, beta: 1.0, complete: kind == Similarity::L2, most };
+    state.start(context, queries.buffer(), d, start)?;
     Product {
         family: &scores_family(kind, Precision::F32),
         per_trip: 4,

@@ -6,21 +6,26 @@ use crate::Result;
 /// Rows of a workgroup where each is one invocation's.
 pub(super) const SERIAL_ROWS: usize = 8;
 
-/// Kernel, workgroups and loop trips for work on `rows` rows of `width` vec4s, `passes` times over.
-/// One invocation a row where that is allowed and workgroups are dear; else one workgroup a row.
+/// Most loop trips in which the lanes of a workgroup of 64 combine what they have: its subgroups one after another. None is
+/// known of fewer than four invocations. (Without subgroups the lanes meet in a tree that has no loop.)
+pub(super) const COMBINING: usize = 15;
+
+/// Kernel, workgroups and loop trips for work on `rows` rows of `width` vec4s, `passes` times over, with as many
+/// combinations of lanes as the second number says. One invocation a row where that is allowed and workgroups are dear; else
+/// one workgroup a row.
 pub(super) fn by_rows(
     context: &Context,
     (serial, group): (&'static str, &'static str),
     rows: usize,
     width: usize,
-    passes: usize,
+    (passes, combinations): (usize, usize),
 ) -> (&'static str, usize, usize) {
     // Blocks of 64 vec4s are an outer loop of their own.
     let trips = |width: usize| passes * (width + width.div_ceil(64) + 2);
     if !context.tiled() && trips(width) <= MAX_TRIPS {
         (serial, rows.div_ceil(SERIAL_ROWS), trips(width))
     } else {
-        (group, rows, trips(width.div_ceil(64)))
+        (group, rows, trips(width.div_ceil(64)) + combinations * COMBINING)
     }
 }
 
@@ -51,7 +56,7 @@ fn run(z: &Matrix, beta: f32, kernels: (&'static str, &'static str), columns: us
         0 => Matrix::new(z.context(), "a log-sum-exp", 1, rows)?,
         _ => Matrix::new(z.context(), "a softmax", rows, columns)?,
     };
-    let (kernel, groups, trips) = by_rows(z.context(), kernels, rows, width, 3);
+    let (kernel, groups, trips) = by_rows(z.context(), kernels, rows, width, (3, 3));
     z.context().dispatch(&Dispatch {
         kernel,
         parameters: &[rows as u32, z.columns() as u32, width as u32, beta.to_bits()],

@@ -18,6 +18,45 @@ pub(super) const MAX_TOP_K: usize = 1024;
 /// Longest lists that each invocation keeps for itself; see `shaders/permutations`.
 const LISTS: usize = 16;
 
+/// How columns are taken into lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// One invocation a row: at worst every value goes through the whole list.
+    Serial,
+    /// A workgroup a row, each lane with a list of its own.
+    Lists,
+    /// A workgroup a row, which looks at all of it for each entry.
+    Group,
+}
+
+impl Way {
+    fn of(tiled: bool, k: usize) -> Self {
+        match tiled {
+            false if k <= 64 => Self::Serial,
+            _ if k <= LISTS => Self::Lists,
+            _ => Self::Group,
+        }
+    }
+
+    /// Columns of one dispatch, a multiple of 4.
+    fn step(self, k: usize) -> usize {
+        match self {
+            Self::Serial => MAX_TRIPS / (k + 1) / 4 * 4,
+            Self::Lists => (MAX_TRIPS - k) * 256,
+            Self::Group => (MAX_TRIPS / k).saturating_sub(k / 64 + 2).max(1) * 64,
+        }
+    }
+
+    /// Loop trips for so many columns.
+    fn trips(self, columns: usize, k: usize) -> usize {
+        match self {
+            Self::Serial => columns * (k + 1),
+            Self::Lists => columns.div_ceil(256) + k,
+            Self::Group => k * (columns.div_ceil(64) + k.div_ceil(64) + 1),
+        }
+    }
+}
+
 /// The best entries of some rows so far.
 pub(super) struct Best {
     lists: Buffer,
@@ -46,42 +85,34 @@ impl Best {
         if k == 0 || rows == 0 {
             return Ok(());
         }
-        // At worst every value goes through the whole list (serial), or is looked at in each round.
-        let serial = !context.tiled() && k <= 64;
-        let step = match serial {
-            true => MAX_TRIPS / (k + 1) / 4 * 4,
-            false if k <= LISTS => (MAX_TRIPS - k) * 256,
-            false => (MAX_TRIPS / k).saturating_sub(k / 64 + 2).max(1) * 64,
-        };
-        for from in (0..columns).step_by(step) {
-            let to = (from + step).min(columns);
+        let way = Way::of(context.tiled(), k);
+        for from in (0..columns).step_by(way.step(k)) {
+            let to = (from + way.step(k)).min(columns);
             let parameters = [rows as u32, from as u32, to as u32, width as u32, first as u32, k as u32];
             let work = (rows * (to - from)) as f64;
-            if serial {
+            let trips = way.trips(to - from, k);
+            if way == Way::Serial {
                 context.dispatch(&Dispatch {
                     kernel: "top_k.serial",
                     parameters: &parameters,
                     buffers: &[values, &self.lists],
                     groups: rows.div_ceil(SERIAL_ROWS),
-                    trips: (to - from) * (k + 1),
+                    trips,
                     work,
                 })?;
-            } else {
-                let next = context.storage("the best patterns", self.lists.bytes())?;
-                let (kernel, trips, rounds) = match k <= LISTS {
-                    true => ("top_k.lists", (to - from).div_ceil(256) + k, 1),
-                    false => ("top_k.group", k * ((to - from).div_ceil(64) + k.div_ceil(64) + 1), k),
-                };
-                context.dispatch(&Dispatch {
-                    kernel,
-                    parameters: &parameters,
-                    buffers: &[values, &self.lists, &next],
-                    groups: rows,
-                    trips,
-                    work: work * rounds as f64,
-                })?;
-                self.lists = next;
+                continue;
             }
+            let next = context.storage("the best patterns", self.lists.bytes())?;
+            let (kernel, rounds) = if way == Way::Lists { ("top_k.lists", 1) } else { ("top_k.group", k) };
+            context.dispatch(&Dispatch {
+                kernel,
+                parameters: &parameters,
+                buffers: &[values, &self.lists, &next],
+                groups: rows,
+                trips,
+                work: work * rounds as f64,
+            })?;
+            self.lists = next;
         }
         Ok(())
     }
@@ -107,4 +138,23 @@ pub(crate) fn top_k(x: &Matrix, k: usize) -> Result<(Vec<f32>, Vec<u32>)> {
     best.scan(x.context(), x.buffer(), x.columns(), x.width4(), 0)?;
     let bytes = x.context().read(&[best.buffer()])?;
     Ok(Best::unpack(&bytes[0]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_list_takes_too_many_trips() {
+        for tiled in [false, true] {
+            for k in 1..=MAX_TOP_K {
+                let way = Way::of(tiled, k);
+                let step = way.step(k);
+                assert!(step >= 4 && step.is_multiple_of(4), "{way:?} {k}: {step}");
+                for columns in [1, step - 1, step] {
+                    assert!(way.trips(columns, k) <= MAX_TRIPS, "{way:?} {k}: {columns} columns");
+                }
+            }
+        }
+    }
 }

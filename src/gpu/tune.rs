@@ -345,7 +345,7 @@ impl Job {
         let queries = Operand::new(self.queries.as_slice(), b, d);
         let patterns = Operand::new(self.patterns.as_slice(), n, d);
         match self.class.op {
-            Op::Step => cpu::descent::step(queries, patterns, self.beta(), Similarity::Dot).0,
+            Op::Step => cpu::descent::step(queries, patterns, self.beta(), Similarity::Dot, f32::MAX).0,
             Op::Matmul => {
                 let mut out = vec![0.0; b * n];
                 cpu::matmul::matmul(

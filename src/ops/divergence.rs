@@ -32,7 +32,7 @@ impl Divergence {
 
 /// Divergences `[b, n]` of queries `[b, d]` and patterns `[n, d]`, in nats; smaller is nearer. Rows are distributions:
 /// not negative, with the sum 1. That is not checked here; of other rows the sums above are taken as they stand, of
-/// negative values they have no meaning. Cost: `b n d` logarithms, twice that for Jensen-Shannon.
+/// negative values they have no meaning, and where a ratio leaves f32 (a value above `3e8` over a zero) they are NaN. Cost: `b n d` logarithms, twice that for Jensen-Shannon.
 ///
 /// # Errors
 /// [`Error::DimensionMismatch`] where the columns differ, [`Error::DeviceMismatch`], [`Error::TooLarge`] where the

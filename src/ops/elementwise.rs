@@ -55,7 +55,8 @@ pub enum Binary {
     Min,
 }
 
-/// `f` of each element of `x`; the result has the shape of `x`.
+/// `f` of each element of `x`; the result has the shape of `x`. What is no number stays so on every device: NaN of NaN, and of infinities
+/// what IEEE 754 says.
 ///
 /// # Errors
 /// Those of the device.
@@ -74,7 +75,7 @@ pub fn unary(f: Unary, x: &Tensor) -> Result<Tensor> {
 }
 
 /// `f` of each pair of elements of `x` and `y`; `y` has the shape of `x`, or is one row `[columns]`
-/// that goes with every row of `x`. The result has the shape of `x`.
+/// that goes with every row of `x`. The result has the shape of `x`. A NaN on either side gives NaN, for extremes too.
 ///
 /// # Errors
 /// [`Error::DimensionMismatch`] for other shapes, [`Error::DeviceMismatch`].

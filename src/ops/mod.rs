@@ -10,6 +10,7 @@ mod elementwise;
 mod features;
 mod flips;
 mod lagrangian;
+mod lengths;
 mod matmul;
 mod normalize;
 mod pairs;
@@ -32,6 +33,7 @@ pub use features::{FeatureMap, FeatureSpec, FeatureVector, Features, FrequencySo
 pub(crate) use flips::{FlipTable, Flips, Wanted, flips, matrix_sweep, sweep};
 pub use flips::{Interaction, Rule, overlaps};
 pub use lagrangian::{Lagrangian, activation, lagrangian, layer_energy};
+pub(crate) use lengths::{LARGEST, check_lengths, check_reach};
 pub use matmul::{Layout, batched_matmul, matmul};
 pub use normalize::{Normalization, normalize};
 pub(crate) use pairs::{RowStats, Weighing};

@@ -15,8 +15,8 @@ pub enum Normalization {
     L2,
 }
 
-/// Each row of `x` normalised; the result has the shape of `x`. Squares of the values must be within
-/// f32: a row whose squares all vanish there counts as zeros.
+/// Each row of `x` normalised; the result has the shape of `x`. Where the squares sum to less than f32's normal numbers
+/// (`1.2e-38`) the row counts as zeros; where they leave f32, or a value is not finite, it becomes NaN.
 ///
 /// # Errors
 /// [`Error::InvalidParameter`] where `eps` is negative or not finite.

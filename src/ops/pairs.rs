@@ -118,6 +118,23 @@ fn check(rows: usize, columns: usize, tau: f64) -> Result<()> {
     Ok(())
 }
 
+/// Refuses rows with products that are not finite; `phi` gives the values of all rows.
+fn known(
+    rows: Vec<RowStats>,
+    columns: usize,
+    phi: impl FnOnce() -> Result<Vec<f64>>,
+) -> Result<Vec<RowStats>> {
+    let Some(row) = rows.iter().position(|r| r.largest.is_nan()) else { return Ok(rows) };
+    let phi = phi()?;
+    let own = &phi[row * columns..(row + 1) * columns];
+    let product = |other: &[f64]| own.iter().zip(other).map(|(a, b)| a * b).sum::<f64>() as f32;
+    let products: Vec<f32> = phi.chunks_exact(columns).map(product).collect();
+    // Partial sums may have left f32 where the whole does not.
+    let column = products.iter().position(|s| !s.is_finite()).unwrap_or(row);
+    let what = "products of rows of a separation loss".into();
+    Err(Error::NonFinite { what, row, column, value: products[column] })
+}
+
 /// The loss of unit rows `phi` `[M, D]` at a temperature, and its gradient by the rows `[M, D]` as if these were free. On the sphere
 /// the gradient is what is left of it at right angles to the row.
 ///
@@ -125,7 +142,8 @@ fn check(rows: usize, columns: usize, tau: f64) -> Result<()> {
 /// `6 M^2 D` operations and `3 M^2` exponentials. Products carry rounding errors of f32, so the loss is known to about `1e-7 / tau`.
 ///
 /// # Errors
-/// [`Error::InvalidParameter`] where `tau` is not positive and finite, or there are fewer than two rows or no columns; faults of the device.
+/// [`Error::InvalidParameter`] where `tau` is not positive and finite, or there are fewer than two rows or no columns;
+/// [`Error::NonFinite`] naming the first row that has a product with another (or itself) that is not finite; faults of the device.
 ///
 /// ```
 /// use attractor::{Device, Tensor, ops::{SeparationLoss, separation_loss}};
@@ -139,15 +157,16 @@ pub fn separation_loss(phi: &Tensor, loss: SeparationLoss, tau: f32) -> Result<(
     let (rows, columns) = phi.matrix_shape();
     let tau = f64::from(tau);
     check(rows, columns, tau)?;
+    let wide = || Ok(phi.to_vec()?.into_iter().map(f64::from).collect());
     match phi.place() {
         Place::Cpu(v) => {
-            let (value, weighing) = loss.of(&cpu::pairs::stats(v, columns, tau), tau);
+            let (value, weighing) = loss.of(&known(cpu::pairs::stats(v, columns, tau), columns, wide)?, tau);
             let mut gradient = zeros("a gradient", rows, columns)?;
             cpu::pairs::gradient(v, columns, &weighing, tau, &mut gradient);
             Ok((value, Tensor::on_cpu(gradient, &[rows, columns])?))
         }
         Place::Gpu(v) => {
-            let (value, weighing) = loss.of(&gpu::pairs::stats(v, tau)?, tau);
+            let (value, weighing) = loss.of(&known(gpu::pairs::stats(v, tau)?, columns, wide)?, tau);
             let gradient = gpu::pairs::gradient(v, &weighing, tau)?;
             Ok((value, Tensor::on_gpu(gradient, &[rows, columns])?))
         }
@@ -177,7 +196,8 @@ pub fn separation_loss_f64(
     if rows * columns != phi.len() {
         return Err(Error::dimension("values of rows of a separation loss", phi.len(), rows * columns));
     }
-    let (value, weighing) = loss.of(&cpu::pairs::stats(phi, columns, tau), tau);
+    let (value, weighing) =
+        loss.of(&known(cpu::pairs::stats(phi, columns, tau), columns, || Ok(phi.to_vec()))?, tau);
     let mut gradient = vec![0.0; phi.len()];
     cpu::pairs::gradient(phi, columns, &weighing, tau, &mut gradient);
     Ok((value, gradient))

@@ -25,7 +25,8 @@ pub enum Axis {
     Columns,
 }
 
-/// Reduces a matrix along an axis. Sums run in lanes and blocks, never one long chain.
+/// Reduces a matrix along an axis. Sums run in lanes and blocks, never one long chain; a sum of values whose sizes alone sum to more
+/// than f32 holds is right or not finite. A NaN makes its result one, also of extremes.
 ///
 /// # Errors
 /// [`Error::InvalidParameter`] where there is nothing to reduce (mean, maximum or minimum of none).

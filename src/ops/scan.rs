@@ -1,6 +1,6 @@
 //! One look of queries at all patterns of a bank, in one stream and in constant memory.
 
-use super::{Bank, Ensemble, Progress, check_beta, report};
+use super::{Bank, Ensemble, LARGEST, Progress, check_beta, check_lengths, report};
 use crate::{Bits, Device, Error, Result, Rows, cpu, gpu};
 use std::ops::Range;
 
@@ -219,8 +219,8 @@ impl Bank {
     ///
     /// # Errors
     /// [`Error::DimensionMismatch`] for queries of another length, or another number of targets than queries or none;
-    /// [`Error::InvalidParameter`] for a `beta` that is not positive or a target beyond the bank; [`Error::NonFinite`]; faults of the
-    /// device.
+    /// [`Error::InvalidParameter`] for a `beta` that is not positive, a target beyond the bank or a query with a squared length
+    /// beyond 1e28; [`Error::NonFinite`]; faults of the device.
     ///
     /// ```
     /// use attractor::{Device, ops::{Bank, Ensemble, ScanOptions}};
@@ -270,10 +270,11 @@ impl Bank {
         if let Some(target) = targets.iter().find(|t| **t >= self.n()) {
             return Err(Error::parameter("target", target, format!("below {}", self.n())));
         }
-        queries.check_finite("queries")?;
         if q == 0 {
             return Ok(Vec::new());
         }
+        let squared: Vec<f32> = queries.iter().map(cpu::similarity::squared).collect();
+        check_lengths(queries, &squared, LARGEST, "queries")?;
         let Range { start, end } = range;
         let (chunk, update) = (options.chunk, options.update);
         let look = Look { bank: self, range, queries, targets, beta, chunk, update };

@@ -142,7 +142,8 @@ pub struct Separated {
 }
 
 /// Weights of each row of scores `[b, n]` at an inverse temperature. Scores at or below -5e29 are those of hidden patterns, which get
-/// no weight; each row must have others (for k-subsets at least `k`).
+/// no weight; where a row has no others (for k-subsets: fewer than `k`), those that it has get at most 1, and its potential is -1e30
+/// where there are none. Of a row with a NaN or plus infinity, weights and summary are NaN.
 ///
 /// No sort: thresholds are found by Newton steps or bisection (24 to 48 halvings on a GPU).
 ///
@@ -178,7 +179,7 @@ pub fn separate(z: &Tensor, beta: f32, kind: Separation) -> Result<Separated> {
 }
 
 /// Rows `[n, v]` summed with each row of weights `[b, n]`: `[b, v]`. The product of [`matmul`](super::matmul), but on the CPU
-/// rows without weight are not read where most are without.
+/// rows without weight are not read where most are without: a value there that is not finite then does not show.
 ///
 /// # Errors
 /// [`Error::DimensionMismatch`], [`Error::DeviceMismatch`].

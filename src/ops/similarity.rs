@@ -18,7 +18,7 @@ pub enum Similarity {
     L2,
     /// Inner product `x . xi` (attention). With patterns of unequal length it favours the long ones.
     Dot,
-    /// `x . xi / (|x| |xi|)`; 0 where the query is all zeros.
+    /// `x . xi / (|x| |xi|)`; 0 where one of them is all zeros.
     Cosine,
     /// Negative city-block distance `-sum_i |x_i - xi_i|`.
     L1,
@@ -62,7 +62,7 @@ impl FromStr for Similarity {
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Term {
     pub(crate) scale: f32,
-    /// At or below half of [`MASKED`] it hides the pattern.
+    /// At or below half of [`MASKED`] it hides the pattern, if the scale is 0: a long pattern has a low bias too.
     pub(crate) bias: f32,
 }
 
@@ -78,19 +78,23 @@ impl Term {
             Similarity::L2 => Self { scale: 1.0, bias: -0.5 * squared },
             Similarity::L1 => Self { scale: -1.0, bias: 0.0 },
             Similarity::Cosine => {
-                Self { scale: if squared > 0.0 { squared.sqrt().recip() } else { 0.0 }, bias: 0.0 }
+                // Below the normal numbers a length is 0; beyond the finite ones there is no knowing.
+                let scale = match squared {
+                    s if s < f32::MIN_POSITIVE => 0.0,
+                    s if s < f32::INFINITY => s.sqrt().recip(),
+                    _ => f32::NAN,
+                };
+                Self { scale, bias: 0.0 }
             }
         }
     }
 
-    /// The same pattern, hidden.
-    pub(crate) fn masked(self) -> Self {
-        Self { bias: MASKED, ..self }
-    }
+    /// The term of a pattern that may not answer.
+    pub(crate) const HIDDEN: Self = Self { scale: 0.0, bias: MASKED };
 
     /// Whether the pattern may answer.
     pub(crate) fn eligible(self) -> bool {
-        self.bias > 0.5 * MASKED
+        self.scale != 0.0 || self.bias > 0.5 * MASKED
     }
 
     /// Length of the pattern, where its scale is the inverse of that (cosine).
@@ -109,6 +113,10 @@ impl Term {
 }
 
 /// Similarities `[b, n]` of queries `[b, d]` and patterns `[n, d]`. Cost: `2 b n d` operations.
+///
+/// L2 is worked out from squared lengths and products: it knows a distance to about `1e-7` of the squared lengths, and where these
+/// leave f32 it is not finite. For the cosine a squared length below f32's normal numbers (`1.2e-38`) is that of a row of zeros, and
+/// with one beyond `3.4e38` it is NaN.
 ///
 /// # Errors
 /// [`Error::DimensionMismatch`] where the columns differ, [`Error::DeviceMismatch`],

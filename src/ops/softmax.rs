@@ -18,7 +18,8 @@ fn checked(x: &Tensor, beta: f32) -> Result<()> {
     Ok(())
 }
 
-/// `p_ik = exp(beta z_ik) / sum_j exp(beta z_ij)` for each row of `z`.
+/// `p_ik = exp(beta z_ik) / sum_j exp(beta z_ij)` for each row of `z`. Minus infinity has no weight; a row with a NaN or plus
+/// infinity, or with nothing but minus infinity, becomes NaN.
 ///
 /// # Errors
 /// [`Error::InvalidParameter`] where `beta <= 0` or a row is empty.
@@ -41,7 +42,7 @@ pub fn softmax(z: &Tensor, beta: f32) -> Result<Tensor> {
     }
 }
 
-/// `(1/beta) log sum_k exp(beta z_ik)` for each row of `z`: `[rows]`.
+/// `(1/beta) log sum_k exp(beta z_ik)` for each row of `z`: `[rows]`; NaN where [`softmax()`] is.
 ///
 /// # Errors
 /// [`Error::InvalidParameter`] where `beta <= 0` or a row is empty.

@@ -1,20 +1,22 @@
 //! The largest entries of rows, and the patterns most similar to queries.
 
-use super::Similarity;
+use super::{Similarity, lengths::longest, matmul::zeros};
 use crate::{
-    Error, Result, Tensor,
+    Error, Result, Rows, Tensor,
     cpu::{self, matmul::Operand},
     gpu,
-    tensor::{Pair, Place},
+    tensor::{Pair, Place, check_numbers},
 };
 
 /// Values `[rows * k]` and column indices `[rows * k]` of the `k` largest entries of each row, largest
 /// first, equal ones by lowest index. They come to the host: they are few, and a person or a program
 /// reads them next.
 ///
+/// NaN and minus infinity are less than any other value.
+///
 /// # Errors
-/// [`Error::InvalidParameter`] where `k` is beyond the number of columns, or a row has fewer than `k`
-/// finite values that are larger than its others.
+/// [`Error::InvalidParameter`] where `k` is beyond the number of columns; [`Error::NonFinite`] naming the first value that is not
+/// finite of the first row where one is among the `k` best.
 ///
 /// ```
 /// use attractor::{Device, Tensor, ops::top_k};
@@ -27,18 +29,32 @@ pub fn top_k(x: &Tensor, k: usize) -> Result<(Vec<f32>, Vec<u32>)> {
     if k > columns {
         return Err(Error::parameter("k", k, format!("at most the {columns} columns")));
     }
-    let (values, indices) = match x.place() {
+    check_numbers("columns of top_k", columns)?;
+    let found = match x.place() {
         Place::Cpu(v) => cpu::topk::top_k(v, columns, k),
         Place::Gpu(v) => gpu::topk::top_k(v, k)?,
     };
-    if values.len() != rows * k || values.iter().any(|v| !v.is_finite()) || indices.contains(&u32::MAX) {
-        return Err(Error::parameter(
-            "values of top_k",
-            "NaN or infinite",
-            "finite where they are among the best",
-        ));
+    if is_whole(&found, rows * k) {
+        return Ok(found);
     }
-    Ok((values, indices))
+    // A GPU's lists begin with the least finite value, which they take for none.
+    let all = Rows::new(x.to_vec()?, columns)?;
+    let found = cpu::topk::top_k(all.as_slice(), columns, k);
+    if is_whole(&found, rows * k) {
+        return Ok(found);
+    }
+    for (row, values) in all.iter().enumerate() {
+        let spoiled = values.iter().filter(|v| v.is_finite()).count() < k || values.contains(&f32::INFINITY);
+        if let Some(column) = values.iter().position(|v| !v.is_finite()).filter(|_| spoiled) {
+            return Err(Error::NonFinite { what: "best values".into(), row, column, value: values[column] });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether there are `count` of the best, all finite.
+fn is_whole((values, indices): &(Vec<f32>, Vec<u32>), count: usize) -> bool {
+    values.len() == count && values.iter().all(|v| v.is_finite()) && !indices.contains(&u32::MAX)
 }
 
 /// Column of the largest entry of each row, the lowest of equal ones: `[rows]`.
@@ -62,7 +78,9 @@ pub fn argmax(x: &Tensor) -> Result<Vec<u32>> {
 ///
 /// # Errors
 /// [`Error::DimensionMismatch`], [`Error::DeviceMismatch`]; [`Error::InvalidParameter`] where `k` is
-/// beyond the number of patterns (on a GPU also beyond 1024), or there are no columns.
+/// beyond the number of patterns (on a GPU also beyond 1024), there are no columns, or the squared length of a row leaves
+/// f32; [`Error::NonFinite`] naming a value of a row that is not finite, or the query and the pattern of a similarity that is
+/// not and would be among the best.
 ///
 /// ```
 /// use attractor::{Device, Tensor, ops::{nearest, Similarity}};
@@ -87,10 +105,28 @@ pub fn nearest(
     if k > n {
         return Err(Error::parameter("k", k, format!("at most the {n} patterns")));
     }
-    match Pair::new("nearest", queries, patterns)? {
+    check_numbers("number of patterns", n)?;
+    let pair = Pair::new("nearest", queries, patterns)?;
+    longest(queries, f32::MAX.into(), "queries")?;
+    longest(patterns, f32::MAX.into(), "patterns")?;
+    let found = match pair {
         Pair::Cpu(x, xi) => {
-            Ok(cpu::descent::nearest(Operand::new(x, b, d), Operand::new(xi, n, d), k, similarity))
+            cpu::descent::nearest(Operand::new(x, b, d), Operand::new(xi, n, d), k, similarity)
         }
-        Pair::Gpu(x, xi) => gpu::descent::nearest(x, xi, k, similarity),
+        Pair::Gpu(x, xi) => gpu::descent::nearest(x, xi, k, similarity)?,
+    };
+    if is_whole(&found, b * k) {
+        return Ok(found);
     }
+    let (queries, patterns) = (queries.to_vec()?, patterns.to_vec()?);
+    for (row, query) in queries.chunks_exact(d).enumerate() {
+        let mut of_query = zeros("similarities", 1, n)?;
+        let patterns = Operand::new(&patterns, n, d);
+        cpu::similarity::similarity(&mut of_query, Operand::new(query, 1, d), patterns, similarity);
+        if let Some(column) = of_query.iter().position(|s| !s.is_finite()) {
+            let value = of_query[column];
+            return Err(Error::NonFinite { what: "similarities".into(), row, column, value });
+        }
+    }
+    Err(Error::parameter("similarities", "the least of f32", "finite where they are among the best"))
 }

@@ -173,7 +173,7 @@ pub fn universal_similarity(
 ///
 /// # Errors
 /// [`Error::InvalidParameter`] for a similarity below 0 under a square root, at or below 0 under a logarithm, or so
-/// large that its power leaves f32, each with its row; for a `beta` out of range, and where there are no columns.
+/// large that its power leaves f32, each with its row; [`Error::NonFinite`] naming the row of a NaN under these; for a `beta` out of range, and where there are no columns.
 ///
 /// ```
 /// use attractor::{Device, Tensor, ops::{universal_weights, UniversalSeparation}};
@@ -201,6 +201,10 @@ pub(crate) fn separate_rows(
     }
     let outside = |of_rows: &Tensor, wrong: &dyn Fn(f32) -> bool, want: &str| -> Result<()> {
         let extremes = of_rows.to_vec()?;
+        if let Some(row) = extremes.iter().position(|s| s.is_nan()) {
+            let (what, row) = ("similarities".into(), first + row);
+            return Err(Error::NonFinite { what, row, column: 0, value: f32::NAN });
+        }
         match extremes.iter().position(|s| wrong(*s)) {
             None => Ok(()),
             Some(row) => {

@@ -5,7 +5,11 @@ use crate::ops::{Divergence, ZERO};
 
 /// `sum_i a_i log(a_i / b_i)` with `0 log 0 = 0` and `b_i` at least [`ZERO`].
 fn relative_entropy(a: &[f64], b: &[f64]) -> f64 {
-    let term = |(a, b): (&f64, &f64)| if *a > 0.0 { a * (a / b.max(f64::from(ZERO))).ln() } else { 0.0 };
+    let term = |(a, b): (&f64, &f64)| match (*a, *b) {
+        (a, b) if a.is_nan() || b.is_nan() => f64::NAN,
+        (a, b) if a > 0.0 => a * (a / b.max(f64::from(ZERO))).ln(),
+        _ => 0.0,
+    };
     a.iter().zip(b).map(term).sum()
 }
 

@@ -1,5 +1,6 @@
 //! Element by element.
 
+use super::reduce::known;
 use crate::ops::{Binary, Unary};
 
 /// `f(x)`.
@@ -13,16 +14,17 @@ pub fn unary(f: Unary, x: f64) -> f64 {
         Unary::Log => x.ln(),
         Unary::Tanh => x.tanh(),
         Unary::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-        Unary::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
+        Unary::Softplus => known(x, 0.0, f64::max) + (-x.abs()).exp().ln_1p(),
         Unary::LogCosh => x.abs() + (-2.0 * x.abs()).exp().ln_1p() - std::f64::consts::LN_2,
-        Unary::Relu => x.max(0.0),
+        Unary::Relu => known(x, 0.0, f64::max),
         Unary::Sign => {
             if x > 0.0 {
                 1.0
             } else if x < 0.0 {
                 -1.0
             } else {
-                0.0
+                // 0, or NaN.
+                x
             }
         }
         Unary::Scale(a) => f64::from(a) * x,
@@ -37,7 +39,7 @@ pub fn binary(f: Binary, x: f64, y: f64) -> f64 {
         Binary::Sub => x - y,
         Binary::Mul => x * y,
         Binary::Div => x / y,
-        Binary::Max => x.max(y),
-        Binary::Min => x.min(y),
+        Binary::Max => known(x, y, f64::max),
+        Binary::Min => known(x, y, f64::min),
     }
 }

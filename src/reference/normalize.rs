@@ -5,15 +5,20 @@ use crate::ops::Normalization;
 /// The row normalised; see [`Normalization`].
 pub fn normalize(row: &[f64], how: Normalization) -> Vec<f64> {
     let n = row.len() as f64;
-    let (mean, scale) = match how {
+    let (mean, square) = match how {
         Normalization::Layer { eps } => {
             let mean = row.iter().sum::<f64>() / n;
             let variance = row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
-            (mean, (variance + f64::from(eps)).sqrt())
+            (mean, variance + f64::from(eps))
         }
-        Normalization::L2 => (0.0, row.iter().map(|v| v * v).sum::<f64>().sqrt()),
+        Normalization::L2 => (0.0, row.iter().map(|v| v * v).sum::<f64>()),
     };
-    row.iter().map(|v| if scale > 0.0 { (v - mean) / scale } else { 0.0 }).collect()
+    let of = |v: &f64| match square {
+        s if s < f64::from(f32::MIN_POSITIVE) => 0.0,
+        s if s > f64::from(f32::MAX) => f64::NAN,
+        s => (v - mean) / s.sqrt(),
+    };
+    row.iter().map(of).collect()
 }
 
 #[cfg(test)]

@@ -10,9 +10,14 @@ fn reduce(values: impl Iterator<Item = f64>, how: Reduction) -> f64 {
             let (sum, count) = values.fold((0.0, 0.0), |(s, c), v| (s + v, c + 1.0));
             sum / count
         }
-        Reduction::Max => values.fold(f64::NEG_INFINITY, f64::max),
-        Reduction::Min => values.fold(f64::INFINITY, f64::min),
+        Reduction::Max => values.fold(f64::NEG_INFINITY, |a, b| known(a, b, f64::max)),
+        Reduction::Min => values.fold(f64::INFINITY, |a, b| known(a, b, f64::min)),
     }
+}
+
+/// An extreme of two numbers, which a NaN is never hidden by.
+pub(super) fn known(a: f64, b: f64, extreme: impl Fn(f64, f64) -> f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { extreme(a, b) }
 }
 
 /// One value per row.

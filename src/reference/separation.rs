@@ -1,7 +1,7 @@
 //! Separations: scores to weights, by bisection where there is no closed form.
 
 use super::{effective_number, log_sum_exp, softmax};
-use crate::ops::Separation;
+use crate::ops::{MASKED, Separation};
 
 /// What a separation makes of a row of scores.
 #[derive(Clone, Debug)]
@@ -43,8 +43,29 @@ pub(crate) fn regulariser(p: &[f64], kind: Separation) -> f64 {
     }
 }
 
-/// Weights of scores `z` at an inverse temperature; see [`Separation`] for the definitions.
+/// Weights of scores `z` at an inverse temperature; see [`Separation`] for the definitions. Hidden scores (at or below -5e29) get
+/// none; where there is a NaN or plus infinity, nothing is known.
 pub fn separate(z: &[f64], beta: f64, kind: Separation) -> Separated {
+    let none = |weights: f64, potential: f64| {
+        let effective = if weights == 0.0 { 1.0 } else { f64::NAN };
+        Separated { weights: vec![weights; z.len()], potential, effective, support: 0 }
+    };
+    if z.iter().any(|v| v.is_nan() || *v == f64::INFINITY) {
+        return none(f64::NAN, f64::NAN);
+    }
+    let hidden = 0.5 * f64::from(MASKED);
+    let eligible: Vec<f64> = z.iter().copied().filter(|v| *v > hidden).collect();
+    if eligible.is_empty() {
+        return none(0.0, f64::NEG_INFINITY);
+    }
+    let found = of_eligible(&eligible, beta, kind);
+    let mut of_found = found.weights.iter();
+    let weights =
+        z.iter().map(|v| if *v > hidden { *of_found.next().unwrap_or(&0.0) } else { 0.0 }).collect();
+    Separated { weights, ..found }
+}
+
+fn of_eligible(z: &[f64], beta: f64, kind: Separation) -> Separated {
     let n = z.len() as f64;
     let m = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let above = |tau: f64, u: &[f64], e: f64| -> Vec<f64> {

@@ -10,8 +10,16 @@ pub(crate) fn of_pair(x: &[f64], xi: &[f64], kind: Similarity) -> f64 {
     match kind {
         Similarity::Dot => dot(x, xi),
         Similarity::Cosine => {
-            let norms = dot(x, x).sqrt() * dot(xi, xi).sqrt();
-            if norms > 0.0 { dot(x, xi) / norms } else { 0.0 }
+            // Squared lengths are those that f32 knows.
+            let [a, b] = [dot(x, x), dot(xi, xi)];
+            let least = f64::from(f32::MIN_POSITIVE);
+            if [a, b].iter().any(|s| s.is_nan() || *s > f64::from(f32::MAX)) {
+                f64::NAN
+            } else if a < least || b < least {
+                0.0
+            } else {
+                dot(x, xi) / (a.sqrt() * b.sqrt())
+            }
         }
         Similarity::L2 => -0.5 * pairs().map(|(p, q)| (p - q).powi(2)).sum::<f64>(),
         Similarity::L1 => -pairs().map(|(p, q)| (p - q).abs()).sum::<f64>(),

@@ -5,11 +5,11 @@ mod shards;
 
 pub use bits::Bits;
 pub(crate) use bits::{Packed, TOGETHER, check as check_bipolar};
-pub(crate) use shards::{CpuShard, GpuShard, Shards, packed};
+pub(crate) use shards::{CpuShard, GpuShard, Shards, check_numbers, packed};
 pub use shards::{Precision, SharedRows};
 
 use crate::{Device, Error, Result, Rows, ToRows, gpu};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A row-major f32 tensor of rank 1 to 4 on a device. Operations see it as a matrix: the last axis
 /// is its columns, the others together its rows; rank 1 is one row. Clones share the values, which
@@ -26,6 +26,8 @@ use std::sync::Arc;
 pub struct Tensor {
     shape: Vec<usize>,
     storage: Storage,
+    /// The largest squared length of a row, once it has been asked for.
+    longest: Arc<OnceLock<f32>>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,12 +105,12 @@ impl Tensor {
 
     pub(crate) fn on_cpu(values: Vec<f32>, shape: &[usize]) -> Result<Self> {
         check_shape(shape, values.len())?;
-        Ok(Self { shape: shape.to_vec(), storage: Storage::Cpu(Arc::new(values)) })
+        Ok(Self { shape: shape.to_vec(), storage: Storage::Cpu(Arc::new(values)), longest: Arc::default() })
     }
 
     pub(crate) fn on_gpu(matrix: gpu::Matrix, shape: &[usize]) -> Result<Self> {
         check_shape(shape, matrix.rows() * matrix.columns())?;
-        Ok(Self { shape: shape.to_vec(), storage: Storage::Gpu(Arc::new(matrix)) })
+        Ok(Self { shape: shape.to_vec(), storage: Storage::Gpu(Arc::new(matrix)), longest: Arc::default() })
     }
 
     /// The shape, 1 to 4 sizes.
@@ -131,7 +133,7 @@ impl Tensor {
                 shape[shape.len() - 1],
             ));
         }
-        Ok(Self { shape: shape.to_vec(), storage: self.storage.clone() })
+        Ok(Self { shape: shape.to_vec(), storage: self.storage.clone(), longest: Arc::clone(&self.longest) })
     }
 
     /// The device that holds the values.
@@ -140,6 +142,10 @@ impl Tensor {
             Storage::Cpu(_) => Device::Cpu,
             Storage::Gpu(matrix) => Device::Gpu(matrix.context().clone()),
         }
+    }
+
+    pub(crate) fn longest(&self) -> &OnceLock<f32> {
+        &self.longest
     }
 
     pub(crate) fn place(&self) -> Place<'_> {

@@ -166,7 +166,8 @@ impl Shards {
             Device::Cpu => usize::MAX,
             Device::Gpu(context) => {
                 let row_bytes = Self::row_bytes(columns, precision) as u64;
-                let limit = context.binding_limit().min(gpu::MAX_COLUMNS as u64 * 4);
+                let longest = Self::row_bytes(gpu::MAX_COLUMNS, precision) as u64;
+                let limit = context.binding_limit().min(longest);
                 if row_bytes > limit {
                     return Err(Error::TooLarge {
                         what: format!("one row of {columns} columns"),
@@ -257,8 +258,10 @@ impl Shards {
     /// are not copied then.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] and other faults of the GPU; the store then has no part of the rows.
+    /// [`Error::InvalidParameter`] for more rows than have numbers of 32 bits, [`Error::OutOfMemory`] and other faults of the GPU; the store
+    /// then has no part of the rows.
     pub(crate) fn append(&mut self, rows: &Rows<'_>, shared: Option<SharedRows>) -> Result<()> {
+        check_numbers("number of patterns", self.rows.saturating_add(rows.rows()))?;
         match (self.device.clone(), shared) {
             (Device::Cpu, Some(shared)) if self.precision == Precision::F32 && self.limit == usize::MAX => {
                 self.cpu.push(CpuBlock::Shared(shared, 0));
@@ -451,6 +454,14 @@ impl CpuBlock {
             Self::F16(v) => v.truncate(length),
             Self::Shared(..) => {}
         }
+    }
+}
+
+/// Refuses more rows than have numbers of 32 bits; the last of those stands for none.
+pub(crate) fn check_numbers(what: &'static str, rows: usize) -> Result<()> {
+    match u32::try_from(rows) {
+        Ok(rows) if rows < u32::MAX => Ok(()),
+        _ => Err(Error::parameter(what, rows, format!("below {}", u32::MAX))),
     }
 }
 

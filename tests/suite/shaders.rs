@@ -144,3 +144,52 @@ fn subgroups_may_have_any_size() {
     }
     assert!(found > 0);
 }
+
+/// Compilers take `v != v` for false and `v - v` for 0: a NaN is told by its bits (`numbers.wgsl`).
+#[test]
+fn no_number_is_compared_with_itself() {
+    use naga::{BinaryOperator as Op, Expression};
+
+    fn found(source: &str) -> usize {
+        let (module, _) = parsed("a kernel", source);
+        let functions = module.functions.iter().map(|(_, f)| f);
+        let all = functions.chain(module.entry_points.iter().map(|e| &e.function));
+        all.map(|function| {
+            let of = |handle| &function.expressions[handle];
+            // The same value, or the same place read twice.
+            let same = |a, b| {
+                let place = |e: &Expression| match e {
+                    Expression::Load { pointer } => Some(*pointer),
+                    _ => None,
+                };
+                a == b || place(of(a)).is_some_and(|p| place(of(b)) == Some(p))
+            };
+            let with_itself = |e: &Expression| match e {
+                Expression::Binary {
+                    op: Op::Equal | Op::NotEqual | Op::Subtract | Op::Divide,
+                    left,
+                    right,
+                } => same(*left, *right),
+                _ => false,
+            };
+            function.expressions.iter().filter(|(_, e)| with_itself(e)).count()
+        })
+        .sum()
+    }
+
+    for (name, source) in sources() {
+        assert!(!source.contains("isNan") && !source.contains("isInf"), "{name}");
+        assert_eq!(found(&source), 0, "{name}: a value is compared with itself");
+    }
+    // That it would be found.
+    let kernel = |test: &str| {
+        format!(
+            "@group(0) @binding(0) var<storage, read_write> x: array<f32>;
+            @compute @workgroup_size(1) fn main() {{ let v = x[0]; var w = v; x[1] = f32({test}); }}"
+        )
+    };
+    for test in ["v != v", "w != w", "v - v", "w == w"] {
+        assert_eq!(found(&kernel(test)), 1, "{test}");
+    }
+    assert_eq!(found(&kernel("v != w")), 0);
+}

@@ -56,6 +56,8 @@ struct Source<'a> {
     form: Form,
     /// Whether the entropy of the weights is wanted.
     entropy: bool,
+    /// The largest squared length of a query that anything is made of.
+    most: f32,
 }
 
 /// What becomes of the scores.
@@ -81,7 +83,12 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     /// The factor on a query's scores.
     fn scale(&self, x: &[f32]) -> f32 {
-        self.source.form.beta * Term::of_query(self.source.form.similarity, squared(x)).0
+        let squared = squared(x);
+        if squared <= self.source.most {
+            self.source.form.beta * Term::of_query(self.source.form.similarity, squared).0
+        } else {
+            f32::NAN
+        }
     }
 
     /// Rows of the shard that stay in the cache while they are scored and summed.
@@ -309,7 +316,8 @@ fn descend_batch(
     let mut out = Outcome::start(&queries.slice(range.clone()), plan);
     let Landscape { patterns, terms, form } = *landscape;
     let patterns = patterns.cpu_shards();
-    let mut source = Source { patterns, readout: Readout::Patterns, terms, form, entropy: false };
+    let mut source =
+        Source { patterns, readout: Readout::Patterns, terms, form, entropy: false, most: f32::MAX };
     let energy = |carry: Carry, x: &[f32]| carry.energy(form, squared_f64(x));
     let pass = |states: Vec<f32>| {
         let (found, means) = source.pass(&states, d, 0);
@@ -350,13 +358,20 @@ pub(crate) fn step(
     patterns: Operand<'_>,
     beta: f32,
     kind: Similarity,
+    most: f32,
 ) -> (Vec<f32>, Vec<f32>) {
     let (_, d) = queries.shape;
     let terms = terms(patterns, kind);
     let form = Form { similarity: kind, beta, offset: 0.0 };
     let whole = CpuShard::new(patterns.data, d);
-    let source =
-        Source { patterns: vec![whole], readout: Readout::Patterns, terms: &terms, form, entropy: false };
+    let source = Source {
+        patterns: vec![whole],
+        readout: Readout::Patterns,
+        terms: &terms,
+        form,
+        entropy: false,
+        most,
+    };
     let (mut states, mut energies) = (Vec::new(), Vec::new());
     for batch in queries.data.chunks(BATCH * d) {
         let (found, means) = source.pass(batch, d, 0);
@@ -379,8 +394,14 @@ pub(crate) fn nearest(
     let terms = terms(patterns, kind);
     let form = Form { similarity: kind, beta: 1.0, offset: 0.0 };
     let whole = CpuShard::new(patterns.data, d);
-    let source =
-        Source { patterns: vec![whole], readout: Readout::Best, terms: &terms, form, entropy: false };
+    let source = Source {
+        patterns: vec![whole],
+        readout: Readout::Best,
+        terms: &terms,
+        form,
+        entropy: false,
+        most: f32::MAX,
+    };
     let (mut values, mut indices) = (Vec::new(), Vec::new());
     for batch in queries.data.chunks(BATCH * d) {
         let (found, _) = source.pass(batch, d, k);

@@ -89,7 +89,8 @@ impl Batch<'_> {
         if !pass.weigh {
             return Ok(());
         }
-        let (kernel, groups, trips) = by_rows(self.context, ("weights.serial", "weights.group"), b, width, 2);
+        let (kernel, groups, trips) =
+            by_rows(self.context, ("weights.serial", "weights.group"), b, width, (2, 4));
         self.context.dispatch(&Dispatch {
             kernel,
             parameters: &[

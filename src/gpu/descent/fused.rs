@@ -239,3 +239,37 @@ impl Batch<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts about every border that these go over, up to rows of 16 bytes in a buffer of 4 GiB.
+    const COUNTS: [usize; 12] =
+        [1, 31, 33, 255, 2049, 65_535, 65_537, 1 << 20, (1 << 24) + 1, (1 << 27) - 1, 1 << 27, 1 << 28];
+
+    #[test]
+    fn every_pass_ends_and_none_takes_too_many_trips() {
+        for strategy in [Strategy::Fused, Strategy::Few] {
+            for precision in [Precision::F32, Precision::F16] {
+                for d in [1, 64, 65, 256, 257, 2048] {
+                    for b in [1, 2, 4, 5, 32, 1024] {
+                        let Some(shape) = Shape::of(strategy, d, b, precision) else { continue };
+                        for n in COUNTS {
+                            let (slice, splits) = shape.splits(b, n);
+                            let what = format!("{} b {b} n {n}: {splits} of {slice}", shape.kernel);
+                            assert!(slice / shape.block * shape.trips <= MAX_TRIPS, "{what}");
+                            assert!(
+                                splits >= 1 && splits <= MOST_PARTS && slice % shape.block == 0,
+                                "{what}"
+                            );
+                            // Ends of slices are worked out in 32 bits.
+                            assert!(u32::try_from(n + splits * slice).is_ok(), "{what}");
+                            assert!(splits * shape.row_groups <= shape.parts(b, n), "{what}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

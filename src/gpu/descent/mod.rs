@@ -84,18 +84,18 @@ impl Queries {
         Ok(context.read(&[&self.active])?[0].iter().any(|byte| *byte != 0))
     }
 
-    /// Records what comes before the first pass; `complete` adds `-1/2 |x|^2` to all scores.
+    /// Records what comes before the first pass.
     pub(super) fn start(
         &self,
         context: &Arc<Context>,
         states: &Buffer,
         d: usize,
-        beta: f32,
-        similarity: Similarity,
-        complete: bool,
+        start: Start,
     ) -> Result<()> {
+        let Start { similarity, beta, complete, most } = start;
         let width = padded(d) / 4;
-        let (kernel, groups, trips) = by_rows(context, ("start.serial", "start.group"), self.count, width, 1);
+        let (kernel, groups, trips) =
+            by_rows(context, ("start.serial", "start.group"), self.count, width, (1, 1));
         let cosine = similarity == Similarity::Cosine;
         context.dispatch(&Dispatch {
             kernel,
@@ -105,6 +105,7 @@ impl Queries {
                 beta.to_bits(),
                 u32::from(cosine),
                 u32::from(complete),
+                most.map_or(u32::MAX, f32::to_bits),
             ],
             buffers: &[states, &self.queries],
             groups,
@@ -112,6 +113,16 @@ impl Queries {
             work: (self.count * d) as f64,
         })
     }
+}
+
+/// How queries begin.
+pub(super) struct Start {
+    pub(super) similarity: Similarity,
+    pub(super) beta: f32,
+    /// Whether `-1/2 |x|^2` is added to all scores.
+    pub(super) complete: bool,
+    /// The largest squared length of a query that anything is made of, where that is not any.
+    pub(super) most: Option<f32>,
 }
 
 /// Some patterns of one shard.
@@ -201,7 +212,8 @@ impl<'a> Batch<'a> {
     fn finish(&self, finish: &Finish<'_>) -> Result<()> {
         let (b, width) = (self.queries.count, padded(self.d) / 4);
         let Form { similarity, beta, .. } = self.form;
-        let (kernel, groups, trips) = by_rows(self.context, ("finish.serial", "finish.group"), b, width, 1);
+        let (kernel, groups, trips) =
+            by_rows(self.context, ("finish.serial", "finish.group"), b, width, (1, 2));
         self.context.dispatch(&Dispatch {
             kernel,
             parameters: &[
@@ -321,7 +333,9 @@ fn descend_batch(
     };
     let store = Stream::new(context, patterns, terms)?;
     let skip = plan.tolerance > 0.0;
-    batch.queries.start(context, states.buffer(), d, form.beta, form.similarity, false)?;
+    let Form { similarity, beta, .. } = form;
+    let start = Start { similarity, beta, complete: false, most: None };
+    batch.queries.start(context, states.buffer(), d, start)?;
     for step in 0..plan.steps {
         store.each(None, batch.longest(), |chunks, fresh| batch.update(chunks, skip, fresh))?;
         batch.finish(&Finish {
@@ -438,6 +452,7 @@ pub(crate) fn step(
     patterns: &Matrix,
     beta: f32,
     similarity: Similarity,
+    most: f32,
 ) -> Result<(Matrix, Matrix)> {
     let context = queries.context();
     let (b, d, n) = (queries.rows(), queries.columns(), patterns.rows());
@@ -455,7 +470,8 @@ pub(crate) fn step(
     )?;
     let batch = Batch::new(context, form, states.buffer(), [b, n, d], Precision::F32, d, None)?;
     let kept = context.storage("energy trace", b as u64 * 16)?;
-    batch.queries.start(context, states.buffer(), d, beta, similarity, false)?;
+    let start = Start { similarity, beta, complete: false, most: Some(most) };
+    batch.queries.start(context, states.buffer(), d, start)?;
     let parts = chunks_of_matrix(patterns, &terms, batch.longest());
     batch.update(&parts, false, true)?;
     batch.finish(&Finish {
@@ -511,7 +527,8 @@ pub(crate) fn nearest(
     let terms = terms(context, patterns, similarity)?;
     let batch = Batch::new(context, form, queries.buffer(), [b, n, d], Precision::F32, d, None)?;
     let complete = similarity == Similarity::L2;
-    batch.queries.start(context, queries.buffer(), d, 1.0, similarity, complete)?;
+    let start = Start { similarity, beta: 1.0, complete, most: None };
+    batch.queries.start(context, queries.buffer(), d, start)?;
     let mut best = Best::new(context, b, k)?;
     let parts = chunks_of_matrix(patterns, &terms, batch.chunk);
     let mut pass =

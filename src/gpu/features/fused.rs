@@ -287,3 +287,27 @@ fn added_up(parts: Matrix) -> Result<Matrix> {
 fn add(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     super::super::elementwise::binary(Binary::Add, a, b)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pass_ends_and_none_takes_too_many_trips() {
+        for kind in [Strategy::Fused, Strategy::Generated] {
+            for d in [1, 64, 65, 256, 257, 4000] {
+                for shape in [Shape::look(kind, d), Shape::sums(kind, d)].into_iter().flatten() {
+                    for n in [1, 33, 65_537, 1 << 24, (1 << 31) - 1, 1 << 31] {
+                        for (rows, room) in [(1, 1), (70, MOST_PARTS), (1 << 20, 3)] {
+                            let (slice, splits) = shape.splits(rows, n, room);
+                            let what = format!("{} {rows} x {n}: {splits} of {slice}", shape.kernel);
+                            assert!(slice / shape.block * shape.trips <= MAX_TRIPS, "{what}");
+                            assert!((1..=room).contains(&splits) && slice % shape.block == 0, "{what}");
+                            assert!(u32::try_from(n + splits * slice).is_ok(), "{what}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

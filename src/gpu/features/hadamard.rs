@@ -9,7 +9,7 @@ pub(crate) const MOST: usize = 2048;
 
 /// A tile of structured frequencies: blocks of `size` rows.
 pub(crate) struct Blocks<'a> {
-    /// The diagonals of all blocks, `[3 blocks, size]`.
+    /// The diagonals of all blocks, `[3 blocks * size]`.
     pub(crate) signs: &'a Matrix,
     pub(crate) size: usize,
     /// Frequencies of the tile, from the first of a block on.

@@ -111,7 +111,7 @@ impl Walk {
     ) -> Result<()> {
         let (b, width) = (self.trials.rows(), self.trials.width4());
         let context = self.trials.context();
-        let (kernel, groups, trips) = by_rows(context, ("walk.serial", "walk.group"), b, width, 3);
+        let (kernel, groups, trips) = by_rows(context, ("walk.serial", "walk.group"), b, width, (3, 4));
         context.dispatch(&Dispatch {
             kernel,
             parameters: &[

@@ -132,13 +132,11 @@ impl DenseMemory {
     /// Hides patterns in the terms, where those are made.
     fn hide(&mut self, numbers: &[u32]) {
         let terms = self.terms.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let hidden = |i: u32| Term::new(self.similarity, self.squared[i as usize]).masked();
         let patterns = &self.patterns;
         // No recall holds them while this memory is changed.
-        let kept = terms
-            .as_mut()
-            .and_then(Arc::get_mut)
-            .is_some_and(|terms| numbers.iter().all(|&i| terms.set(i as usize, hidden(i), patterns).is_ok()));
+        let kept = terms.as_mut().and_then(Arc::get_mut).is_some_and(|terms| {
+            numbers.iter().all(|&i| terms.set(i as usize, Term::HIDDEN, patterns).is_ok())
+        });
         if !kept {
             *terms = None;
         }

@@ -1,14 +1,13 @@
 //! What is done with rows on their way into a memory.
 
 use super::neighbours::Nearest;
-use crate::{Error, Precision, Result, Rows, ops::Similarity};
+use crate::{
+    Error, Precision, Result, Rows,
+    ops::{LARGEST, Similarity, check_lengths},
+};
 use half::f16;
 use rayon::prelude::*;
 use std::borrow::Cow;
-
-/// Largest squared length of a pattern or query, and largest `beta` times a similarity: beyond, scores
-/// leave the range in which f32 and the mask's sentinel are safe.
-pub(super) const LARGEST: f64 = 1e28;
 
 /// Rows that are ready to be stored.
 #[derive(Default)]
@@ -42,17 +41,9 @@ pub(in crate::memory) fn measure(
     let d = rows.columns();
     let squared: Vec<f32> =
         rows.as_slice().par_chunks_exact(d).map(crate::cpu::similarity::squared).collect();
-    // A NaN or an infinity anywhere shows in its row's length; only then is it looked for.
-    if squared.iter().any(|s| !s.is_finite()) {
-        rows.check_finite(what)?;
-    }
-    if let Some(row) = squared.iter().position(|s| f64::from(*s) > LARGEST) {
-        let length = rows.row(row).iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-        let want = format!("at most {:e}, so that its scores fit f32; scale the data down", LARGEST.sqrt());
-        return Err(Error::parameter("length of a row", format!("{length:e} ({what}, row {row})"), want));
-    }
+    check_lengths(rows, &squared, LARGEST, what)?;
     if similarity == Similarity::Cosine
-        && let Some(row) = squared.iter().position(|s| *s == 0.0)
+        && let Some(row) = squared.iter().position(|s| *s < f32::MIN_POSITIVE)
     {
         return Err(Error::ZeroNorm { what, row });
     }

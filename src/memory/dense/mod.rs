@@ -13,13 +13,13 @@ use super::{Beta, BetaChoice, Memory, Recall, RecallOptions, check_columns};
 use crate::{
     Device, Error, Precision, Result, Rows, ToRows,
     ops::{
-        Similarity, Term, check_beta,
+        Similarity, Term, check_beta, check_reach,
         descent::{Form, Landscape, Outcome, Plan, Terms, descend},
     },
     tensor::{Shards, SharedRows},
 };
 use forgotten::Forgotten;
-use intake::{Intake, LARGEST, Measured, rounded_to_f16};
+use intake::{Intake, Measured, rounded_to_f16};
 pub(super) use intake::{check_values, far_centre, measure, shifted};
 use neighbours::Neighbours;
 use sample::Sample;
@@ -278,10 +278,10 @@ impl DenseMemory {
     fn terms(&self, mask: Option<&[bool]>) -> Result<Arc<Terms>> {
         let of = |i: usize| {
             let term = Term::new(self.similarity, self.squared[i]);
-            if self.forgotten.has(i) { term.masked() } else { term }
+            if self.forgotten.has(i) { Term::HIDDEN } else { term }
         };
         if let Some(mask) = mask {
-            let terms = (0..self.len()).map(|i| if mask[i] { of(i) } else { of(i).masked() }).collect();
+            let terms = (0..self.len()).map(|i| if mask[i] { of(i) } else { Term::HIDDEN }).collect();
             return Ok(Arc::new(Terms::upload(terms, &self.patterns)?));
         }
         let mut kept = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -293,15 +293,6 @@ impl DenseMemory {
         Ok(terms)
     }
 
-    /// The largest similarity that can occur between rows of at most this squared length.
-    fn reach(&self, squared: f64) -> f64 {
-        match self.similarity {
-            Similarity::L2 | Similarity::Dot => squared,
-            Similarity::Cosine => 1.0,
-            Similarity::L1 => 2.0 * (self.dim() as f64 * squared).sqrt(),
-        }
-    }
-
     /// The energy's form and the checks that need `beta`.
     fn form(&self, beta: f32, mask: Option<&[bool]>, queries: &Measured) -> Result<Form> {
         let (count, widest) = self.eligible(mask);
@@ -309,12 +300,7 @@ impl DenseMemory {
             return Err(Error::NoEligiblePattern { patterns: self.live() });
         }
         let longest = f64::from(queries.squared.iter().copied().fold(widest, f32::max));
-        let reach = self.reach(longest);
-        if f64::from(beta) * reach > LARGEST {
-            let want =
-                format!("at most {:e} for rows of this length, so that scores fit f32", LARGEST / reach);
-            return Err(Error::parameter("beta", beta, want));
-        }
+        check_reach(beta, self.similarity.reach(longest, self.dim()))?;
         Ok(Form::new(self.similarity, beta, count, widest))
     }
 

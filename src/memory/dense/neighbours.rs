@@ -105,7 +105,7 @@ impl DenseMemory {
                 Separations::new(separations, farther)
             })
             .collect();
-        Ok(choose(&sample, self.reach(f64::from(self.widest))))
+        Ok(choose(&sample, self.similarity.reach(f64::from(self.widest), self.dim())))
     }
 
     /// The nearest others of sampled patterns among all that are stored.

@@ -10,7 +10,7 @@ pub use descent::{FeatureDescent, descend_ladder};
 use super::{Memory, Recall, RecallOptions};
 use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
-    ops::{FeatureMap, FeatureSpec, FeatureVector, Features, FrequencySource},
+    ops::{FeatureMap, FeatureSpec, FeatureVector, Features, FrequencySource, LARGEST, check_lengths},
 };
 use std::{
     borrow::Cow,
@@ -280,7 +280,7 @@ impl FeatureMemory {
     }
 
     /// Refuses rows of another length or that are not finite, and recalls from nothing.
-    fn check(&self, rows: &Rows<'_>, what: &str) -> Result<()> {
+    fn check(&self, rows: &Rows<'_>, what: &'static str) -> Result<()> {
         if self.count == 0 {
             return Err(Error::EmptyMemory);
         }
@@ -288,7 +288,15 @@ impl FeatureMemory {
             let what = format!("columns of {what} (as the memory has)");
             return Err(Error::dimension(what, rows.columns(), self.dim()));
         }
-        rows.check_finite(what)
+        self.check_values(rows, what)
+    }
+
+    /// Refuses values that no feature can be made of.
+    fn check_values(&self, rows: &Rows<'_>, what: &'static str) -> Result<()> {
+        rows.check_finite(what)?;
+        let inward = self.inward(rows);
+        let squared: Vec<f32> = inward.iter().map(crate::cpu::similarity::squared).collect();
+        check_lengths(&inward, &squared, LARGEST, what)
     }
 
     /// Adds patterns with a weight of 1 or -1.
@@ -297,7 +305,7 @@ impl FeatureMemory {
             let what = "columns of patterns (as the memory has)";
             return Err(Error::dimension(what, rows.columns(), self.dim()));
         }
-        rows.check_finite("patterns")?;
+        self.check_values(rows, "patterns")?;
         let rows = self.inward(rows);
         let more = self.features.encode(&rows)?;
         if more.iter().any(|v| !v.is_finite()) {

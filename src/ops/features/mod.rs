@@ -12,7 +12,7 @@ pub(crate) use descent::{End, FeatureRules};
 pub use spec::{FeatureMap, FeatureSpec, FrequencySource, Projection};
 
 use super::matmul::zeros;
-use super::{Binary, Unary, binary, by_row, unary};
+use super::{Axis, Binary, LARGEST, Reduction, Unary, binary, by_row, check_lengths, reduce, unary};
 use crate::{
     Device, Error, Result, Rows, Tensor,
     cpu::{self, features::Space},
@@ -139,9 +139,12 @@ impl Features {
     /// and a sine and cosine for each pair.
     ///
     /// # Errors
-    /// [`Error::DimensionMismatch`], and faults of the device.
+    /// [`Error::DimensionMismatch`]; [`Error::NonFinite`] and [`Error::InvalidParameter`] naming a pattern with a value that is not finite or
+    /// a squared length beyond 1e28; faults of the device.
     pub fn encode(&self, patterns: &Rows<'_>) -> Result<Vec<f64>> {
         self.check(patterns.rows(), patterns.columns())?;
+        let squared: Vec<f32> = patterns.iter().map(cpu::similarity::squared).collect();
+        check_lengths(patterns, &squared, LARGEST, "patterns")?;
         let mut t = match &self.device {
             _ if patterns.rows() == 0 => vec![0.0; self.spec.length()],
             Device::Cpu => cpu::features::encode(&self.space(), patterns.as_slice(), &self.turns),
@@ -164,7 +167,8 @@ impl Features {
     }
 
     /// `u(x) = phi(x) . T` `[b]` and its gradient `[b, d]` for states `[b, d]`, in one pass over the frequencies. Cost: `4 b m d`
-    /// operations and a sine and cosine for each pair. On a GPU it takes memory for `b` times 16384 features at most.
+    /// operations and a sine and cosine for each pair. On a GPU it takes memory for `b` times 16384 features at most. Of a state whose
+    /// squared length is not finite in f32 both are NaN.
     ///
     /// # Errors
     /// [`Error::DimensionMismatch`], [`Error::DeviceMismatch`], and faults of the device.
@@ -193,7 +197,10 @@ impl Features {
             let pull = unary(Unary::Scale(pull), &u)?;
             g = binary(Binary::Sub, &g, &by_row(Binary::Mul, states, &pull)?)?;
         }
-        Ok((u, g))
+        // 0 where the squared length is finite, else NaN.
+        let squares = reduce(&unary(Unary::Square, states)?, Reduction::Sum, Axis::Columns)?;
+        let known = unary(Unary::Scale(0.0), &squares)?;
+        Ok((binary(Binary::Add, &u, &known)?, by_row(Binary::Add, &g, &known)?))
     }
 
     /// What sums over frequencies are multiplied by.

@@ -166,12 +166,12 @@ impl Features {
         self.spec.dim.next_power_of_two()
     }
 
-    /// The diagonals of all blocks of structured frequencies, `[3 blocks, size]`.
+    /// The diagonals of all blocks of structured frequencies, `[3 blocks, size]`, one after another: rows of a tensor would be padded.
     pub(super) fn signs(&self, seed: u64) -> Result<Tensor> {
         let (size, blocks) = (self.block(), self.spec.count.div_ceil(self.block()));
         let signs: Vec<f32> =
             (0..blocks).flat_map(|block| cpu::frequencies::signs(seed, block, size)).collect();
-        self.tensor(&signs, &[3 * blocks, size])
+        self.tensor(&signs, &[signs.len()])
     }
 
     /// How many frequencies the device takes together.
