@@ -2,7 +2,8 @@
 //! the tools of those languages where there are some: `spirv-val` (Debian: spirv-tools) for SPIR-V, `glslangValidator`
 //! (Debian: glslang-tools) for GLSL and HLSL.
 //!
-//! The ordinary run makes two translations of each kernel to each language; `ATTRACTOR_TRANSLATIONS=all` all of them.
+//! The ordinary run makes two translations of each kernel to each language, as it is without runtime checks and with them, and
+//! puts the former before the tools; `ATTRACTOR_TRANSLATIONS=all` makes all there are, and puts all before them.
 
 use super::shaders::{parsed, sources};
 use naga::{
@@ -43,12 +44,17 @@ fn kernels() -> Vec<Kernel> {
     sources().collect::<Vec<_>>().into_par_iter().map(kernel).collect()
 }
 
+/// Whether everything is to be tried.
+fn all() -> bool {
+    std::env::var("ATTRACTOR_TRANSLATIONS").is_ok_and(|v| v == "all")
+}
+
 /// Versions of a language without runtime checks and with them: all of both, or the first without and the last with.
-fn versions<T: Copy>(all: &[T]) -> Vec<(T, bool)> {
-    let checked = |checked: bool| all.iter().map(move |version| (*version, checked));
-    match std::env::var("ATTRACTOR_TRANSLATIONS").is_ok_and(|v| v == "all") {
+fn versions<T: Copy>(of: &[T]) -> Vec<(T, bool)> {
+    let checked = |checked: bool| of.iter().map(move |version| (*version, checked));
+    match all() {
         true => checked(false).chain(checked(true)).collect(),
-        false => checked(false).take(1).chain(checked(true).skip(all.len() - 1)).collect(),
+        false => checked(false).take(1).chain(checked(true).skip(of.len() - 1)).collect(),
     }
 }
 
@@ -66,7 +72,10 @@ impl Tool {
     }
 
     /// Gives it a translation; where it is missing, there must be no need of it.
-    fn look(&self, arguments: &[&str], text: &[u8], kernel: &str) {
+    fn look(&self, arguments: &[&str], text: &[u8], kernel: &str, checked: bool) {
+        if checked && !all() {
+            return;
+        }
         let child = Command::new(self.program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -165,7 +174,7 @@ fn spirv_is_valid() {
             assert!(words.len() > 100, "{}", kernel.name);
             written.fetch_add(1, Ordering::Relaxed);
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            tool.look(&["--target-env", environment, "-"], &bytes, &kernel.name);
+            tool.look(&["--target-env", environment, "-"], &bytes, &kernel.name, checked);
         }
     });
     tool.report("SPIR-V", written.into_inner());
@@ -260,7 +269,7 @@ fn direct3d_is_written() {
                     "-o",
                     "/dev/null",
                 ];
-                tool.look(&arguments, text.as_bytes(), &kernel.name);
+                tool.look(&arguments, text.as_bytes(), &kernel.name, checked);
             }
         }
     });
@@ -302,7 +311,7 @@ fn glsl_is_valid_where_there_is_one() {
             assert!(text.starts_with(&format!("#version {name}")), "{}", kernel.name);
             // glslang has subgroups for SPIR-V alone, and for that it wants places for uniforms, which naga leaves to OpenGL.
             if !kernel.subgroups {
-                tool.look(&["--stdin", "-S", "comp"], text.as_bytes(), &kernel.name);
+                tool.look(&["--stdin", "-S", "comp"], text.as_bytes(), &kernel.name, checked);
             }
         }
     });
