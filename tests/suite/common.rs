@@ -33,20 +33,29 @@ fn asked(options: Options) -> Options {
     }
 }
 
+/// What a device is opened with.
+#[derive(Clone, Copy, PartialEq)]
+enum Offer {
+    All,
+    Plain,
+    Least,
+}
+
 /// Each way that kernels go about their work.
-const KINDS: [(&str, Kernels, Option<Strategy>, bool); 7] = [
-    ("direct", Kernels::Direct, None, false),
-    ("tiled", Kernels::Tiled, None, false),
-    ("small", Kernels::Tiled, Some(Strategy::Small), true),
-    ("medium", Kernels::Tiled, Some(Strategy::Medium), true),
-    ("large", Kernels::Tiled, Some(Strategy::Large), false),
-    ("fused", Kernels::Tiled, Some(Strategy::Fused), true),
-    ("few", Kernels::Tiled, Some(Strategy::Few), false),
+const KINDS: [(&str, Kernels, Option<Strategy>, Offer); 7] = [
+    ("direct", Kernels::Direct, None, Offer::All),
+    ("tiled", Kernels::Tiled, None, Offer::All),
+    ("small", Kernels::Tiled, Some(Strategy::Small), Offer::Least),
+    ("medium", Kernels::Tiled, Some(Strategy::Medium), Offer::Plain),
+    ("large", Kernels::Tiled, Some(Strategy::Large), Offer::All),
+    ("fused", Kernels::Tiled, Some(Strategy::Fused), Offer::Plain),
+    ("few", Kernels::Tiled, Some(Strategy::Few), Offer::All),
 ];
 
 fn kinds(checked: bool) -> Vec<(&'static str, Device)> {
-    let open = |(name, kernels, strategy, plain)| {
-        let options = Options { checked, kernels, strategy, plain, ..Options::default() };
+    let open = |(name, kernels, strategy, offer)| {
+        let (plain, least) = (offer == Offer::Plain, offer == Offer::Least);
+        let options = Options { checked, kernels, strategy, plain, least, ..Options::default() };
         Some((name, open(options)?))
     };
     KINDS.into_iter().filter_map(open).collect()

@@ -2,7 +2,8 @@
 //! the tools of those languages where there are some: `spirv-val` (Debian: spirv-tools) for SPIR-V, `glslangValidator`
 //! (Debian: glslang-tools) for GLSL and HLSL.
 //!
-//! The ordinary run puts one translation of each kernel before each tool; `ATTRACTOR_TRANSLATIONS=all` all of them.
+//! The ordinary run makes two translations of each kernel to each language, as it is without runtime checks and with them, and
+//! puts the former before the tools; `ATTRACTOR_TRANSLATIONS=all` makes all there are, and puts all before them.
 
 use super::shaders::{parsed, sources};
 use naga::{
@@ -15,7 +16,10 @@ use rayon::prelude::*;
 use std::{
     io::Write,
     process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// A kernel, ready to be translated.
@@ -25,7 +29,7 @@ struct Kernel {
     info: ModuleInfo,
     /// Made for adapters that offer something beyond the core.
     extras: bool,
-    /// Values of the type f16.
+    /// Values of a 16-bit type.
     f16: bool,
     subgroups: bool,
 }
@@ -34,59 +38,78 @@ fn kernels() -> Vec<Kernel> {
     let kernel = |(name, source): (String, String)| {
         let (module, info) = parsed(&name, &source);
         let subgroups = source.contains("subgroup_id") || source.contains("subgroupAdd(");
-        Kernel {
-            extras: !name.ends_with(" plain"),
-            f16: source.contains("enable f16;"),
-            subgroups,
-            name,
-            module,
-            info,
-        }
+        let f16 = module.types.iter().any(|(_, ty)| ty.inner.scalar_width() == Some(2));
+        Kernel { extras: !name.ends_with(" plain"), f16, subgroups, name, module, info }
     };
     sources().collect::<Vec<_>>().into_par_iter().map(kernel).collect()
 }
 
-/// Whether every translation goes to the tools.
+/// Whether everything is to be tried.
 fn all() -> bool {
     std::env::var("ATTRACTOR_TRANSLATIONS").is_ok_and(|v| v == "all")
 }
 
-/// Gives a translation to a tool, which must be content with it. Gives false where the tool is missing and may be.
-fn content(tool: &str, package: &str, arguments: &[&str], text: &[u8], name: &str) -> bool {
-    let child = Command::new(tool)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(error) => {
-            let required = std::env::var("ATTRACTOR_REQUIRE_GPU").is_ok_and(|v| v == "1");
-            assert!(!required, "ATTRACTOR_REQUIRE_GPU=1, but {tool}: {error}; it is in Debian's {package}");
-            return false;
-        }
-    };
-    // A tool that stops before it has read all says why on its way out.
-    let _ = child.stdin.take().unwrap().write_all(text);
-    let output = child.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    assert!(
-        output.status.success(),
-        "{name}: {tool} {}: {}\n{}",
-        arguments.join(" "),
-        String::from_utf8_lossy(&said),
-        if text.is_ascii() { String::from_utf8_lossy(text) } else { "".into() },
-    );
-    true
+/// Versions of a language without runtime checks and with them: all of both, or the first without and the last with.
+fn versions<T: Copy>(of: &[T]) -> Vec<(T, bool)> {
+    let checked = |checked: bool| of.iter().map(move |version| (*version, checked));
+    match all() {
+        true => checked(false).chain(checked(true)).collect(),
+        false => checked(false).take(1).chain(checked(true).skip(of.len() - 1)).collect(),
+    }
 }
 
-/// Says how many translations a tool has seen.
-fn report(language: &str, tool: &str, written: usize, seen: &AtomicUsize) {
-    let seen = seen.load(Ordering::Relaxed);
-    println!("translations: {language}: {written} written, {seen} seen by {tool}");
-    if seen == 0 {
-        eprintln!("skipping {tool}: it is not installed");
+/// A program that looks at translations.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    seen: AtomicUsize,
+    faults: Mutex<Vec<String>>,
+}
+
+impl Tool {
+    fn new(program: &'static str, package: &'static str) -> Self {
+        Self { program, package, seen: AtomicUsize::new(0), faults: Mutex::default() }
+    }
+
+    /// Gives it a translation; where it is missing, there must be no need of it.
+    fn look(&self, arguments: &[&str], text: &[u8], kernel: &str, checked: bool) {
+        if checked && !all() {
+            return;
+        }
+        let child = Command::new(self.program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = match child {
+            Ok(child) => child,
+            Err(error) => {
+                let required = std::env::var("ATTRACTOR_REQUIRE_GPU").is_ok_and(|v| v == "1");
+                let Self { program, package, .. } = self;
+                assert!(
+                    !required,
+                    "ATTRACTOR_REQUIRE_GPU=1, but {program}: {error}; it is in Debian's {package}"
+                );
+                return;
+            }
+        };
+        // A tool that stops before it has read all says why on its way out.
+        let _ = child.stdin.take().unwrap().write_all(text);
+        let output = child.wait_with_output().unwrap();
+        self.seen.fetch_add(1, Ordering::Relaxed);
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            let fault = format!("{kernel} ({}): {}", arguments.join(" "), said.trim());
+            self.faults.lock().unwrap().push(fault);
+        }
+    }
+
+    /// Fails where it has found anything; else says how much it has seen of what was written.
+    fn report(self, language: &str, written: usize) {
+        let (seen, faults) = (self.seen.into_inner(), self.faults.into_inner().unwrap());
+        assert!(faults.is_empty(), "{} of {seen}:\n{}", faults.len(), faults.join("\n"));
+        println!("translations: {language}: {written} written, {seen} seen by {}", self.program);
     }
 }
 
@@ -139,31 +162,22 @@ fn spirv(kernel: &Kernel, version: (u8, u8), checked: bool) -> Vec<u32> {
 
 #[test]
 fn spirv_is_valid() {
-    // Vulkan, its SPIR-V, and whether the ordinary run looks at it, without checks and with.
-    let targets = [
-        ("vulkan1.0", (1, 0), [false, false]),
-        ("vulkan1.1", (1, 3), [true, false]),
-        ("vulkan1.2", (1, 5), [false, false]),
-        ("vulkan1.3", (1, 6), [false, true]),
-    ];
-    let (written, seen) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let targets =
+        [("vulkan1.1", (1, 3)), ("vulkan1.0", (1, 0)), ("vulkan1.2", (1, 5)), ("vulkan1.3", (1, 6))];
+    let (written, tool) = (AtomicUsize::new(0), Tool::new("spirv-val", "spirv-tools"));
     kernels().par_iter().for_each(|kernel| {
-        for (environment, version, ordinary) in targets {
-            // Subgroups came with Vulkan 1.1: wgpu offers none of the extras below it.
-            for checked in [false, true].into_iter().filter(|_| !kernel.extras || version > (1, 0)) {
-                let words = spirv(kernel, version, checked);
-                assert!(words.len() > 100, "{}", kernel.name);
-                written.fetch_add(1, Ordering::Relaxed);
-                if all() || ordinary[usize::from(checked)] {
-                    let arguments = ["--target-env", environment, "-"];
-                    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-                    let ok = content("spirv-val", "spirv-tools", &arguments, &bytes, &kernel.name);
-                    seen.fetch_add(usize::from(ok), Ordering::Relaxed);
-                }
-            }
+        // Subgroups came with Vulkan 1.1: wgpu offers none of the extras below it.
+        let fits = |version| !kernel.extras || version > (1, 0);
+        for ((environment, version), checked) in versions(&targets).into_iter().filter(|((_, v), _)| fits(*v))
+        {
+            let words = spirv(kernel, version, checked);
+            assert!(words.len() > 100, "{}", kernel.name);
+            written.fetch_add(1, Ordering::Relaxed);
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            tool.look(&["--target-env", environment, "-"], &bytes, &kernel.name, checked);
         }
     });
-    report("SPIR-V", "spirv-val", written.into_inner(), &seen);
+    tool.report("SPIR-V", written.into_inner());
 }
 
 /// The slots that `wgpu_hal::metal` gives to the buffers of a kernel.
@@ -187,7 +201,7 @@ fn slots(module: &Module) -> msl::EntryPointResources {
 #[test]
 fn metal_is_written() {
     kernels().par_iter().for_each(|kernel| {
-        for (version, checked) in [((2, 3), false), ((2, 3), true), ((3, 1), false), ((3, 1), true)] {
+        for (version, checked) in versions(&[(2, 3), (3, 1)]) {
             let entry = Some((ShaderStage::Compute, "main".to_owned()));
             let options = msl::Options {
                 lang_version: version,
@@ -210,17 +224,12 @@ fn metal_is_written() {
 
 #[test]
 fn direct3d_is_written() {
-    let seen = AtomicUsize::new(0);
-    let all_kernels = kernels();
-    all_kernels.par_iter().for_each(|kernel| {
+    let (written, tool) = (AtomicUsize::new(0), Tool::new("glslangValidator", "glslang-tools"));
+    kernels().par_iter().for_each(|kernel| {
         // The older compiler knows neither subgroups nor f16; wgpu offers both from the model that has them.
         let oldest = if kernel.extras { hlsl::ShaderModel::V6_2 } else { hlsl::ShaderModel::V5_1 };
-        for (model, checked) in [
-            (oldest, false),
-            (oldest, true),
-            (hlsl::ShaderModel::V6_6, false),
-            (hlsl::ShaderModel::V6_6, true),
-        ] {
+        for (model, checked) in versions(&[oldest, hlsl::ShaderModel::V6_6]) {
+            written.fetch_add(1, Ordering::Relaxed);
             let mut options = hlsl::Options {
                 shader_model: model,
                 fake_missing_bindings: false,
@@ -246,8 +255,8 @@ fn direct3d_is_written() {
                 .write(&kernel.module, &kernel.info, None)
                 .unwrap_or_else(|e| panic!("{}: HLSL {model:?}: {e}", kernel.name));
             assert!(text.contains("[numthreads("), "{}", kernel.name);
-            // glslang's reader of HLSL stops at the older models.
-            if !kernel.extras && model == oldest && (all() || !checked) {
+            // glslang reads the older models, but for arrays of zeros as naga writes them.
+            if !kernel.extras && model == oldest && !text.contains("])0") {
                 let arguments = [
                     "--stdin",
                     "-D",
@@ -260,22 +269,21 @@ fn direct3d_is_written() {
                     "-o",
                     "/dev/null",
                 ];
-                let ok =
-                    content("glslangValidator", "glslang-tools", &arguments, text.as_bytes(), &kernel.name);
-                seen.fetch_add(usize::from(ok), Ordering::Relaxed);
+                tool.look(&arguments, text.as_bytes(), &kernel.name, checked);
             }
         }
     });
-    report("HLSL", "glslangValidator", 4 * all_kernels.len(), &seen);
+    tool.report("HLSL", written.into_inner());
 }
 
 /// GLSL has no 16-bit floats: the kernels that have them are those that cannot be written, and no others.
 #[test]
 fn glsl_is_valid_where_there_is_one() {
-    let versions = [("310 es", glsl::Version::new_gles(310)), ("430", glsl::Version::Desktop(430))];
-    let (written, seen) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // Before 4.5, `mix` does not choose between whole numbers.
+    let both = [("310 es", glsl::Version::new_gles(310)), ("450", glsl::Version::Desktop(450))];
+    let (written, tool) = (AtomicUsize::new(0), Tool::new("glslangValidator", "glslang-tools"));
     kernels().par_iter().for_each(|kernel| {
-        for ((name, version), checked) in versions.into_iter().flat_map(|v| [(v, false), (v, true)]) {
+        for ((name, version), checked) in versions(&both) {
             let mut options = glsl::Options {
                 version,
                 zero_initialize_workgroup_memory: checked,
@@ -301,13 +309,11 @@ fn glsl_is_valid_where_there_is_one() {
             }
             written.fetch_add(1, Ordering::Relaxed);
             assert!(text.starts_with(&format!("#version {name}")), "{}", kernel.name);
-            if (all() || !checked) && !kernel.subgroups {
-                let arguments = ["--stdin", "-S", "comp"];
-                let ok =
-                    content("glslangValidator", "glslang-tools", &arguments, text.as_bytes(), &kernel.name);
-                seen.fetch_add(usize::from(ok), Ordering::Relaxed);
+            // glslang has subgroups for SPIR-V alone, and for that it wants places for uniforms, which naga leaves to OpenGL.
+            if !kernel.subgroups {
+                tool.look(&["--stdin", "-S", "comp"], text.as_bytes(), &kernel.name, checked);
             }
         }
     });
-    report("GLSL", "glslangValidator", written.into_inner(), &seen);
+    tool.report("GLSL", written.into_inner());
 }

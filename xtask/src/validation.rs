@@ -12,8 +12,15 @@ use std::{
     process::Command,
 };
 
-/// Messages that are not about this library, with the reason.
-const KNOWN: [(&str, &str); 0] = [];
+/// Messages that are not about this library: their name, and a line that says what each is about.
+const KNOWN: [(&str, &str); 1] = [
+    // naga gives arrays in workgroup memory a stride, which has no meaning there; wgpu issue 7696, and wgpu leaves
+    // this message out as well.
+    (
+        "VUID-StandaloneSpirv-None-10684",
+        "the Workgroup storage class has an explicit layout from the ArrayStride decoration",
+    ),
+];
 
 /// What a layer says first, when it is at work.
 const AT_WORK: [&str; 2] =
@@ -60,7 +67,7 @@ pub(crate) fn run() -> Result<Vec<Row>, String> {
             name: "newer layer, also between submissions",
             version: version("chromium-common"),
             manifest: newer.clone(),
-            settings: "khronos_validation.validate_sync = true\nkhronos_validation.syncval_submit_time_validation = true\n",
+            settings: "khronos_validation.validate_sync = true\nkhronos_validation.syncval_full_validation = true\n",
             tests: &[],
         },
         Layer {
@@ -95,13 +102,16 @@ fn under(layer: &Layer, folder: &Path) -> Result<Row, String> {
     if at_work == 0 {
         return Err(format!("the {} was not at work", layer.name));
     }
-    let told =
-        |(kind, id): &(&str, &str)| *kind != "Information" && KNOWN.iter().all(|(known, _)| known != id);
-    let bad: Vec<_> = messages.iter().filter(|(message, _)| told(message)).collect();
-    for ((kind, id), count) in &bad {
-        eprintln!("xtask: {kind} {id}: {count} times; see {}", settings.join("log.txt").display());
+    let mut bad = 0;
+    for ((kind, id), count) in messages.iter().filter(|((kind, _), _)| *kind != "Information") {
+        let known = KNOWN.iter().find(|(known, _)| known == id);
+        let excused = known.map_or(0, |(_, line)| said.lines.iter().filter(|l| l.contains(line)).count());
+        let left = count.saturating_sub(excused);
+        if left > 0 {
+            eprintln!("xtask: {kind} {id}: {left} times; see {}", settings.join("log.txt").display());
+        }
+        bad += left;
     }
-    let bad: usize = bad.iter().map(|(_, count)| **count).sum();
     let what = format!("{}: {bad} messages, {at_work} instances", layer.name);
     let by = layer.version.clone();
     Ok(Row { what, passed: said.passed, failed: said.failed + bad, took: said.took, by })
