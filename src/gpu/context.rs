@@ -16,6 +16,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
+    thread::{self, ThreadId},
     time::Duration,
 };
 use wgpu::{
@@ -128,7 +129,15 @@ struct Counts {
 #[derive(Default)]
 struct Faults {
     lost: Mutex<Option<String>>,
-    uncaptured: Mutex<Option<String>>,
+    /// By the thread whose call it was: another's call has nothing to do with it.
+    uncaptured: Mutex<HashMap<ThreadId, String>>,
+}
+
+impl Faults {
+    /// The first fault of this thread's calls since the last look.
+    fn own(&self) -> Option<String> {
+        lock(&self.uncaptured).remove(&thread::current().id())
+    }
 }
 
 /// An opened adapter. Everything that a memory does on a GPU goes through one; several threads may
@@ -240,7 +249,7 @@ impl Context {
         });
         let seen = Arc::clone(&faults);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            lock(&seen.uncaptured).get_or_insert(error.to_string());
+            lock(&seen.uncaptured).entry(thread::current().id()).or_insert_with(|| error.to_string());
         }));
         let alignment = limits.min_uniform_buffer_offset_alignment;
         Ok(Arc::new(Self {
@@ -362,6 +371,18 @@ impl Context {
         self.device.destroy();
     }
 
+    /// Makes a call that the driver refuses outside of any scope.
+    #[cfg(test)]
+    pub(super) fn provoke(&self) {
+        let usage = BufferUsages::MAP_READ | BufferUsages::STORAGE;
+        drop(self.device.create_buffer(&BufferDescriptor {
+            label: None,
+            size: 16,
+            usage,
+            mapped_at_creation: false,
+        }));
+    }
+
     /// Bytes of the largest storage binding.
     pub(crate) fn binding_limit(&self) -> u64 {
         let device = self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size);
@@ -388,9 +409,12 @@ impl Context {
         if self.software { 256 } else { 16_384 }
     }
 
-    /// Surfaces faults that were reported since the last look.
+    /// Surfaces faults of this thread's calls that were reported since the last look, and the loss of the device.
     fn check(&self, what: &str) -> Result<()> {
-        let uncaptured = lock(&self.faults.uncaptured).take();
+        self.surface(what, self.faults.own())
+    }
+
+    fn surface(&self, what: &str, uncaptured: Option<String>) -> Result<()> {
         if uncaptured.is_some() {
             // A lost device first shows as a refused command; word of the loss comes with a poll.
             let _ = self.device.poll(PollType::Poll);
@@ -414,7 +438,7 @@ impl Context {
     /// A storage buffer that the host will write to: one that no recorded command still names, since
     /// such writes go ahead of the recording.
     pub(crate) fn storage_for_host(self: &Arc<Self>, what: &str, bytes: u64) -> Result<Buffer> {
-        let epoch = lock(&self.recorder).epoch();
+        let epoch = lock(&self.recorder).epoch_for_host();
         self.allocate(what, bytes, Some(epoch))
     }
 
@@ -476,16 +500,29 @@ impl Context {
         self.queue.write_buffer(buffer.raw(), offset, bytes);
         let pending = lock(&self.recorder).wrote(bytes.len() as u64);
         if pending > PENDING_WRITES {
-            self.queue.submit(None);
-            lock(&self.recorder).flushed_writes();
-            let _ = self.device.poll(PollType::Poll);
+            self.flush_writes()?;
         }
         self.check("a write to the device")
     }
 
+    /// Sends what the host has written, ahead of what is recorded, and waits where much is under way already: writes
+    /// hold memory until the device has taken them.
+    fn flush_writes(&self) -> Result<()> {
+        let mut recorder = lock(&self.recorder);
+        let index = self.queue.submit(None);
+        recorder.flushed_writes();
+        let oldest = recorder.sent(index, IN_FLIGHT);
+        drop(recorder);
+        match oldest {
+            Some(oldest) => self.wait("earlier writes", oldest),
+            None => self.device.poll(PollType::Poll).map(drop).or(Ok(())),
+        }
+    }
+
     pub(super) fn recycle(&self, raw: wgpu::Buffer) {
         let epoch = lock(&self.recorder).epoch();
-        let evicted = lock(&self.pool).put(raw, epoch);
+        let class = raw.size();
+        let evicted = lock(&self.pool).put(raw, class, epoch);
         if evicted > 0 {
             lock(&self.recorder).forget_groups();
             self.counts.buffers.fetch_sub(evicted, Ordering::Relaxed);
@@ -527,6 +564,11 @@ impl Context {
     fn submit(&self, mut recorder: MutexGuard<'_, Recorder>) -> Result<Option<SubmissionIndex>> {
         let Some(commands) = recorder.finish(&self.queue) else { return Ok(None) };
         let index = self.queue.submit([commands]);
+        let refused = self.faults.own();
+        if let Some(message) = &refused {
+            // Other threads' commands went with it.
+            recorder.refuse(message.clone());
+        }
         self.counts.submissions.fetch_add(1, Ordering::Relaxed);
         let oldest = recorder.sent(index.clone(), IN_FLIGHT);
         drop(recorder);
@@ -535,7 +577,7 @@ impl Context {
         } else {
             let _ = self.device.poll(PollType::Poll);
         }
-        self.check("a submission")?;
+        self.surface("a submission", refused)?;
         Ok(Some(index))
     }
 
@@ -552,8 +594,12 @@ impl Context {
     }
 
     /// Records a copy of some bytes from a place in one buffer to a place in another.
-    pub(crate) fn copy(&self, from: (&Buffer, u64), to: (&Buffer, u64), bytes: u64) {
-        lock(&self.recorder).copy(&self.device, (from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
+    pub(crate) fn copy(&self, from: (&Buffer, u64), to: (&Buffer, u64), bytes: u64) -> Result<()> {
+        let mut recorder = lock(&self.recorder);
+        recorder.sound("a copy", from.0)?;
+        recorder.copy(&self.device, (from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
+        to.0.write_in(recorder.epoch() + 1);
+        Ok(())
     }
 
     /// Brings buffers to the host: one submission with everything recorded, one wait.
@@ -587,6 +633,7 @@ impl Context {
 
     fn read_through(&self, staging: &wgpu::Buffer, total: u64, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
         let mut recorder = lock(&self.recorder);
+        buffers.iter().try_for_each(|buffer| recorder.sound("a readback", buffer))?;
         let mut offset = 0;
         for buffer in buffers {
             let bytes = buffer.bytes().next_multiple_of(4);

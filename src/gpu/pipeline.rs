@@ -20,6 +20,8 @@ pub(super) const PARAMETER_BYTES: u64 = 64;
 pub(super) struct Pipeline {
     pub(super) raw: ComputePipeline,
     pub(super) layout: BindGroupLayout,
+    /// For each storage buffer: whether the kernel writes to it.
+    pub(super) writes: Vec<bool>,
 }
 
 impl Pipeline {
@@ -41,7 +43,8 @@ impl Pipeline {
         if !extras.immediates {
             entries.push(entry(0, BufferBindingType::Uniform, true));
         }
-        for (i, written) in shader::storage_bindings(&source).into_iter().enumerate() {
+        let writes = shader::storage_bindings(&source);
+        for (i, written) in writes.iter().enumerate() {
             entries.push(entry(i as u32 + 1, BufferBindingType::Storage { read_only: !written }, false));
         }
         let descriptor =
@@ -76,6 +79,6 @@ impl Pipeline {
             },
             cache: None,
         });
-        Ok(Self { raw, layout })
+        Ok(Self { raw, layout, writes })
     }
 }

@@ -352,7 +352,7 @@ impl Shards {
                 (&shard.buffer, from as u64),
                 (&gathered, (to * row_bytes) as u64),
                 row_bytes as u64,
-            );
+            )?;
         }
         let bytes = context.read(&[&gathered])?.concat();
         let rows = bytes.chunks_exact(row_bytes);

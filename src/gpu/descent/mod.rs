@@ -449,7 +449,7 @@ pub(crate) fn step(
         (queries.buffer(), 0),
         (states.buffer(), 0),
         queries.buffer().bytes().min(states.buffer().bytes()),
-    );
+    )?;
     let batch = Batch::new(context, form, states.buffer(), [b, n, d], Precision::F32, d, None)?;
     let kept = context.storage("energy trace", b as u64 * 16)?;
     batch.queries.start(context, states.buffer(), d, beta, similarity, false)?;
