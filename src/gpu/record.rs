@@ -32,6 +32,8 @@ pub(crate) struct Dispatch<'a> {
 const MAX_GROUPS: usize = 65_535;
 /// Bytes of one arena of parameters.
 const ARENA: u64 = 1 << 20;
+/// What a write of the host counts for at least: a few hundred of them are a batch.
+const LEAST_WRITE: u64 = 256 << 10;
 /// Most bind groups that are kept for use again.
 const MOST_GROUPS: usize = 512;
 /// Most storage buffers of a kernel.
@@ -104,9 +106,10 @@ impl Recorder {
         self.work
     }
 
-    /// Notes bytes written by the host; gives how many await the next submission.
+    /// Notes bytes written by the host; gives how many await the next submission. Each write has a buffer of its own
+    /// until then, so that a small one counts for more than it is.
     pub(super) fn wrote(&mut self, bytes: u64) -> u64 {
-        self.pending_writes += bytes;
+        self.pending_writes += bytes.max(LEAST_WRITE);
         self.pending_writes
     }
 
