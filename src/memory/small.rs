@@ -2,7 +2,7 @@
 
 use crate::{
     memory::{BinaryMemory, BinarySettings, FeatureMemory, FeatureSettings},
-    ops::{FeatureMap, FeatureSpec, Similarity},
+    ops::{FeatureMap, FeatureSpec, Interaction},
     prelude::*,
 };
 
@@ -43,7 +43,8 @@ fn bits_are_counted_and_flipped() {
         let signs = |i: usize| if (i * i + i / 3) % 5 < 2 { 1.0 } else { -1.0 };
         Rows::new((0..n * 70).map(signs).collect::<Vec<f32>>(), 70).unwrap()
     };
-    let settings = BinarySettings { device: Some(Device::cpu()), ..BinarySettings::default() };
+    let settings =
+        BinarySettings { device: Some(Device::cpu()), ..BinarySettings::new(Interaction::Exponential) };
     let memory = BinaryMemory::with(&bits(3), settings).unwrap();
     let recalled = memory.recall(&bits(2)).unwrap();
     assert_eq!(recalled.states.row(0), bits(1).row(0));
