@@ -565,7 +565,7 @@ impl Context {
         let Some(commands) = recorder.finish(&self.queue) else { return Ok(None) };
         let index = self.queue.submit([commands]);
         let refused = self.faults.own();
-        if let Some(message) = &refused {
+        if let Some(message) = refused.as_ref().filter(|_| !self.is_lost()) {
             // Other threads' commands went with it.
             recorder.refuse(message.clone());
         }

@@ -17,7 +17,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
@@ -163,14 +163,24 @@ fn path(context: &Context) -> Option<PathBuf> {
     Some(folder()?.join(format!("tuning-{}.tsv", fingerprint(context))))
 }
 
-/// Adds what was found to the kept table. Another process may have added to it meanwhile: its lines stay.
+/// Adds what was found to the kept table. Another process may have added to it before: its lines stay.
 fn keep(context: &Context, tuning: &Tuning) -> Result<()> {
     let Some(path) = path(context) else { return Ok(()) };
+    let head =
+        format!("# {} ({}), attractor {}", context.name(), context.driver(), env!("CARGO_PKG_VERSION"));
+    add(&path, &head, tuning)
+}
+
+/// Adds a line to a table.
+fn add(path: &Path, head: &str, tuning: &Tuning) -> Result<()> {
+    /// One thread at a time reads the table and writes it with its line, or lines would get lost.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(folder) = path.parent() {
         let failed = |source| Error::File { path: folder.to_owned(), action: "create", source };
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    write_bytes(&path, with_line(&kept(&path), context, tuning).as_bytes())
+    write_bytes(path, with_line(&kept(path), head, tuning).as_bytes())
 }
 
 fn kept(path: &Path) -> String {
@@ -178,7 +188,7 @@ fn kept(path: &Path) -> String {
 }
 
 /// The text of a table with the line of one class replaced or added.
-fn with_line(text: &str, context: &Context, tuning: &Tuning) -> String {
+fn with_line(text: &str, head: &str, tuning: &Tuning) -> String {
     let class = tuning.class.to_string();
     let times = tuning.times.iter().map(|(strategy, time)| match time {
         Some(seconds) => format!("{}={seconds:e}", strategy.name()),
@@ -191,8 +201,6 @@ fn with_line(text: &str, context: &Context, tuning: &Tuning) -> String {
         .chain([line.as_str()])
         .collect();
     lines.sort_unstable();
-    let head =
-        format!("# {} ({}), attractor {}", context.name(), context.driver(), env!("CARGO_PKG_VERSION"));
     format!("{head}\n# class, fastest, seconds of each\n{}\n", lines.join("\n"))
 }
 
@@ -409,6 +417,7 @@ impl Prepared<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
 
@@ -419,6 +428,24 @@ mod tests {
         assert_eq!(class([64, 20_000, 128]), "step 64x16384x128 f32");
         assert_eq!(class([33, 100_000, 384]), "step 64x65536x256 f32");
         assert_eq!(class([1024, 1_000_000, 12_288]), "step 1024x1048576x8192 f32");
+    }
+
+    #[test]
+    fn threads_lose_none_of_their_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("table.tsv");
+        std::thread::scope(|scope| {
+            for bits in 0..12 {
+                let path = &path;
+                scope.spawn(move || {
+                    let class = Class::of(Op::Step, [1, 1 << (2 * bits), 4], Precision::F32);
+                    let times = vec![(Strategy::Few, Some(1e-3)), (Strategy::Fused, None)];
+                    add(path, "# head", &Tuning { class, winner: Strategy::Few, times }).unwrap();
+                });
+            }
+        });
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# head\n") && parse(&text).len() == 12, "{text}");
     }
 
     #[test]
