@@ -8,7 +8,7 @@
 use super::{Buffer, Context, context::lock};
 use crate::{Error, Result};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fmt::Display,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -16,6 +16,7 @@ use std::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread::{self, ThreadId},
     time::Duration,
 };
 use wgpu::{ErrorFilter, PollError, PollStatus, PollType};
@@ -28,8 +29,8 @@ pub(super) struct Faults {
     /// Why the device was lost. Held for reading while mapped memory is copied, and for writing before wgpu may know of the
     /// loss.
     lost: RwLock<Option<String>>,
-    /// What no call was told of.
-    uncaptured: Mutex<Option<String>>,
+    /// What no call was told of, by the thread whose call it was: another's call has nothing to do with it.
+    uncaptured: Mutex<HashMap<ThreadId, String>>,
     /// Recordings that the device did not take, by their epochs.
     refused: Mutex<BTreeSet<u64>>,
     any_refused: AtomicBool,
@@ -59,7 +60,7 @@ impl Faults {
         });
         let seen = Arc::clone(&faults);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            lock(&seen.uncaptured).get_or_insert(error.to_string());
+            lock(&seen.uncaptured).entry(thread::current().id()).or_insert_with(|| error.to_string());
         }));
         faults
     }
@@ -169,17 +170,18 @@ impl Context {
         Error::Gpu { what: what.to_owned(), message: error.to_string() }
     }
 
-    /// Surfaces faults that were reported since the last look.
+    /// Surfaces faults of this thread's calls that were reported since the last look.
     pub(super) fn check(&self, what: &str) -> Result<()> {
         self.alive()?;
-        match lock(&self.faults.uncaptured).take() {
+        match lock(&self.faults.uncaptured).remove(&thread::current().id()) {
             Some(message) => Err(self.fault(what, &message)),
             None => Ok(()),
         }
     }
 
     /// Refuses buffers whose content was to come from a recording that the device did not take. That may have been sent
-    /// by another thread, which got the error.
+    /// by another thread, which got the error. Where commands that read them follow, the recorder's lock is held, or one could
+    /// be refused in between.
     pub(super) fn intact(&self, what: &str, buffers: &[&Buffer]) -> Result<()> {
         if !self.faults.any_refused.load(Ordering::Acquire) {
             return Ok(());
@@ -236,7 +238,7 @@ impl Context {
     /// # Errors
     /// [`Error::Gpu`], which names the thread that asks.
     pub fn provoke_refused_buffer(&self) -> Result<()> {
-        let what = format!("provoked by {:?}", std::thread::current().id());
+        let what = format!("provoked by {:?}", thread::current().id());
         self.create(&what, 4, wgpu::BufferUsages::empty()).map(drop)
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Dispatch<'a> {
 const MAX_GROUPS: usize = 65_535;
 /// Bytes of one arena of parameters.
 const ARENA: u64 = 1 << 20;
+/// What a write of the host counts for at least: a few hundred of them are a batch.
+const LEAST_WRITE: u64 = 256 << 10;
 /// Most bind groups that are kept for use again.
 const MOST_GROUPS: usize = 512;
 /// Most storage buffers of a kernel.
@@ -86,8 +88,15 @@ impl Recorder {
         }
     }
 
-    /// Counts submissions.
+    /// Counts submissions, and times when there was nothing to submit.
     pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The epoch before which a buffer must have been freed for the host to write to it. Where nothing is recorded that
+    /// is now: a new epoch begins, so that what others free from here on does not count.
+    pub(super) fn epoch_for_host(&mut self) -> u64 {
+        self.epoch += u64::from(self.encoder.is_none());
         self.epoch
     }
 
@@ -101,9 +110,10 @@ impl Recorder {
         self.work
     }
 
-    /// Notes bytes written by the host; gives how many await the next submission.
+    /// Notes bytes written by the host; gives how many await the next submission. Each write has a buffer of its own
+    /// until then, so that a small one counts for more than it is.
     pub(super) fn wrote(&mut self, bytes: u64) -> u64 {
-        self.pending_writes += bytes;
+        self.pending_writes += bytes.max(LEAST_WRITE);
         self.pending_writes
     }
 

@@ -55,8 +55,8 @@ impl Context {
     /// Records a kernel's start. Kernels run in the order of their recording.
     pub(crate) fn dispatch(&self, dispatch: &Dispatch<'_>) -> Result<()> {
         let pipeline = self.pipeline(dispatch.kernel)?;
-        self.intact(dispatch.kernel, dispatch.buffers)?;
         let mut recorder = lock(&self.recorder);
+        self.intact(dispatch.kernel, dispatch.buffers)?;
         recorder.dispatch(self, &pipeline, dispatch)?;
         self.counts.dispatches.fetch_add(1, Ordering::Relaxed);
         // A software adapter has no watchdog, and no one looks at its screen meanwhile.
@@ -69,8 +69,8 @@ impl Context {
 
     /// Records a copy of some bytes from a place in one buffer to a place in another.
     pub(crate) fn copy(&self, from: (&Buffer, u64), to: (&Buffer, u64), bytes: u64) -> Result<()> {
-        self.intact("a copy", &[from.0])?;
         let mut recorder = lock(&self.recorder);
+        self.intact("a copy", &[from.0])?;
         recorder.copy(&self.device, (from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
         to.0.written_by(recorder.epoch());
         Ok(())
@@ -109,6 +109,20 @@ impl Context {
         }
         self.check("a submission")?;
         Ok(Some(index))
+    }
+
+    /// Sends what the host has written, ahead of what is recorded, and waits where much is under way already: writes
+    /// hold memory until the device has taken them.
+    pub(super) fn flush_writes(&self) -> Result<()> {
+        let mut recorder = lock(&self.recorder);
+        let index = self.guarded("writes to the device", || self.queue.submit(None))?;
+        recorder.flushed_writes();
+        let oldest = recorder.sent(index, IN_FLIGHT);
+        drop(recorder);
+        match oldest {
+            Some(oldest) => self.wait("earlier writes", oldest),
+            None => Ok(drop(self.poll(PollType::Poll))),
+        }
     }
 
     fn wait(&self, what: &'static str, index: SubmissionIndex) -> Result<()> {
