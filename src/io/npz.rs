@@ -11,14 +11,44 @@ use npyz::{
     npz::{NpzArchive, NpzWriter, file_name_from_array_name},
     zip::{CompressionMethod, DateTime, ZipArchive, write::FileOptions},
 };
-use std::io::{self, Cursor, Read, Seek, Write};
+use std::{
+    collections::HashMap,
+    io::{self, Cursor, Read, Seek, Write},
+};
 
 /// Reads one array of the archive; `names` as in [`choose`].
 pub(super) fn read<T: Target>(file: &[u8], names: &[&str]) -> Checked<(Layout, Vec<T>)> {
     let mut archive = opened(file)?;
     let have = names_of(&archive);
     let name = choose(&have, names)?;
-    read_array(file, archive.zip_archive(), name).map_err(|fault| fault.in_array(name))
+    let zip = archive.zip_archive();
+    let place = places(zip).get(&file_name_from_array_name(name)).copied();
+    read_array(file, zip, place).map_err(|fault| fault.in_array(name))
+}
+
+/// All arrays with their names, sorted.
+pub(super) fn read_all<T: Target>(file: &[u8]) -> Checked<Vec<(String, Layout, Vec<T>)>> {
+    let mut archive = opened(file)?;
+    let names = names_of(&archive);
+    let zip = archive.zip_archive();
+    let places = places(zip);
+    let read = |name: String| {
+        let place = places.get(&file_name_from_array_name(&name)).copied();
+        let (layout, values) = read_array(file, zip, place).map_err(|fault| fault.in_array(&name))?;
+        Ok((name, layout, values))
+    };
+    names.into_iter().map(read).collect()
+}
+
+/// Where the entry of each name is. As `NumPy` does, the last of several of one name is taken.
+fn places(zip: &mut ZipArchive<Cursor<&[u8]>>) -> HashMap<String, usize> {
+    let mut places = HashMap::with_capacity(zip.len());
+    for i in 0..zip.len() {
+        if let Ok(entry) = zip.by_index_raw(i) {
+            places.insert(entry.name().to_owned(), i);
+        }
+    }
+    places
 }
 
 /// The names of all arrays, sorted.
@@ -98,12 +128,9 @@ fn zip64_entry_count(file: &[u8]) -> Option<u64> {
 fn read_array<T: Target>(
     file: &[u8],
     zip: &mut ZipArchive<Cursor<&[u8]>>,
-    name: &str,
+    place: Option<usize>,
 ) -> Checked<(Layout, Vec<T>)> {
-    let entry_name = file_name_from_array_name(name);
-    // As NumPy does, the last of several entries of one name is read.
-    let index = (0..zip.len()).rev().find(|&i| zip.by_index_raw(i).is_ok_and(|e| e.name() == entry_name));
-    let index = index.ok_or_else(|| Fault::damaged("has a damaged zip entry"))?;
+    let index = place.ok_or_else(|| Fault::damaged("has a damaged zip entry"))?;
 
     let raw = zip.by_index_raw(index).map_err(|error| damaged(&error))?;
     let central = usize::try_from(raw.central_header_start()).ok();

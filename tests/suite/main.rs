@@ -27,6 +27,8 @@ mod network;
 mod operations;
 mod oracles;
 mod pairs;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod separations;
 mod shaders;
 mod sparse;

@@ -29,10 +29,7 @@ impl Kept {
             Err(error) => return Err(failed("read", error)),
         };
         if !text.is_empty() && !text.starts_with(&head) {
-            // On one line of bounded length, whatever the file is.
-            let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-            let theirs: String =
-                text.lines().next().unwrap_or_default().chars().take(200).map(plain).collect();
+            let theirs: String = text.lines().next().unwrap_or_default().chars().take(200).collect();
             return Err(Failure::data(format!(
                 "{}: holds the numbers of \"{theirs}\", and this is \"# {about}\": name another folder, or remove it",
                 path.display()
