@@ -299,6 +299,30 @@ mod tests {
     }
 
     #[test]
+    fn entries_that_share_bytes_are_refused() {
+        let array = |name| Array { name, shape: vec![2], data: ArrayData::F32(&[1.0, 2.0]) };
+        let mut file = plain(&[array("a"), array("b")]);
+        // The second entry of the directory leads to the first array.
+        let second = file.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").unwrap();
+        file[second + 42..second + 46].fill(0);
+        assert!(message(&file).contains("two entries share byte 0"), "{}", message(&file));
+        assert!(names(&file).is_err() && read_all::<f32>(&file).is_err());
+    }
+
+    #[test]
+    fn room_for_what_is_only_claimed_is_made_as_it_comes() {
+        // 4 MiB are claimed, as deflate might make of 5000 bytes, and 100 come.
+        let content = [npy::header("|u1", &[1 << 22]).unwrap(), vec![0; 100]].concat();
+        let mut file = zipped(&content, FileOptions::default());
+        let central = position(&file, b"PK\x01\x02");
+        file[central + 24..central + 28].copy_from_slice(&((1_u32 << 22) + 128).to_le_bytes());
+        assert!(message(&file).contains("claims 4194432 bytes"), "{}", message(&file));
+        let layout = Layout::new(super::super::layout::Dtype::U8, &[1 << 40]).unwrap();
+        let error = layout.read::<i128>(&[0; 100_000][..], 100).unwrap_err();
+        assert!(error.at(Path::new("f")).to_string().contains("cannot be read"));
+    }
+
+    #[test]
     fn encryption_and_other_compressions_are_refused() {
         let options = FileOptions::default().compression_method(CompressionMethod::Zstd);
         assert!(message(&zipped(&array(&[1], &[1.0]), options)).contains("numpy.savez"));
