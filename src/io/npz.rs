@@ -11,14 +11,44 @@ use npyz::{
     npz::{NpzArchive, NpzWriter, file_name_from_array_name},
     zip::{CompressionMethod, DateTime, ZipArchive, write::FileOptions},
 };
-use std::io::{self, Cursor, Read, Seek, Write};
+use std::{
+    collections::HashMap,
+    io::{self, Cursor, Read, Seek, Write},
+};
 
 /// Reads one array of the archive; `names` as in [`choose`].
 pub(super) fn read<T: Target>(file: &[u8], names: &[&str]) -> Checked<(Layout, Vec<T>)> {
     let mut archive = opened(file)?;
     let have = names_of(&archive);
     let name = choose(&have, names)?;
-    read_array(file, archive.zip_archive(), name).map_err(|fault| fault.in_array(name))
+    let zip = archive.zip_archive();
+    let place = places(zip).get(&file_name_from_array_name(name)).copied();
+    read_array(file, zip, place).map_err(|fault| fault.in_array(name))
+}
+
+/// All arrays with their names, sorted.
+pub(super) fn read_all<T: Target>(file: &[u8]) -> Checked<Vec<(String, Layout, Vec<T>)>> {
+    let mut archive = opened(file)?;
+    let names = names_of(&archive);
+    let zip = archive.zip_archive();
+    let places = places(zip);
+    let read = |name: String| {
+        let place = places.get(&file_name_from_array_name(&name)).copied();
+        let (layout, values) = read_array(file, zip, place).map_err(|fault| fault.in_array(&name))?;
+        Ok((name, layout, values))
+    };
+    names.into_iter().map(read).collect()
+}
+
+/// Where the entry of each name is. As `NumPy` does, the last of several of one name is taken.
+fn places(zip: &mut ZipArchive<Cursor<&[u8]>>) -> HashMap<String, usize> {
+    let mut places = HashMap::with_capacity(zip.len());
+    for i in 0..zip.len() {
+        if let Ok(entry) = zip.by_index_raw(i) {
+            places.insert(entry.name().to_owned(), i);
+        }
+    }
+    places
 }
 
 /// The names of all arrays, sorted.
@@ -98,12 +128,9 @@ fn zip64_entry_count(file: &[u8]) -> Option<u64> {
 fn read_array<T: Target>(
     file: &[u8],
     zip: &mut ZipArchive<Cursor<&[u8]>>,
-    name: &str,
+    place: Option<usize>,
 ) -> Checked<(Layout, Vec<T>)> {
-    let entry_name = file_name_from_array_name(name);
-    // As NumPy does, the last of several entries of one name is read.
-    let index = (0..zip.len()).rev().find(|&i| zip.by_index_raw(i).is_ok_and(|e| e.name() == entry_name));
-    let index = index.ok_or_else(|| Fault::damaged("has a damaged zip entry"))?;
+    let index = place.ok_or_else(|| Fault::damaged("has a damaged zip entry"))?;
 
     let raw = zip.by_index_raw(index).map_err(|error| damaged(&error))?;
     let central = usize::try_from(raw.central_header_start()).ok();
@@ -269,6 +296,30 @@ mod tests {
         let central = position(&file, b"PK\x01\x02");
         file[central + 24..central + 28].copy_from_slice(&((1_u32 << 31) + 128).to_le_bytes());
         assert!(message(&file).contains("claims 2147483776 bytes"), "{}", message(&file));
+    }
+
+    #[test]
+    fn entries_that_share_bytes_are_refused() {
+        let array = |name| Array { name, shape: vec![2], data: ArrayData::F32(&[1.0, 2.0]) };
+        let mut file = plain(&[array("a"), array("b")]);
+        // The second entry of the directory leads to the first array.
+        let second = file.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").unwrap();
+        file[second + 42..second + 46].fill(0);
+        assert!(message(&file).contains("two entries share byte 0"), "{}", message(&file));
+        assert!(names(&file).is_err() && read_all::<f32>(&file).is_err());
+    }
+
+    #[test]
+    fn room_for_what_is_only_claimed_is_made_as_it_comes() {
+        // 4 MiB are claimed, as deflate might make of 5000 bytes, and 100 come.
+        let content = [npy::header("|u1", &[1 << 22]).unwrap(), vec![0; 100]].concat();
+        let mut file = zipped(&content, FileOptions::default());
+        let central = position(&file, b"PK\x01\x02");
+        file[central + 24..central + 28].copy_from_slice(&((1_u32 << 22) + 128).to_le_bytes());
+        assert!(message(&file).contains("claims 4194432 bytes"), "{}", message(&file));
+        let layout = Layout::new(super::super::layout::Dtype::U8, &[1 << 40]).unwrap();
+        let error = layout.read::<i128>(&[0; 100_000][..], 100).unwrap_err();
+        assert!(error.at(Path::new("f")).to_string().contains("cannot be read"));
     }
 
     #[test]

@@ -19,6 +19,17 @@ pub(super) fn locate<'a>(file: &'a [u8], names: &[&str]) -> Checked<(Layout, &'a
     let tensors = opened(file)?;
     let have = names_of(&tensors);
     let name = choose(&have, names)?;
+    place(&tensors, name)
+}
+
+/// All arrays of the file with their names, sorted.
+pub(super) fn locate_all(file: &[u8]) -> Checked<Vec<(String, Layout, &[u8])>> {
+    let tensors = opened(file)?;
+    let each = |name: String| place(&tensors, &name).map(|(layout, bytes)| (name, layout, bytes));
+    names_of(&tensors).into_iter().map(each).collect()
+}
+
+fn place<'a>(tensors: &SafeTensors<'a>, name: &str) -> Checked<(Layout, &'a [u8])> {
     let tensor = tensors.tensor(name).map_err(|error| damaged(&error))?;
     let layout = dtype(tensor.dtype()).and_then(|dtype| {
         let dimensions: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();

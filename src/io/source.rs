@@ -159,14 +159,17 @@ impl Source {
     /// # Errors
     /// [`Error::Format`] where the file is damaged.
     pub fn names(&self) -> Result<Vec<String>> {
-        let names = match self.format {
+        self.names_of().map_err(|fault| fault.at(&self.path))
+    }
+
+    fn names_of(&self) -> Checked<Vec<String>> {
+        match self.format {
             Format::Npy => Ok(vec![String::new()]),
             Format::Npz => npz::names(&self.file),
             Format::Safetensors => safetensors::names(&self.file),
             #[cfg(feature = "parquet")]
             Format::Parquet => parquet::names(&self.file),
-        };
-        names.map_err(|fault| fault.at(&self.path))
+        }
     }
 
     /// An array of the file as f32 values, and its shape, which may have any number of dimensions.
@@ -242,6 +245,34 @@ impl Source {
                 u64::try_from(*value).map_err(|_| Fault::new(problem(), "no number may be below 0"))
             };
             Ok((values.iter().enumerate().map(whole).collect::<Checked<_>>()?, layout.shape))
+        };
+        read().map_err(|fault: Fault| fault.at(&self.path))
+    }
+
+    /// All arrays as f32 with their names and shapes. The file's header is read once, however many they are.
+    pub(crate) fn all_values(&self) -> Result<Vec<(String, Vec<usize>, Vec<f32>)>> {
+        let read = || match self.format {
+            Format::Npz => {
+                let all = npz::read_all(&self.file)?;
+                Ok(all.into_iter().map(|(name, layout, values)| (name, layout.shape, values)).collect())
+            }
+            Format::Safetensors => {
+                let all = safetensors::locate_all(&self.file)?;
+                let each = |(name, layout, bytes): (String, Layout, &[u8])| {
+                    let values = layout.read(bytes, bytes.len()).map_err(|fault| fault.in_array(&name))?;
+                    Ok((name, layout.shape, values))
+                };
+                all.into_iter().map(each).collect()
+            }
+            // A file of one array, or of columns.
+            _ => {
+                let names = self.names_of()?;
+                let each = |name: String| {
+                    let (layout, values) = self.read_values(&[&name])?;
+                    Ok((name, layout.shape, values.into_owned()))
+                };
+                names.into_iter().map(each).collect()
+            }
         };
         read().map_err(|fault: Fault| fault.at(&self.path))
     }

@@ -38,14 +38,13 @@ impl Weights {
     /// All arrays of a `.safetensors` (or `.npz`) file.
     ///
     /// # Errors
-    /// Those of [`Source::open`] and [`Source::values`]; [`Error::NonFinite`] naming the array.
+    /// Those of [`Source::open`] and [`Source::values`]; [`Error::NonFinite`] naming the file and the array.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let source = Source::open(path)?;
         let mut weights = Self::default();
-        for name in source.names()? {
-            let (values, shape) = source.values(&[&name])?;
-            weights.insert(&name, &shape, values.into_owned()).map_err(|error| match error {
+        for (name, shape, values) in source.all_values()? {
+            weights.insert(&name, &shape, values).map_err(|error| match error {
                 Error::NonFinite { what, row, column, value } => {
                     Error::NonFinite { what: format!("{}: {what}", path.display()), row, column, value }
                 }

@@ -31,6 +31,8 @@ mod numbers;
 mod operations;
 mod oracles;
 mod pairs;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod separations;
 mod shaders;
 mod smoke;

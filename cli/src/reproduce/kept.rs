@@ -25,9 +25,7 @@ impl Kept {
                 Some(first) => first.to_owned(),
                 None => String::from_utf8_lossy(torn).into_owned(),
             };
-            // On one line of bounded length, whatever the file is.
-            let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-            let theirs: String = theirs.chars().take(200).map(plain).collect();
+            let theirs: String = theirs.chars().take(200).collect();
             Err(Failure::data(format!(
                 "{}: holds the numbers of \"{theirs}\", and this is \"{head}\": name another folder, or remove it",
                 path.display()

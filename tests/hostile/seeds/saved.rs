@@ -2,8 +2,8 @@
 
 use super::{Seed, arrays::safetensors, replaced};
 use crate::targets::{
-    COLUMNS,
     store::{STAMP, journal_head, sample},
+    weights::COLUMNS,
 };
 use attractor::{
     Device, Rows,

@@ -10,9 +10,7 @@ mod features;
 mod results;
 pub(crate) mod store;
 mod text;
-mod weights;
-
-pub(crate) use weights::COLUMNS;
+pub(crate) mod weights;
 
 use super::counting::{MOST_AT_ONCE, counted};
 use attractor::{Error, Result};
