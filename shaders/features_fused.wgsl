@@ -109,7 +109,7 @@ fn main(
 #endfor
         }
 #endfor
-        let parts = ${BP/16}u;
+        let weighty = true;
 #import tile_sums
     }
 

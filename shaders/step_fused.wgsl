@@ -164,7 +164,7 @@ fn main(
             total[local] += sum;
         }
         // Where every weight of the block has underflowed there is nothing to sum.
-        let parts = select(0u, ${BP/16}u, atomicLoad(&any_weight) != 0u);
+        let weighty = atomicLoad(&any_weight) != 0u;
 
 #import tile_sums
     }

@@ -1,12 +1,19 @@
         // Sums of the patterns of a block by the weights s_p_h, onto o_i_j: a part of the kernels of one pass.
-        // Weighted sums, 16 patterns at a time: those who have their weights lay them out.
-        for (var part = 0u; part < parts; part += 1u) {
+        // Weighted sums, 16 patterns at a time: those who have their weights lay them out. Where no weight of the block
+        // counts (`weighty`) there is no work, but the barriers are the same: how many there are must not hang on
+        // workgroup memory.
+        for (var part = 0u; part < ${BP/16}u; part += 1u) {
 #for i in 0..D/TX/4
             let at_${i} = local + ${i*TX*16}u;
-            let y_${i} = load_b(min(block + part * 16u + at_${i} / ${D/4}u, p.last - 1u) * p.pattern_width + min(at_${i} % ${D/4}u, p.width - 1u));
+            var y_${i} = vec4<f32>(0.0);
 #endfor
+            if weighty {
+#for i in 0..D/TX/4
+                y_${i} = load_b(min(block + part * 16u + at_${i} / ${D/4}u, p.last - 1u) * p.pattern_width + min(at_${i} % ${D/4}u, p.width - 1u));
+#endfor
+            }
             workgroupBarrier();
-            if tx / 4u == part % ${TX/4}u {
+            if weighty && tx / 4u == part % ${TX/4}u {
 #for g in 0..BP/4/TX
                 if part / ${TX/4}u == ${g}u {
 #for i in 0..4
@@ -21,19 +28,21 @@
             tile[${BQ/4+1*16}u + at_${i}] = y_${i};
 #endfor
             workgroupBarrier();
+            if weighty {
 #for s in 0..16
-            {
+                {
 #for j in 0..D/TX/4
-                let x_${j} = tile[${BQ/4+1*16}u + ${D/4*s}u + ${j*TX}u + tx];
+                    let x_${j} = tile[${BQ/4+1*16}u + ${D/4*s}u + ${j*TX}u + tx];
 #endfor
 #for h in 0..BQ/64
-                let w_${h} = tile[${BQ/4+1*s}u + ${h*16}u + ty];
+                    let w_${h} = tile[${BQ/4+1*s}u + ${h*16}u + ty];
 #endfor
 #for r in 1..BQ/16+1
 #for j in 0..D/TX/4
-                o_${BQ/16-r}_${j} = fma(vec4<f32>(w_${BQ/16-r/4}[${BQ/16-r%4}]), x_${j}, o_${BQ/16-r}_${j});
+                    o_${BQ/16-r}_${j} = fma(vec4<f32>(w_${BQ/16-r/4}[${BQ/16-r%4}]), x_${j}, o_${BQ/16-r}_${j});
 #endfor
+#endfor
+                }
 #endfor
             }
-#endfor
         }

@@ -1,6 +1,9 @@
 //! What can go wrong, said so that it can be put right: what, where, and what would be right.
 
-use std::path::PathBuf;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// A result of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -11,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     // ---- values ---------------------------------------------------------------------------
     /// A NaN or an infinity where finite numbers are needed. Rows and columns count from 0.
-    #[error("{what}: row {row}, column {column} is {value}; every value must be finite")]
+    #[error("{}: row {row}, column {column} is {value}; every value must be finite", Plain(what))]
     NonFinite {
         /// Which input, for example `patterns`.
         what: String,
@@ -23,7 +26,7 @@ pub enum Error {
         value: f32,
     },
     /// A parameter outside its range.
-    #[error("{name} is {value}; it must be {want}")]
+    #[error("{name} is {}; it must be {want}", Plain(value))]
     InvalidParameter {
         /// The parameter's name as the user writes it.
         name: &'static str,
@@ -90,7 +93,9 @@ pub enum Error {
 
     /// Two memories of features that differ in what their sums mean cannot be added.
     #[error(
-        "the memories differ in {field} ({left} and {right}); only memories with the same {field} can be combined"
+        "the memories differ in {field} ({} and {}); only memories with the same {field} can be combined",
+        Plain(left),
+        Plain(right)
     )]
     IncompatibleMemory {
         /// What differs: `map`, `seed`, `beta`, ...
@@ -136,9 +141,13 @@ pub enum Error {
         need: usize,
     },
 
+    /// Whoever follows the work has asked it to end ([`Progress`](crate::ops::Progress)).
+    #[error("interrupted before it was done, as asked")]
+    Interrupted,
+
     // ---- shapes ---------------------------------------------------------------------------
     /// Two shapes that must agree do not.
-    #[error("{what}: got {got}, want {want}")]
+    #[error("{}: got {got}, want {want}", Plain(what))]
     DimensionMismatch {
         /// What was measured, for example `columns of queries`.
         what: String,
@@ -168,7 +177,7 @@ pub enum Error {
     },
 
     /// A weight of a layer that is missing, has another shape, or belongs to no part of the layer.
-    #[error("weight '{name}' {got}; want {want}")]
+    #[error("weight '{}' {}; want {}", Plain(name), Plain(got), Plain(want))]
     Weight {
         /// The weight's name in its file.
         name: String,
@@ -254,7 +263,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file whose content is not what it must be.
-    #[error("{}: {problem}; {want}", path.display())]
+    #[error("{}: {}; {}", path.display(), Plain(problem), Plain(want))]
     Format {
         /// Which file.
         path: PathBuf,
@@ -274,5 +283,47 @@ impl Error {
     /// An [`Error::DimensionMismatch`].
     pub fn dimension(what: impl Into<String>, got: usize, want: usize) -> Self {
         Self::DimensionMismatch { what: what.into(), got, want }
+    }
+    /// This error as one about the content of a file, where it does not name one already.
+    pub(crate) fn in_file(self, path: &Path, want: &str) -> Self {
+        match self {
+            named @ (Self::File { .. } | Self::Format { .. } | Self::IncompatibleMemory { .. }) => named,
+            other => {
+                Self::Format { path: path.to_owned(), problem: other.to_string(), want: want.to_owned() }
+            }
+        }
+    }
+}
+
+/// Text that may come out of a file, or from anyone, on one line of bounded length.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        const LONGEST: usize = 500;
+        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        self.0.chars().take(LONGEST).try_for_each(|c| f.write_char(plain(c)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_stays_on_one_line_whatever_a_file_or_a_user_says() {
+        let odd = "two\nlines\u{1b}[2J ".repeat(1000);
+        let path = PathBuf::from("f");
+        for error in [
+            Error::Format { path: path.clone(), problem: odd.clone(), want: odd.clone() },
+            Error::Weight { name: odd.clone(), got: odd.clone(), want: odd.clone() },
+            Error::NonFinite { what: odd.clone(), row: 0, column: 0, value: f32::NAN },
+            Error::dimension(&odd[..], 1, 2),
+            Error::parameter("energy", &odd, "right").in_file(&path, "another file"),
+        ] {
+            let message = error.to_string();
+            assert!(message.chars().count() < 1600 && !message.contains(char::is_control), "{message:?}");
+        }
     }
 }

@@ -61,7 +61,9 @@ pub fn variant(device: &Device, op: Op, sizes: [usize; 3], precision: Precision)
         (Device::Gpu(context), Op::Step) => gpu::descent::variant(context, Similarity::Dot, sizes, precision),
         (Device::Gpu(context), Op::Matmul) => gpu::matmul::variant(context, sizes),
         (Device::Cpu, Op::Features) => "gemm",
-        (Device::Gpu(context), Op::Features) => gpu::features::strategy(context, sizes, true, true).name(),
+        (Device::Gpu(context), Op::Features) => {
+            gpu::features::strategy(context, sizes, true, true, false).name()
+        }
     }
 }
 

@@ -1,67 +1,19 @@
 //! How much memory a softmax step takes beside its patterns and queries, counted by the allocator: a
 //! binary of its own, since that allocator is the whole program's.
 
-#![allow(
-    clippy::unwrap_used,
-    unsafe_code,
-    missing_docs,
-    reason = "a test that fails should say where; a counting allocator passes raw pointers on"
-)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that fails should say where")]
 
 use attractor::{
     Device, Tensor,
     ops::{Similarity, step},
 };
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
-};
 
-/// The system's allocator, which keeps count of the bytes in use and of the most there ever were.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-fn more(bytes: usize) {
-    MOST.fetch_max(NOW.fetch_add(bytes, Relaxed) + bytes, Relaxed);
-}
-
-fn less(bytes: usize) {
-    NOW.fetch_sub(bytes, Relaxed);
-}
-
-// SAFETY: all calls go to the system's allocator as they came; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        more(layout.size());
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        more(layout.size());
-        // SAFETY: the caller's promise is the same.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        less(layout.size());
-        // SAFETY: the caller's promise is the same, and `place` came from the system's allocator.
-        unsafe { System.dealloc(place, layout) }
-    }
-
-    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both may exist while the content is copied.
-        more(size);
-        less(layout.size());
-        // SAFETY: the caller's promise is the same, and `place` came from the system's allocator.
-        unsafe { System.realloc(place, layout, size) }
-    }
-}
+#[path = "common/counting.rs"]
+#[allow(dead_code, reason = "other tests ask for more of it")]
+mod counting;
 
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static COUNTING: counting::Counting = counting::Counting;
 
 /// The most bytes that a step had in use at a time, its results included, beside its operands.
 fn extra(b: usize, n: usize, d: usize, similarity: Similarity) -> usize {
@@ -71,12 +23,9 @@ fn extra(b: usize, n: usize, d: usize, similarity: Similarity) -> usize {
         Tensor::from_flat(&cpu, &data, &[rows, d]).unwrap()
     };
     let (queries, patterns) = (tensor(b), tensor(n));
-    let before = NOW.load(Relaxed);
-    MOST.store(before, Relaxed);
-    let (state, energy) = step(&queries, &patterns, 1.0, similarity).unwrap();
-    let most = MOST.load(Relaxed) - before;
+    let ((state, energy), use_of) = counting::counted(|| step(&queries, &patterns, 1.0, similarity).unwrap());
     assert!(state.to_vec().unwrap().iter().chain(&energy.to_vec().unwrap()).all(|v| v.is_finite()));
-    most
+    use_of.most
 }
 
 #[test]

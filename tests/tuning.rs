@@ -36,7 +36,9 @@ fn timings_are_kept_and_used() {
     let looks = tune(context, Class::of(Op::Features, [8, 300, 12], Precision::F32)).unwrap();
     assert_eq!(looks.times.len(), 6, "{:?}", looks.times);
     assert!(looks.times.iter().all(|(_, seconds)| seconds.is_some()), "{:?}", looks.times);
-    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(looks.not_kept, None);
+    let mut files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.find(|path| path.extension().is_some_and(|suffix| suffix == "tsv")).unwrap();
     let first = std::fs::read_to_string(&file).unwrap();
     assert!(first.contains(&format!("{class}\t{}\t", tuning.winner.name())), "{first}");
     // Lines of others stay; a line of the same class is replaced.

@@ -7,19 +7,34 @@ use std::{fmt, path::Path};
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
-    /// Whether it is the loss of a GPU.
-    lost: bool,
+    cause: Cause,
+}
+
+/// What a command does differently at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// What it was given, or what the system refused.
+    Data,
+    /// It was to end.
+    Signal,
+    /// A GPU went away.
+    Loss,
 }
 
 impl Failure {
     /// What the command was given does not fit.
     pub(crate) fn data(message: impl Into<String>) -> Self {
-        Self { message: message.into(), lost: false }
+        Self { message: message.into(), cause: Cause::Data }
+    }
+
+    /// Whether this is how work ends that was asked to, when a signal came.
+    pub(crate) fn is_interruption(&self) -> bool {
+        self.cause == Cause::Signal
     }
 
     /// Whether a GPU went away on the way: what was on it can be made anew.
     pub(crate) fn is_loss(&self) -> bool {
-        self.lost
+        self.cause == Cause::Loss
     }
 
     /// The same failure with a role called by the name that this command has for it.
@@ -30,7 +45,12 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { message: error.to_string(), lost: matches!(error, Error::DeviceLost { .. }) }
+        let cause = match error {
+            Error::Interrupted => Cause::Signal,
+            Error::DeviceLost { .. } => Cause::Loss,
+            _ => Cause::Data,
+        };
+        Self { message: error.to_string(), cause }
     }
 }
 

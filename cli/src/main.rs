@@ -5,11 +5,14 @@ mod capacity;
 mod chart;
 mod commands;
 mod failure;
+mod lines;
 mod output;
 mod plot;
 mod progress;
 mod reproduce;
 mod sheet;
+mod stop;
+mod warnings;
 
 use arguments::{Cli, Command};
 use clap::Parser;
@@ -22,6 +25,8 @@ fn main() -> ExitCode {
         return ended(commands::list_energies());
     }
     let cli = Cli::parse();
+    warnings::show();
+    stop::listen();
     let run = || match &cli.command {
         Command::Recall(arguments) => commands::recall::run(arguments),
         Command::Explain(arguments) => commands::explain::run(arguments),
@@ -48,6 +53,12 @@ fn main() -> ExitCode {
 }
 
 fn ended(result: failure::Result<()>) -> ExitCode {
+    if let (Err(failure), Some(signal)) = (&result, stop::came())
+        && failure.is_interruption()
+    {
+        stop::leave(signal);
+    }
+    stop::finish();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

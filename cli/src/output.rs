@@ -1,7 +1,10 @@
 //! What a command says on stdout and stderr.
 
 use crate::failure::{Failure, Result};
-use std::io::{ErrorKind, Write};
+use std::{
+    io::{ErrorKind, Write},
+    path::Path,
+};
 
 /// Prints a line on stdout. A reader that has gone away (`| head`) has what it wanted.
 pub(crate) fn line(text: &str) -> Result<()> {
@@ -11,6 +14,11 @@ pub(crate) fn line(text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// A path as JSON can have it, which knows nothing but text.
+pub(crate) fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Prints a line on stderr; where that fails there is no one left to tell.

@@ -1,14 +1,26 @@
 //! A progress bar on stderr for work that takes long.
 
+use crate::stop;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     io::IsTerminal,
-    sync::OnceLock,
+    ops::ControlFlow,
+    sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 /// Work shorter than this shows no bar.
 const PATIENCE: Duration = Duration::from_millis(700);
+
+/// The bar that is shown, if one is.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Takes the bar off the terminal, from whatever thread.
+pub(crate) fn clear() {
+    if let Some(bar) = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        bar.finish_and_clear();
+    }
+}
 
 /// A bar that appears when work has gone on for a while, where stderr is a terminal.
 pub(crate) struct Progress {
@@ -29,26 +41,31 @@ impl Progress {
         }
     }
 
-    /// `done` of `total` units.
-    pub(crate) fn tell(&self, done: u64, total: u64) {
+    /// `done` of `total` units. Answers whether to go on: until a signal comes.
+    pub(crate) fn tell(&self, done: u64, total: u64) -> ControlFlow<()> {
+        if stop::came().is_some() {
+            return ControlFlow::Break(());
+        }
         if !self.wanted || self.started.elapsed() < PATIENCE {
-            return;
+            return ControlFlow::Continue(());
         }
         let bar = self.bar.get_or_init(|| {
             let bar = ProgressBar::new(total);
             let style =
                 ProgressStyle::with_template(&format!("{} {{bar:40}} {{percent}} % {{eta}} left", self.what));
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
             bar
         });
         bar.set_position(done);
+        ControlFlow::Continue(())
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = self.bar.get() {
-            bar.finish_and_clear();
+        if self.bar.get().is_some() {
+            clear();
         }
     }
 }

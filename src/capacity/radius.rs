@@ -153,8 +153,13 @@ pub fn retrieval_radii(
     let steps: Vec<f64> = nearest.iter().map(|r| (1.5 * r).min(furthest) / GRID as f64).collect();
     // Places of the grid that hold and that fail, 0 and one beyond the last to begin with.
     let mut bounds = vec![(0, GRID + 1); count];
-    let way =
-        Way { schedule: options.schedule, beta, length: (most.max(1e-300)).sqrt(), weights_of_update: false };
+    let way = Way {
+        schedule: options.schedule,
+        beta,
+        length: (most.max(1e-300)).sqrt(),
+        weights_of_update: false,
+        progress: None,
+    };
     while bounds.iter().any(|(low, high)| high - low > 1) {
         let open: Vec<usize> = (0..count).filter(|i| bounds[*i].1 - bounds[*i].0 > 1).collect();
         let tried: Vec<(usize, f64)> =
@@ -180,7 +185,7 @@ fn recovered(
     patterns: &Rows<'_>,
     tried: &[(usize, f64)],
     angular: bool,
-    way: &Way,
+    way: &Way<'_>,
     options: &RadiusOptions,
 ) -> Result<Vec<f64>> {
     let d = patterns.columns();
@@ -260,7 +265,7 @@ pub(super) fn stored(
     patterns: &Rows<'_>,
     targets: &[usize],
     r: f64,
-    way: &Way,
+    way: &Way<'_>,
     seed: u64,
 ) -> Result<Vec<bool>> {
     check(memory, patterns)?;
@@ -337,7 +342,13 @@ mod tests {
     #[test]
     fn storage_needs_a_temperature() {
         let patterns = polygon(5);
-        let way = Way { schedule: Schedule::Converged, beta: None, length: 1.0, weights_of_update: false };
+        let way = Way {
+            schedule: Schedule::Converged,
+            beta: None,
+            length: 1.0,
+            weights_of_update: false,
+            progress: None,
+        };
         let all: Vec<usize> = (0..5).collect();
         let stored = |beta: f32| stored(&memory(&patterns, beta), &patterns, &all, 0.1, &way, 0).unwrap();
         assert_eq!(stored(60.0), [true; 5]);

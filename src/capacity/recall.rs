@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Device, Error, Result, Rows, Tensor,
     memory::{Memory, RecallOptions, Status},
-    ops::{Similarity, nearest},
+    ops::{Progress, Similarity, nearest},
 };
 
 /// Updates of a recall that goes on until it rests.
@@ -34,7 +34,7 @@ pub(super) struct Ended {
 }
 
 /// How a schedule is carried out.
-pub(super) struct Way {
+pub(super) struct Way<'a> {
     pub(super) schedule: Schedule,
     /// The inverse temperature, where it is known.
     pub(super) beta: Option<f32>,
@@ -42,10 +42,12 @@ pub(super) struct Way {
     pub(super) length: f64,
     /// Whether the weights that judge are those of the last update, and not those at the state that it led to.
     pub(super) weights_of_update: bool,
+    /// Asked whether to go on.
+    pub(super) progress: Option<Progress<'a>>,
 }
 
 /// Recalls queries by a schedule.
-pub(super) fn recall(memory: &dyn Memory, cues: &Cues, patterns: &Rows<'_>, way: &Way) -> Result<Ended> {
+pub(super) fn recall(memory: &dyn Memory, cues: &Cues, patterns: &Rows<'_>, way: &Way<'_>) -> Result<Ended> {
     recall_from(memory, &cues.queries, &cues.targets, patterns, way)
 }
 
@@ -55,10 +57,10 @@ pub(super) fn recall_from(
     queries: &Rows<'_>,
     targets: &[usize],
     patterns: &Rows<'_>,
-    way: &Way,
+    way: &Way<'_>,
 ) -> Result<Ended> {
-    let Way { schedule, beta, length, weights_of_update } = *way;
-    let plain = RecallOptions { top_k: Some(1), ..RecallOptions::default() };
+    let Way { schedule, beta, length, weights_of_update, progress } = *way;
+    let plain = RecallOptions { top_k: Some(1), progress, ..RecallOptions::default() };
     let options = |steps: u32, beta: Option<f32>| RecallOptions { beta, steps, ..plain.clone() };
     let exactly =
         |steps: u32, beta: Option<f32>| RecallOptions { tolerance: Some(0.0), ..options(steps, beta) };

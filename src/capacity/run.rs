@@ -12,9 +12,9 @@ use super::{
 use crate::{
     Result, Rows, SharedRows,
     memory::{Beta, EnergySettings, Memory, Order},
-    ops::{Bank, Progress, Similarity},
+    ops::{Bank, Progress, Similarity, go_on},
 };
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc, time::Instant};
 
 /// Where finished cells are kept, so that an experiment that was stopped goes on.
 pub trait Journal {
@@ -85,7 +85,8 @@ const HOPELESS: f64 = 0.05;
 /// Runs a plan. The rows come out by dimension, corruption, memory, temperature and schedule.
 ///
 /// # Errors
-/// Those of [`Plan::check`], of the memories, and of the journal. A memory whose output leaves the finite numbers is no error: its queries have
+/// Those of [`Plan::check`], of the memories, and of the journal; [`Error::Interrupted`] where `progress` asks for it, which it is within a cell too:
+/// the journal has what was finished. A memory whose output leaves the finite numbers is no error: its queries have
 /// failed.
 ///
 /// ```
@@ -112,12 +113,11 @@ pub fn run(plan: &Plan, journal: &mut dyn Journal, progress: Option<Progress<'_>
             for n in &plan.n {
                 let share = size(*n, *d) * rows as f64;
                 let tell = |part: f64| {
-                    if let Some(progress) = progress {
-                        progress((done + part * share).min(total) as u64, total.ceil() as u64);
-                    }
+                    let done = (done + part * share).min(total) as u64;
+                    progress.map_or(ControlFlow::Continue(()), |progress| progress(done, total.ceil() as u64))
                 };
                 block.advance(*n, journal, &tell)?;
-                tell(1.0);
+                go_on(tell(1.0))?;
                 done += share;
             }
             outcomes.extend(block.rows.into_iter().map(|row| row.outcome));
@@ -125,6 +125,9 @@ pub fn run(plan: &Plan, journal: &mut dyn Journal, progress: Option<Progress<'_>
     }
     Ok(outcomes)
 }
+
+/// Told of the share of a number of patterns that is done, and asked whether to go on.
+type Tell<'a> = &'a (dyn Fn(f64) -> ControlFlow<()> + Sync);
 
 /// All rows at one dimension and one corruption: they share patterns and queries.
 struct Block<'a> {
@@ -162,7 +165,7 @@ impl<'a> Block<'a> {
     }
 
     /// Takes all rows that go on to the next number of patterns.
-    fn advance(&mut self, n: u64, journal: &mut dyn Journal, tell: &(dyn Fn(f64) + Sync)) -> Result<()> {
+    fn advance(&mut self, n: u64, journal: &mut dyn Journal, tell: Tell<'_>) -> Result<()> {
         let going: Vec<usize> = (0..self.rows.len()).filter(|i| !self.rows[*i].outcome.stopped).collect();
         let mut cells: Vec<Vec<Cell>> = vec![Vec::new(); going.len()];
         let all = (self.plan.seeds.len() * going.len()).max(1) as f64;
@@ -172,7 +175,7 @@ impl<'a> Block<'a> {
             for (at, row) in going.iter().enumerate() {
                 let series = &self.rows[*row].outcome.series;
                 let before = (s * going.len() + at) as f64;
-                tell(before / all);
+                go_on(tell(before / all))?;
                 let key = self.key(series, n, *seed);
                 let cell = match journal.find(&key) {
                     Some(cell) => cell,
@@ -248,7 +251,7 @@ impl<'a> Block<'a> {
     }
 
     /// One memory, one number of patterns, one seed.
-    fn cell(&self, series: &Series, given: &Given, tell: &(dyn Fn(f64) + Sync)) -> Result<Cell> {
+    fn cell(&self, series: &Series, given: &Given, tell: Tell<'_>) -> Result<Cell> {
         let Plan { device, criteria, .. } = self.plan;
         let cues = &given.cues;
         let stored = match &given.patterns {
@@ -262,7 +265,8 @@ impl<'a> Block<'a> {
         let patterns = Rows::new(&stored[..], self.d)?;
         let Model::Nearest = series.model else {
             let shared: SharedRows = stored.clone();
-            let cell = self.recalled(series, cues, shared, &patterns)?;
+            let progress = |_, _| tell(0.0);
+            let cell = self.recalled(series, cues, shared, &patterns, &progress)?;
             return Ok(Cell { copies: given.copies, ..cell });
         };
         let kind = self.plan.similarity.unwrap_or(Similarity::L2);
@@ -280,6 +284,7 @@ impl<'a> Block<'a> {
         cues: &Cues,
         shared: SharedRows,
         patterns: &Rows<'_>,
+        progress: Progress<'_>,
     ) -> Result<Cell> {
         let plan = self.plan;
         let beta = series.beta(&plan.ensemble).map(|b| b as f32);
@@ -292,6 +297,7 @@ impl<'a> Block<'a> {
             length: plan.ensemble.squared_length(self.d).sqrt(),
             // Bits are judged by where they are; of a mixture, the weights that made it tell which pattern was found.
             weights_of_update: series.model.takes_beta(),
+            progress: Some(progress),
         };
         let started = Instant::now();
         let ended = match recall(&*memory, cues, patterns, &way) {

@@ -5,7 +5,7 @@
 use super::{Measure, measure};
 use crate::{
     Error, Result,
-    ops::{Ensemble, Progress, SeparationLoss, by_rows, separation_loss_f64, unit_rows},
+    ops::{Ensemble, Progress, SeparationLoss, by_rows, report, separation_loss_f64, unit_rows},
     optimize::{Limits, Optimizer},
     reference::{Matrix, bank_row},
 };
@@ -89,11 +89,9 @@ pub fn optimize(points: usize, dim: usize, options: &CodeOptions<'_>) -> Result<
     }
     let done = AtomicU64::new(0);
     let total = (options.starts * options.taus.len()) as u64;
-    let tell = || {
-        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Some(progress) = options.progress {
-            progress(done, total);
-        }
+    let tell = |more: u64| {
+        let before = done.fetch_add(more, Ordering::Relaxed);
+        report(options.progress, before + more, total)
     };
     let start = |start: usize| search(points, dim, start, options, &tell);
     let found = (0..options.starts).into_par_iter().map(start).collect::<Result<Vec<_>>>()?;
@@ -116,7 +114,7 @@ fn search(
     dim: usize,
     start: usize,
     options: &CodeOptions<'_>,
-    tell: &(dyn Fn() + Sync),
+    tell: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<(Matrix, Measure)> {
     let row = |i: usize| bank_row(Ensemble::Sphere, options.seed, (start * points + i) as u64, dim);
     let mut x: Vec<f64> = (0..points).flat_map(row).collect();
@@ -124,7 +122,7 @@ fn search(
     let mut best: Option<(Matrix, Measure)> = None;
     // Soft losses have few minima, so that many starts would come to the same one: some begin at lower temperatures.
     let first = (start % SKIPPED).min(options.taus.len() - 1);
-    (0..first).for_each(|_| tell());
+    tell(first as u64)?;
     for (stage, tau) in options.taus.iter().enumerate().skip(first) {
         // Symmetric arrangements are saddles of sharper losses, and no gradient leads away from them.
         for (i, row) in x.chunks_exact_mut(dim).enumerate() {
@@ -132,14 +130,17 @@ fn search(
             let noise = bank_row(Ensemble::Gaussian, !options.seed, number, dim);
             row.iter_mut().zip(noise).for_each(|(v, noise)| *v += JOLT * tau * noise);
         }
-        Optimizer::default().minimise(&mut x, &limits, |x, gradient| value(x, dim, *tau, gradient))?;
+        Optimizer::default().minimise(&mut x, &limits, |x, gradient| {
+            tell(0)?;
+            value(x, dim, *tau, gradient)
+        })?;
         x = unit_rows(&x, dim)?.0;
         let code = Matrix { data: x.clone(), rows: points, columns: dim };
         let found = measure(&code)?;
         if best.as_ref().is_none_or(|(_, best)| found.gap > best.gap) {
             best = Some((code, found));
         }
-        tell();
+        tell(1)?;
     }
     best.ok_or_else(|| Error::parameter("temperatures", "none", "at least one"))
 }

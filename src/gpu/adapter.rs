@@ -40,11 +40,11 @@ pub(crate) fn enumerate() -> (Instance, Vec<Adapter>) {
     // with VK_EXT_memory_budget). No device is given up for its load: that would lose what is on it.
     let memory_budget_thresholds =
         MemoryBudgetThresholds { for_resource_creation: Some(90), for_device_loss: None };
-    let instance = Instance::new(InstanceDescriptor {
-        backends,
-        memory_budget_thresholds,
-        ..InstanceDescriptor::new_without_display_handle()
-    });
+    let descriptor = InstanceDescriptor::new_without_display_handle();
+    // WGPU_VALIDATION=1 and the like ask the driver's own checks to report what they see.
+    let flags = descriptor.flags.with_env();
+    let instance =
+        Instance::new(InstanceDescriptor { backends, flags, memory_budget_thresholds, ..descriptor });
     let adapters = pollster::block_on(instance.enumerate_adapters(backends));
     (instance, adapters)
 }

@@ -116,6 +116,11 @@ impl Pool {
         evicted
     }
 
+    /// Bytes that lie free.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Lets all free buffers go; gives how many there were.
     pub(super) fn clear(&mut self) -> u64 {
         self.bytes = 0;

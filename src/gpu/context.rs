@@ -90,6 +90,10 @@ pub struct Options {
     pub strategy: Option<Strategy>,
     /// Make no use of features beyond WebGPU's core (immediates, subgroups, native f16).
     pub plain: bool,
+    /// Ask for no more than every WebGPU device has: no features, and WebGPU's default limits (8 storage buffers
+    /// of a kernel, 16 KiB of workgroup memory, 256 invocations, bindings of 128 MiB, buffers of 256 MiB). What is
+    /// faster with more is then not chosen, also where [`Options::strategy`] asks for it.
+    pub least: bool,
     /// Always choose the same way for a shape: by rule, not by timing. Then equal inputs give
     /// bitwise equal results on one adapter and driver.
     pub deterministic: bool,
@@ -113,6 +117,8 @@ pub struct Counters {
     pub buffers: u64,
     /// Buffers that were asked of the driver, those that it refused and those that are gone included.
     pub allocations: u64,
+    /// Bytes of the buffers that wait in the pool.
+    pub pool_bytes: u64,
 }
 
 #[derive(Default)]
@@ -145,6 +151,9 @@ pub struct Context {
     pub(super) faults: Arc<Faults>,
     pub(super) counts: Counts,
 }
+
+/// Smallest subgroups that are made use of.
+pub(super) const LEAST_SUBGROUP: u32 = 4;
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked while it held the lock left plain data behind; it stays usable.
@@ -194,13 +203,17 @@ impl Context {
         let info = adapter.get_info();
         // Everything the adapter has for buffers and compute; WebGPU's defaults would cap a
         // binding at 128 MiB.
-        let limits = adapter.limits();
+        let limits = if options.least { Limits::defaults() } else { adapter.limits() };
         let offered = adapter.features();
-        let has = |feature| !options.plain && offered.contains(feature);
+        let has = |feature| !options.plain && !options.least && offered.contains(feature);
         let extras = Extras {
             immediates: has(Features::IMMEDIATES) && u64::from(limits.max_immediate_size) >= PARAMETER_BYTES,
-            subgroups: has(Features::SUBGROUP),
-            octets: has(Features::SUBGROUP) && (info.subgroup_min_size, info.subgroup_max_size) == (8, 8),
+            // The subgroups of a workgroup are gone through one by one: smaller ones are no help.
+            subgroups: has(Features::SUBGROUP) && info.subgroup_min_size >= LEAST_SUBGROUP,
+            // Vulkan promises full subgroups to nobody, but software has no reason to leave lanes empty.
+            octets: has(Features::SUBGROUP)
+                && info.device_type == DeviceType::Cpu
+                && (info.subgroup_min_size, info.subgroup_max_size) == (8, 8),
             native_f16: has(Features::SHADER_F16),
         };
         let mut features = Features::empty();
@@ -264,7 +277,7 @@ impl Context {
     }
 
     /// Back end, driver and its version.
-    pub(crate) fn driver(&self) -> &str {
+    pub fn driver(&self) -> &str {
         &self.driver
     }
 
@@ -284,7 +297,12 @@ impl Context {
         }
         // Not held meanwhile: another thread that needs the same goes by rule, or times it too.
         match tune::tune(self, class) {
-            Ok(tuning) => Some(tuning.winner),
+            Ok(tuning) => {
+                if let Some(why) = tuning.not_kept {
+                    tracing::warn!("the timing for {class} holds for this process alone: {why}");
+                }
+                Some(tuning.winner)
+            }
             Err(error) => {
                 tracing::warn!("no timing for {class}: {error}");
                 None
@@ -307,14 +325,26 @@ impl Context {
         self.extras
     }
 
+    /// Invocations of the smallest and of the largest subgroup, whether or not kernels make use of them.
+    pub fn subgroup(&self) -> (u32, u32) {
+        (self.info.subgroup_min_size, self.info.subgroup_max_size)
+    }
+
     /// Bytes of workgroup memory that a kernel may have.
-    pub(crate) fn workgroup_memory(&self) -> u32 {
+    pub fn workgroup_memory(&self) -> u32 {
         self.limits.max_compute_workgroup_storage_size
     }
 
     /// The way that was asked for at opening.
     pub(crate) fn strategy(&self) -> Option<Strategy> {
         self.options.strategy
+    }
+
+    /// Names of the kernels that have been compiled so far, in order of the alphabet.
+    pub fn compiled(&self) -> Vec<String> {
+        let mut names: Vec<String> = lock(&self.pipelines).keys().cloned().collect();
+        names.sort_unstable();
+        names
     }
 
     /// What the device has done so far, and holds.
@@ -327,6 +357,7 @@ impl Context {
             pipelines: read(&self.counts.pipelines),
             buffers: read(&self.counts.buffers),
             allocations: read(&self.counts.allocations),
+            pool_bytes: lock(&self.pool).bytes(),
         }
     }
 

@@ -31,6 +31,7 @@ pub mod tune;
 
 pub use adapter::{AdapterReport, adapters};
 pub(crate) use buffer::Buffer;
+use context::LEAST_SUBGROUP;
 pub use context::{Context, Counters, Kernels, Options, Strategy};
 pub(crate) use matrix::Matrix;
 pub(crate) use record::Dispatch;

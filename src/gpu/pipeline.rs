@@ -25,14 +25,27 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Compiles a variant. Faults surface in the caller's error scope.
-    pub(super) fn new(device: &Device, name: &str, checked: bool, extras: Extras) -> Result<Self> {
+    /// Compiles a variant that has `memory` bytes of workgroup memory. Faults surface in the caller's error scope.
+    pub(super) fn new(
+        device: &Device,
+        name: &str,
+        checked: bool,
+        extras: Extras,
+        memory: u32,
+    ) -> Result<Self> {
         let variant = shader::variants()?.get(name).ok_or_else(|| Error::Shader {
             file: "permutations".into(),
             line: 0,
             message: format!("there is no variant {name}"),
         })?;
         let source = variant.source_for(extras)?;
+        // wgpu does not look at this limit, and what drivers do beyond it is theirs to say.
+        let wants = shader::workgroup_bytes(&source);
+        if wants > memory {
+            let message =
+                format!("it wants {wants} bytes of workgroup memory, the limit of this device is {memory}");
+            return Err(Error::Gpu { what: format!("kernel {name}"), message });
+        }
         let entry = |binding: u32, ty: BufferBindingType, dynamic: bool| BindGroupLayoutEntry {
             binding,
             visibility: ShaderStages::COMPUTE,

@@ -50,7 +50,7 @@ pub(crate) fn scan(
     context: &Arc<Context>,
     look: &Look<'_>,
     bits: Option<&Bits>,
-    tell: &dyn Fn(u64),
+    tell: &dyn Fn(u64) -> Result<()>,
 ) -> Result<Vec<Scan>> {
     let q = look.queries.rows();
     let patterns = look.range.end - look.range.start;
@@ -110,7 +110,7 @@ impl<'a> Batch<'a> {
         Ok(Self { context, look, queries: on_device, bits, targets, scans })
     }
 
-    fn run(mut self, done: &dyn Fn(u64)) -> Result<Vec<Scan>> {
+    fn run(mut self, done: &dyn Fn(u64) -> Result<()>) -> Result<Vec<Scan>> {
         let Range { start, end } = self.look.range;
         let mut waiting = Vec::new();
         let mut at = start;
@@ -122,7 +122,7 @@ impl<'a> Batch<'a> {
             at += rows as u64;
             if waiting.len() == TOGETHER || at == end {
                 self.collect(&std::mem::take(&mut waiting))?;
-                done(at - start);
+                done(at - start)?;
             }
         }
         Ok(self.scans)

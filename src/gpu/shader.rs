@@ -327,6 +327,24 @@ pub(crate) fn storage_bindings(source: &str) -> Vec<bool> {
     source.lines().filter(|l| l.contains("var<storage")).map(|l| l.contains("read_write")).collect()
 }
 
+/// Bytes of workgroup memory of a shader, each variable rounded up to 16.
+pub fn workgroup_bytes(source: &str) -> u32 {
+    let bytes = |line: &str| -> Option<u32> {
+        let ty = line.strip_prefix("var<workgroup>")?.split_once(':')?.1.trim().trim_end_matches(';');
+        let (element, count) = match ty.strip_prefix("array<") {
+            Some(array) => array.trim_end_matches('>').rsplit_once(',')?,
+            None => (ty, "1"),
+        };
+        let element = match element {
+            "vec4<f32>" => 16,
+            "Entry" => 8,
+            _ => 4,
+        };
+        Some((element * count.trim().parse::<u32>().ok()?).next_multiple_of(16))
+    };
+    source.lines().filter_map(bytes).sum()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {

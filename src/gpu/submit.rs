@@ -8,10 +8,13 @@ use super::{
     record::{Dispatch, Recorder},
 };
 use crate::{Error, Result};
-use std::sync::{
-    Arc, MutexGuard,
-    atomic::Ordering,
-    mpsc::{self, RecvTimeoutError},
+use std::{
+    ops::Range,
+    sync::{
+        Arc, MutexGuard,
+        atomic::Ordering,
+        mpsc::{self, RecvTimeoutError},
+    },
 };
 use wgpu::{BufferUsages, MapMode, PollError, PollType, SubmissionIndex};
 
@@ -20,12 +23,30 @@ const IN_FLIGHT: usize = 3;
 /// Dispatches of one submission: bounds the memory of a recording of very many steps.
 const MOST_DISPATCHES: usize = 4096;
 
+/// Cuts sizes into runs that are together no more than `most`; one that is larger is a run of its own.
+fn rounds(sizes: &[u64], most: u64) -> Vec<Range<usize>> {
+    let mut all = Vec::new();
+    let (mut start, mut sum) = (0, 0);
+    for (i, size) in sizes.iter().enumerate() {
+        if i > start && sum + size > most {
+            all.push(start..i);
+            (start, sum) = (i, 0);
+        }
+        sum += size;
+    }
+    if start < sizes.len() {
+        all.push(start..sizes.len());
+    }
+    all
+}
+
 impl Context {
     fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>> {
         if let Some(pipeline) = lock(&self.pipelines).get(name) {
             return Ok(Arc::clone(pipeline));
         }
-        let make = || Pipeline::new(&self.device, name, self.options.checked, self.extras);
+        let make =
+            || Pipeline::new(&self.device, name, self.options.checked, self.extras, self.workgroup_memory());
         let pipeline = Arc::new(self.guarded(&format!("kernel {name}"), make)??);
         self.counts.pipelines.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::clone(lock(&self.pipelines).entry(name.to_owned()).or_insert(pipeline)))
@@ -103,9 +124,18 @@ impl Context {
         }
     }
 
-    /// Brings buffers to the host: one submission with everything recorded, one wait.
+    /// Brings buffers to the host: one submission with everything recorded, one wait. What is more than a buffer
+    /// may hold comes in several rounds.
     pub(crate) fn read(self: &Arc<Self>, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
-        let total: u64 = buffers.iter().map(|b| b.bytes().next_multiple_of(4)).sum();
+        let bytes: Vec<u64> = buffers.iter().map(|b| b.bytes().next_multiple_of(4)).collect();
+        let mut out = Vec::with_capacity(buffers.len());
+        for round in rounds(&bytes, self.limits.max_buffer_size / 256 * 256) {
+            out.extend(self.read_round(&buffers[round.clone()], bytes[round].iter().sum())?);
+        }
+        Ok(out)
+    }
+
+    fn read_round(&self, buffers: &[&Buffer], total: u64) -> Result<Vec<Vec<u8>>> {
         if total == 0 {
             return Ok(vec![Vec::new(); buffers.len()]);
         }
@@ -180,5 +210,37 @@ impl Context {
             offset += buffer.bytes().next_multiple_of(4) as usize;
         }
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+    use crate::gpu::Options;
+
+    #[test]
+    fn a_kernel_that_wants_too_much_memory_is_refused() {
+        let context = match Context::open_with("software", Options { least: true, ..Options::default() }) {
+            Ok(context) => context,
+            Err(error) => {
+                let required = std::env::var("ATTRACTOR_REQUIRE_GPU").is_ok_and(|v| v == "1");
+                assert!(!required, "ATTRACTOR_REQUIRE_GPU=1, but: {error}");
+                return;
+            }
+        };
+        assert!(context.pipeline("matmul.nn.medium").is_ok());
+        let error = context.pipeline("matmul.nn.large").err().unwrap();
+        let message = "kernel matmul.nn.large: it wants 16896 bytes of workgroup memory, the limit of this device is 16384";
+        assert!(error.to_string().ends_with(message), "{error}");
+        assert_eq!(context.compiled(), ["matmul.nn.medium"]);
+    }
+
+    #[test]
+    fn rounds_hold_no_more_than_a_buffer() {
+        assert!(rounds(&[], 8).is_empty());
+        assert_eq!(rounds(&[4, 4, 4], 8), [0..2, 2..3]);
+        assert_eq!(rounds(&[4, 0, 4, 1], 8), [0..3, 3..4]);
+        assert_eq!(rounds(&[9, 1, 7, 1], 8), [0..1, 1..3, 3..4]);
     }
 }

@@ -13,12 +13,15 @@ use crate::{
     io::write_bytes,
     ops::{Axis, Layout, Projection, Reduction, Similarity},
 };
+use fs4::{FileExt, TryLockError};
 use std::{
     collections::BTreeMap,
     fmt,
+    fs::{File, OpenOptions},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// What is timed.
@@ -78,6 +81,8 @@ pub struct Tuning {
     pub winner: Strategy,
     /// Seconds of each candidate; `None` where it was wrong or failed.
     pub times: Vec<(Strategy, Option<f64>)>,
+    /// Why other processes will not find it in the kept table, where that is so: there is no folder for it, or it cannot be written.
+    pub not_kept: Option<String>,
 }
 
 /// Winners by class.
@@ -99,8 +104,17 @@ const LONG: f64 = 0.5;
 impl Table {
     /// The table of this adapter, as far as one has been kept.
     pub(super) fn load(context: &Context) -> Self {
-        let text = path(context).and_then(|p| std::fs::read_to_string(p).ok()).unwrap_or_default();
-        Self { winners: parse(&text) }
+        let Some(path) = path(context) else { return Self::default() };
+        let text = kept(&path);
+        let lines = text.lines().filter(|l| !l.starts_with('#')).count();
+        let winners = winners(&text);
+        if winners.len() < lines {
+            let (path, lost) = (path.display(), lines - winners.len());
+            tracing::warn!(
+                "{path}: {lost} lines are no timings and are left out; `attractor tune` makes them anew"
+            );
+        }
+        Self { winners }
     }
 
     pub(super) fn get(&self, class: Class) -> Option<Strategy> {
@@ -112,15 +126,23 @@ impl Table {
     }
 }
 
-/// Winners in the lines of a kept table; what cannot be read is left out, and timed again.
-fn parse(text: &str) -> BTreeMap<String, Strategy> {
-    let line = |line: &str| {
-        let mut fields = line.split('\t');
-        let (class, winner) = (fields.next()?, fields.next()?);
-        let strategy = Strategy::ALL.into_iter().find(|s| s.name() == winner)?;
-        Some((class.to_owned(), strategy))
-    };
-    text.lines().filter(|l| !l.starts_with('#')).filter_map(line).collect()
+/// The winners in the text of a kept table, by the names of their classes. What cannot be read is left out, and timed
+/// again.
+///
+/// ```
+/// use attractor::gpu::tune::winners;
+/// let table = "# class, fastest, seconds of each\nstep 64x16384x128 f32\tdirect\tdirect=1e-3\nhalf a li";
+/// assert_eq!(winners(table)["step 64x16384x128 f32"].name(), "direct");
+/// ```
+pub fn winners(text: &str) -> BTreeMap<String, Strategy> {
+    text.lines().filter_map(entry).map(|(class, winner)| (class.to_owned(), winner)).collect()
+}
+
+/// The class and the winner of a line of a kept table, where it is one.
+fn entry(line: &str) -> Option<(&str, Strategy)> {
+    let mut fields = line.split('\t');
+    let (class, winner) = (fields.next()?, fields.next()?);
+    Some((class, Strategy::ALL.into_iter().find(|s| s.name() == winner)?)).filter(|_| !line.starts_with('#'))
 }
 
 /// The folder of kept tables: `ATTRACTOR_CACHE`, else `attractor` in the user's cache folder; `None` where
@@ -159,26 +181,66 @@ fn fingerprint(context: &Context) -> String {
     format!("{hash:016x}")
 }
 
+/// The name of this adapter's table.
+fn table(context: &Context) -> String {
+    format!("tuning-{}.tsv", fingerprint(context))
+}
+
 fn path(context: &Context) -> Option<PathBuf> {
-    Some(folder()?.join(format!("tuning-{}.tsv", fingerprint(context))))
+    Some(folder()?.join(table(context)))
 }
 
-/// Adds what was found to the kept table. Another process may have added to it meanwhile: its lines stay.
+/// Adds what was found to the kept table. Other processes add to it too: their lines stay.
 fn keep(context: &Context, tuning: &Tuning) -> Result<()> {
-    let Some(path) = path(context) else { return Ok(()) };
-    if let Some(folder) = path.parent() {
-        let failed = |source| Error::File { path: folder.to_owned(), action: "create", source };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
-    write_bytes(&path, with_line(&kept(&path), context, tuning).as_bytes())
+    let Some(folder) = folder() else {
+        return Err(Error::parameter("cache folder", "none", "named by ATTRACTOR_CACHE"));
+    };
+    let about =
+        format!("# {} ({}), attractor {}", context.name(), context.driver(), env!("CARGO_PKG_VERSION"));
+    add(&folder, &table(context), &about, tuning)
 }
 
+/// Adds what was found to a table in a folder, whose first line says what it is about.
+fn add(folder: &Path, table: &str, about: &str, tuning: &Tuning) -> Result<()> {
+    let failed = |source| Error::File { path: folder.to_owned(), action: "create", source };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let path = folder.join(table);
+    let _lock = turn(folder);
+    write_bytes(&path, with_line(&kept(&path), about, tuning).as_bytes())
+}
+
+/// Waits until no other process changes a table in a folder. Where one takes long, or there are no locks, this goes on without: a line
+/// of another process may be lost then, and is timed again.
+fn turn(folder: &Path) -> Option<File> {
+    const WAIT: Duration = Duration::from_millis(10);
+    const TRIES: u32 = 500;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join("lock")).ok()?;
+    for _ in 0..TRIES {
+        match FileExt::try_lock(&file) {
+            Ok(()) => return Some(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(WAIT),
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+    None
+}
+
+/// The text of a table, whatever is in the file.
 fn kept(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_default()
+    let bytes = std::fs::read(path).unwrap_or_else(|error| {
+        if error.kind() != io::ErrorKind::NotFound {
+            tracing::warn!(
+                "{}: cannot read: {error}; kernels are taken by rule, or timed anew",
+                path.display()
+            );
+        }
+        Vec::new()
+    });
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The text of a table with the line of one class replaced or added.
-fn with_line(text: &str, context: &Context, tuning: &Tuning) -> String {
+fn with_line(text: &str, about: &str, tuning: &Tuning) -> String {
     let class = tuning.class.to_string();
     let times = tuning.times.iter().map(|(strategy, time)| match time {
         Some(seconds) => format!("{}={seconds:e}", strategy.name()),
@@ -187,19 +249,17 @@ fn with_line(text: &str, context: &Context, tuning: &Tuning) -> String {
     let line = format!("{class}\t{}\t{}", tuning.winner.name(), times.collect::<Vec<_>>().join(" "));
     let mut lines: Vec<&str> = text
         .lines()
-        .filter(|l| !l.starts_with('#') && l.split('\t').next() != Some(&class))
+        .filter(|l| entry(l).is_some_and(|(other, _)| other != class))
         .chain([line.as_str()])
         .collect();
     lines.sort_unstable();
-    let head =
-        format!("# {} ({}), attractor {}", context.name(), context.driver(), env!("CARGO_PKG_VERSION"));
-    format!("{head}\n# class, fastest, seconds of each\n{}\n", lines.join("\n"))
+    format!("{about}\n# class, fastest, seconds of each\n{}\n", lines.join("\n"))
 }
 
-/// Times the candidates of a class, keeps the result, and uses it from now on.
+/// Times the candidates of a class, keeps the result for other processes where that can be, and uses it from now on.
 ///
 /// # Errors
-/// Faults of the device; [`Error::File`] where the result cannot be kept.
+/// Faults of the device. That the result cannot be kept is none: [`Tuning::not_kept`] says so.
 ///
 /// ```no_run
 /// use attractor::{Precision, gpu::{Context, tune::{Class, Op, tune}}};
@@ -209,9 +269,9 @@ fn with_line(text: &str, context: &Context, tuning: &Tuning) -> String {
 /// # Ok::<(), attractor::Error>(())
 /// ```
 pub fn tune(context: &Arc<Context>, class: Class) -> Result<Tuning> {
-    let tuning = time(context, class)?;
+    let mut tuning = time(context, class)?;
     context.learn(class, tuning.winner);
-    keep(context, &tuning)?;
+    tuning.not_kept = keep(context, &tuning).err().map(|error| error.to_string());
     Ok(tuning)
 }
 
@@ -225,7 +285,7 @@ pub(super) fn time(context: &Arc<Context>, class: Class) -> Result<Tuning> {
     }
     let fastest = times.iter().filter_map(|(s, t)| Some((*s, (*t)?))).min_by(|a, b| a.1.total_cmp(&b.1));
     match fastest {
-        Some((winner, _)) => Ok(Tuning { class, winner, times }),
+        Some((winner, _)) => Ok(Tuning { class, winner, times, not_kept: None }),
         None => Err(Error::Gpu {
             what: format!("tuning of {class}"),
             message: "no kernel gives the CPU's result; please report this adapter and driver".into(),
@@ -419,8 +479,59 @@ impl Prepared<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
+
+    /// A class that no other number has, and what timing it has found.
+    fn tuning(number: u32) -> Tuning {
+        let class = Class::of(Op::Step, [1, 1 << (2 * (number % 10)), 4 << (number / 10)], Precision::F32);
+        let times = vec![(Strategy::Few, Some(1e-3)), (Strategy::Direct, None)];
+        Tuning { class, winner: Strategy::Few, times, not_kept: None }
+    }
+
+    #[test]
+    fn writers_at_the_same_time_lose_no_line() {
+        let folder = crate::io::disk::failing::folder();
+        let cache = folder.path().join("made/anew");
+        // Each opens the lock for itself, as processes do.
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let cache = &cache;
+                scope.spawn(move || {
+                    (0..15).for_each(|i| add(cache, "t.tsv", "# about", &tuning(15 * writer + i)).unwrap());
+                });
+            }
+        });
+        let text = kept(&cache.join("t.tsv"));
+        let winners = parse(&text);
+        assert_eq!((winners.len(), text.lines().count()), (60, 62), "{text}");
+        assert!((0..60).all(|i| winners.contains_key(&tuning(i).class.to_string())));
+        let names: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+    }
+
+    #[test]
+    fn a_table_of_nonsense_is_replaced_and_a_full_disk_leaves_it() {
+        use crate::io::disk::failing;
+        let folder = failing::folder();
+        let path = folder.path().join("t.tsv");
+        std::fs::write(&path, b"# head\nstep 1x1x4 f32\tfew\tfew=1\nstep 4x4\xff\tfe").unwrap();
+        assert_eq!(parse(&kept(&path)).len(), 1);
+        add(folder.path(), "t.tsv", "# about", &tuning(5)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!((parse(&text).len(), text.lines().count()), (2, 4), "{text}");
+        let mut calls = 0;
+        while let (result, true) =
+            failing::at(calls, false, || add(folder.path(), "t.tsv", "# about", &tuning(7)))
+        {
+            assert!(result.is_err());
+            assert!([2, 3].contains(&parse(&kept(&path)).len()));
+            std::fs::write(&path, &text).unwrap();
+            calls += 1;
+        }
+        assert!(calls > 3 && parse(&kept(&path)).len() == 3);
+    }
 
     #[test]
     fn classes_round_to_powers() {
@@ -434,9 +545,9 @@ mod tests {
     #[test]
     fn tables_survive_what_is_wrong_in_them() {
         let text = "# head\nstep 1x1x4 f32\tfew\tfew=1e-3\nnonsense\nmatmul 4x4x4 f32\tabacus\t\n\n";
-        let winners = parse(text);
+        let winners = winners(text);
         assert_eq!(winners.len(), 1);
         assert_eq!(winners.get("step 1x1x4 f32"), Some(&Strategy::Few));
-        assert!(parse("\0\u{fffd}\t\t\t").is_empty());
+        assert!(super::winners("\0\u{fffd}\t\t\t").is_empty());
     }
 }

@@ -1,12 +1,15 @@
 //! Replacing a file as a whole or not at all.
 
+use super::{
+    disk::{Out, call},
+    temporary::{Temporary, sweep},
+};
 use crate::{Error, Result};
 use std::{
     fs::{self, File, Metadata, OpenOptions},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
-use tempfile::NamedTempFile;
 
 /// Writes bytes that are already made, such as a picture or JSON, to the file `path`, complete or not
 /// at all as [`write`](super::write()) does.
@@ -40,15 +43,15 @@ pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
 /// ```
 ///
 /// # Errors
-/// [`Error::File`] where the target is a directory, or the directory that it is to be in is missing
-/// or cannot be written to.
+/// [`Error::File`] where the target is a directory or a file that may not be written to, or the directory
+/// that it is to be in is missing or cannot be written to.
 pub fn check_writable_bytes(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let check = || match Target::of(path)? {
         Target::Special => Ok(()),
         // Only making a file shows whether one can be made: permission bits know nothing of
         // read-only mounts, quotas and access lists. It is gone when dropped.
-        Target::Regular { path, .. } => temporary_beside(&path).map(drop),
+        Target::Regular { path, .. } => Temporary::beside(&path).map(drop),
     };
     check().map_err(|source| failed(path, source))
 }
@@ -56,20 +59,21 @@ pub fn check_writable_bytes(path: impl AsRef<Path>) -> Result<()> {
 /// Has `content` write a file and puts it at `path` when it is complete.
 pub(super) fn replace(
     path: &Path,
-    content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    content: impl FnOnce(&mut BufWriter<Out<'_>>) -> io::Result<()>,
 ) -> Result<()> {
     let write = || match Target::of(path)? {
         Target::Special => {
-            let file = OpenOptions::new().write(true).open(path)?;
+            let file = call(|| OpenOptions::new().write(true).open(path))?;
             fill(&file, content)
         }
         Target::Regular { path, existing } => {
-            let temporary = temporary_beside(&path)?;
-            fill(temporary.as_file(), content)?;
+            sweep(directory(&path));
+            let temporary = Temporary::beside(&path)?;
+            fill(temporary.file(), content)?;
             if let Some(existing) = existing {
-                temporary.as_file().set_permissions(existing.permissions())?;
+                call(|| temporary.file().set_permissions(existing.permissions()))?;
             }
-            temporary.as_file().sync_all()?;
+            call(|| temporary.file().sync_all())?;
             temporary.persist(&path)?;
             sync_directory(&path)
         }
@@ -82,21 +86,21 @@ pub(super) fn replace(
 pub(crate) fn replace_through(
     path: &Path,
     through: &Path,
-    content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    content: impl FnOnce(&mut BufWriter<Out<'_>>) -> io::Result<()>,
 ) -> Result<()> {
     let write = || {
-        let file = File::create(through)?;
+        let file = call(|| File::create(through))?;
         fill(&file, content)?;
         if let Ok(existing) = fs::metadata(path) {
-            file.set_permissions(existing.permissions())?;
+            call(|| file.set_permissions(existing.permissions()))?;
         }
-        file.sync_all()?;
-        fs::rename(through, path)?;
+        call(|| file.sync_all())?;
+        call(|| fs::rename(through, path))?;
         sync_directory(path)
     };
     let written = write();
     if written.is_err() {
-        let _ = fs::remove_file(through);
+        let _ = call(|| fs::remove_file(through));
     }
     written.map_err(|source| failed(path, source))
 }
@@ -105,21 +109,33 @@ pub(crate) fn replace_through(
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     // Elsewhere a directory cannot be opened as a file; renaming is durable there by itself.
     if cfg!(unix) {
-        match File::open(directory(path))?.sync_all() {
-            // Some network file systems have no such call.
-            Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(error),
-            _ => {}
-        }
+        let synced = call(|| File::open(directory(path))?.sync_all());
+        // Some network file systems have no such call, and a directory may be one to write to and not to read.
+        let without = |kind| matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied);
+        return synced.or_else(|error| if without(error.kind()) { Ok(()) } else { Err(error) });
     }
     Ok(())
 }
 
 /// The directory that `path` is in.
-fn directory(path: &Path) -> &Path {
+pub(super) fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     }
+}
+
+/// Where symbolic links lead to, which need not be there: what they point to is replaced, and not the links.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    const LINKS: usize = 40;
+    fs::canonicalize(path).unwrap_or_else(|_| {
+        let mut at = path.to_owned();
+        for _ in 0..LINKS {
+            let Ok(next) = fs::read_link(&at) else { break };
+            at = directory(&at).join(next);
+        }
+        at
+    })
 }
 
 /// What there is at a path that is to be written.
@@ -132,11 +148,18 @@ enum Target {
 
 impl Target {
     fn of(path: &Path) -> io::Result<Self> {
-        // Through a symbolic link, so that what it points to is replaced and not the link.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let path = resolved(path);
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Ok(metadata) if metadata.is_file() => Ok(Self::Regular { path, existing: Some(metadata) }),
+            Ok(metadata) if metadata.is_file() => {
+                // Replacing a file asks for no right to it. Who has taken that right away wants to keep the file: this holds for
+                // the superuser too, who may open it.
+                if metadata.permissions().readonly() {
+                    return Err(io::ErrorKind::PermissionDenied.into());
+                }
+                OpenOptions::new().write(true).open(&path)?;
+                Ok(Self::Regular { path, existing: Some(metadata) })
+            }
             Ok(_) => Ok(Self::Special),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(Self::Regular { path, existing: None })
@@ -146,31 +169,14 @@ impl Target {
     }
 }
 
-fn fill(file: &File, content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
-    let mut writer = BufWriter::new(file);
+fn fill(file: &File, content: impl FnOnce(&mut BufWriter<Out<'_>>) -> io::Result<()>) -> io::Result<()> {
+    let mut writer = BufWriter::new(Out(file));
     let written = content(&mut writer).and_then(|()| writer.flush());
     if written.is_err() {
         // Dropped as it is, it would write once more what could not be written.
         let _ = writer.into_parts();
     }
     written
-}
-
-/// An empty file in the directory of `path`, which goes when it is dropped.
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let directory = directory(path);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".attractor-").suffix(".tmp");
-    // As any new file: the default of 0600 would keep the result from others.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(directory).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            io::Error::new(error.kind(), format!("there is no directory {}", directory.display()))
-        }
-        // Without the name of the temporary file, which means nothing to a user.
-        kind => kind.into(),
-    })
 }
 
 fn failed(path: &Path, source: io::Error) -> Error {

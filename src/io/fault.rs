@@ -25,27 +25,22 @@ impl Fault {
 
     /// The same fault, found in one array of several.
     pub(super) fn in_array(self, name: &str) -> Self {
-        Self { problem: format!("array '{name}' {}", self.problem), want: self.want }
+        self.within(&format!("array '{name}'"))
     }
 
-    /// The same fault, in the file at `path`, on one line of a bounded length: names and types in it
-    /// may come out of the file.
+    /// The same fault, found in a part of the file.
+    pub(super) fn within(self, part: &str) -> Self {
+        Self { problem: format!("{part} {}", self.problem), want: self.want }
+    }
+
+    /// The same fault, in the file at `path`.
     pub(super) fn at(self, path: &Path) -> Error {
-        const LONGEST: usize = 500;
-        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-        let problem = self.problem.chars().take(LONGEST).map(plain).collect();
-        Error::Format { path: path.to_owned(), problem, want: self.want }
+        Error::Format { path: path.to_owned(), problem: self.problem, want: self.want }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_stays_on_one_line_whatever_the_file_says() {
-        let name = "two\nlines\u{1b}[2J ".repeat(1000);
-        let message = Fault::damaged("is odd").in_array(&name).at(Path::new("f")).to_string();
-        assert!(message.len() < 1000 && !message.contains(char::is_control), "{message:?}");
-    }
+/// A file in a version of its format that is not known here: most likely one of the future.
+pub(crate) fn other_version(path: &Path, format: &str, found: &str, known: &str) -> Error {
+    let problem = format!("is version {found} of the format '{format}', and version {known} is known here");
+    Fault::new(problem, "use the version of attractor that wrote it, or a later one").at(path)
 }

@@ -3,18 +3,23 @@
 use super::fault::{Checked, Fault};
 use std::path::Path;
 
-/// The formats that are read and written.
+/// The formats that are read, and but for parquet written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Npy,
     Npz,
     Safetensors,
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl Format {
     /// The format that the suffix of `path` names, in either case.
     pub(super) fn of(path: &Path) -> Checked<Self> {
-        let want = "use .npy, .npz or .safetensors";
+        let want = match cfg!(feature = "parquet") {
+            true => "use .npy, .npz or .safetensors (.parquet is read, too)",
+            false => "use .npy, .npz or .safetensors",
+        };
         let Some(suffix) = path.extension() else {
             return Err(Fault::new("the file name has no suffix to tell the format by", want));
         };
@@ -23,7 +28,27 @@ impl Format {
             "npy" => Ok(Self::Npy),
             "npz" => Ok(Self::Npz),
             "safetensors" => Ok(Self::Safetensors),
+            #[cfg(feature = "parquet")]
+            "parquet" => Ok(Self::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            "parquet" => Err(Fault::new(
+                "this build reads no '.parquet' files",
+                "build it with `--features parquet`, or save a .npy, .npz or .safetensors file",
+            )),
             _ => Err(Fault::new(format!("'.{suffix}' is no format for arrays that is known here"), want)),
+        }
+    }
+}
+
+impl Format {
+    /// The format for a file that is to be written.
+    pub(super) fn of_written(path: &Path) -> Checked<Self> {
+        match Self::of(path)? {
+            #[cfg(feature = "parquet")]
+            Self::Parquet => {
+                Err(Fault::new("'.parquet' files are read alone", "use .npy, .npz or .safetensors"))
+            }
+            format => Ok(format),
         }
     }
 }
@@ -63,6 +88,11 @@ mod tests {
         assert_eq!(Format::of(Path::new("a/b.NPY")).unwrap(), Format::Npy);
         assert_eq!(Format::of(Path::new("b.x.Npz")).unwrap(), Format::Npz);
         assert_eq!(Format::of(Path::new("b.safetensors")).unwrap(), Format::Safetensors);
+        let parquet = Format::of(Path::new("b.parquet"));
+        #[cfg(feature = "parquet")]
+        assert_eq!(parquet.unwrap(), Format::Parquet);
+        #[cfg(not(feature = "parquet"))]
+        assert!(parquet.unwrap_err().at(Path::new("b")).to_string().contains("--features parquet"));
         for unknown in ["b.csv", "b", "npy", ""] {
             let error = Format::of(Path::new(unknown)).unwrap_err().at(Path::new(unknown)).to_string();
             assert!(error.contains(".npy, .npz or .safetensors"), "{error}");

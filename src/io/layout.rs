@@ -224,20 +224,27 @@ impl Layout {
         Ok((rows, columns))
     }
 
-    /// Reads the values from where they begin, a piece at a time: the only full copy is the result.
-    pub(super) fn read<T: Target>(&self, mut from: impl Read) -> Checked<Vec<T>> {
+    /// Reads the values from where they begin, a piece at a time: the only full copy is the result. `sure` bytes of
+    /// them are known to be there; room for what is only claimed beyond these is made as it comes.
+    pub(super) fn read<T: Target>(&self, mut from: impl Read, sure: usize) -> Checked<Vec<T>> {
         const PIECE: usize = 1 << 16;
-        let mut values = Vec::new();
-        if values.try_reserve_exact(self.len()).is_err() {
+        let no_memory = |_| {
             let problem =
                 format!("has the shape {}, for which there is no memory", shape_literal(&self.shape));
-            return Err(Fault::new(problem, "split the file or use a machine with more memory"));
-        }
+            Fault::new(problem, "split the file or use a machine with more memory")
+        };
+        let mut values: Vec<T> = Vec::new();
+        values.try_reserve_exact(self.len().min(sure / self.dtype.size())).map_err(no_memory)?;
         let mut left = self.bytes();
         let mut buffer = vec![0; PIECE.min(left)];
         while left > 0 {
             let piece = &mut buffer[..PIECE.min(left)];
             from.read_exact(piece).map_err(|error| Fault::damaged(format!("cannot be read: {error}")))?;
+            let count = piece.len() / self.dtype.size();
+            if values.capacity() - values.len() < count {
+                let room = self.len() - values.len();
+                values.try_reserve_exact(room.min(values.len().max(count))).map_err(no_memory)?;
+            }
             self.dtype.decode(piece, &mut values).map_err(|(at, value)| self.lost(at, value))?;
             left -= piece.len();
         }

@@ -1,5 +1,7 @@
 //! Files of numbers: `.npy`, `.npz` and `.safetensors`, as `NumPy` and its kin read and write them.
 //!
+//! With the feature `parquet`, columns of `.parquet` files are read as well.
+//!
 //! A [`Source`] maps a file into memory and reads a matrix or a mask from it; [`write()`] and its
 //! siblings replace a file as a whole or leave it as it was. A file is never trusted: what its
 //! header says is checked against its size before anything is allocated.
@@ -21,16 +23,23 @@
 //! ```
 
 pub(crate) mod atomic;
-mod fault;
+pub(crate) mod disk;
+pub(crate) mod fault;
+#[cfg(test)]
+mod faults;
 mod format;
 mod layout;
 mod mapped;
 mod npy;
 mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
 pub(crate) mod safetensors;
 mod source;
+mod temporary;
 mod write;
 
 pub use atomic::{check_writable_bytes, write_bytes};
 pub use source::Source;
+pub use temporary::discard_unfinished;
 pub use write::{Array, ArrayData, check_writable, write, write_with_metadata};

@@ -1,9 +1,11 @@
 //! Reading: a file of numbers, opened.
 
+#[cfg(feature = "parquet")]
+use super::parquet;
 use super::{
     fault::{Checked, Fault},
     format::Format,
-    layout::{Dtype, Layout},
+    layout::{Dtype, Layout, Target},
     mapped, npy, npz, safetensors,
 };
 use crate::{Error, Result, Rows, SharedRows};
@@ -17,7 +19,12 @@ use std::{
     sync::Arc,
 };
 
-/// A file of numbers, opened: `.npy`, `.npz` or `.safetensors`, told by its suffix in either case.
+/// A file of numbers, opened: `.npy`, `.npz` or `.safetensors`, told by its suffix in either case; with the feature
+/// `parquet` also `.parquet`.
+///
+/// The arrays of a `.parquet` file are its columns: one of lists of numbers of one length (fixed-size lists or not) is
+/// a matrix, one of numbers a vector. Where none is named, the only column of lists is meant, whatever stands beside it,
+/// or else all columns of numbers side by side. A null is an error that names its column and row.
 ///
 /// The file is mapped into memory, and what it holds is read when it is asked for. While a `Source`
 /// lives, the file must not be written to **in place** by anyone: that changes numbers already
@@ -105,10 +112,10 @@ impl Source {
         let read = || {
             let (layout, values) = match self.locate(names)? {
                 Some((layout, bytes)) => {
-                    let values = layout.read(bytes)?;
+                    let values = layout.read(bytes, bytes.len())?;
                     (layout, values)
                 }
-                None => npz::read(&self.file, names)?,
+                None => self.read(names)?,
             };
             Ok((values, layout.matrix()?.1))
         };
@@ -156,6 +163,8 @@ impl Source {
             Format::Npy => Ok(vec![String::new()]),
             Format::Npz => npz::names(&self.file),
             Format::Safetensors => safetensors::names(&self.file),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => parquet::names(&self.file),
         };
         names.map_err(|fault| fault.at(&self.path))
     }
@@ -194,8 +203,8 @@ impl Source {
     /// As [`matrix`](Self::matrix), except for those about dimensions and the range of f32.
     pub fn mask(&self, names: &[&str]) -> Result<(Vec<bool>, Vec<usize>)> {
         let read = || match self.locate(names)? {
-            Some((layout, bytes)) => Ok((layout.read(bytes)?, layout.shape)),
-            None => npz::read(&self.file, names).map(|(layout, values)| (values, layout.shape)),
+            Some((layout, bytes)) => Ok((layout.read(bytes, bytes.len())?, layout.shape)),
+            None => self.read(names).map(|(layout, values)| (values, layout.shape)),
         };
         read().map_err(|fault: Fault| fault.at(&self.path))
     }
@@ -220,10 +229,10 @@ impl Source {
         let read = || {
             let (layout, values) = match self.locate(names)? {
                 Some((layout, bytes)) => {
-                    let values = layout.read::<i128>(bytes)?;
+                    let values = layout.read::<i128>(bytes, bytes.len())?;
                     (layout, values)
                 }
-                None => npz::read(&self.file, names)?,
+                None => self.read(names)?,
             };
             if !layout.dtype.is_whole() {
                 return Err(Fault::new("the array holds no whole numbers", "save it as an integer type"));
@@ -253,9 +262,9 @@ impl Source {
         match self.locate(names)? {
             Some((layout, bytes)) => match borrowed(layout.dtype, bytes) {
                 Some(values) => Ok((layout, Cow::Borrowed(values))),
-                None => layout.read(bytes).map(|values| (layout, Cow::Owned(values))),
+                None => layout.read(bytes, bytes.len()).map(|values| (layout, Cow::Owned(values))),
             },
-            None => npz::read(&self.file, names).map(|(layout, values)| (layout, Cow::Owned(values))),
+            None => self.read(names).map(|(layout, values)| (layout, Cow::Owned(values))),
         }
     }
 
@@ -264,7 +273,16 @@ impl Source {
         match self.format {
             Format::Npy => npy::locate(&self.file).map(Some),
             Format::Safetensors => safetensors::locate(&self.file, names).map(Some),
-            Format::Npz => Ok(None),
+            _ => Ok(None),
+        }
+    }
+
+    /// The array, where its values have to be unpacked.
+    fn read<T: Target>(&self, names: &[&str]) -> Checked<(Layout, Vec<T>)> {
+        match self.format {
+            #[cfg(feature = "parquet")]
+            Format::Parquet => parquet::read(&self.file, names),
+            _ => npz::read(&self.file, names),
         }
     }
 }

@@ -108,8 +108,10 @@ fn little_endian<T: NoUninit>(values: &[T]) -> Cow<'_, [u8]> {
 /// any number to a `.npz` (uncompressed) or `.safetensors` file.
 ///
 /// The file is complete or not there at all: it is written beside its place under a temporary name,
-/// synced, and renamed. A file that was there stays until then, and its permissions are kept. What
-/// is no regular file, such as a pipe, is written to directly.
+/// synced, and renamed. A file that was there stays until then, and its permissions are kept; one that
+/// may not be written to is not replaced either. What is no regular file, such as a pipe, is written to
+/// directly. A program that is killed leaves its temporary file, `.attractor-*.tmp`, which the next write
+/// into that directory removes.
 ///
 /// ```
 /// use attractor::io::{Array, ArrayData, write};
@@ -164,12 +166,15 @@ pub fn write_with_metadata(
         }),
         Format::Npz => npz::write(file, arrays),
         Format::Safetensors => safetensors::write(file, arrays, metadata),
+        // Refused above.
+        #[cfg(feature = "parquet")]
+        Format::Parquet => Ok(()),
     })
 }
 
 /// The format of `path`, if it can hold these arrays.
 fn format_for(path: &Path, arrays: &[Array<'_>]) -> Checked<Format> {
-    let format = Format::of(path)?;
+    let format = Format::of_written(path)?;
     if format == Format::Npy {
         return match arrays {
             [_] => Ok(format),
@@ -182,6 +187,11 @@ fn format_for(path: &Path, arrays: &[Array<'_>]) -> Checked<Format> {
     for (i, Array { name, .. }) in arrays.iter().enumerate() {
         if arrays[..i].iter().any(|other| other.name == *name) {
             return Err(Fault::new(format!("two arrays are called '{name}'"), "give each its own name"));
+        }
+        // What a zip archive has room for.
+        if format == Format::Npz && name.len() > usize::from(u16::MAX) - 4 {
+            let problem = format!("the name of array {i} takes {} bytes", name.len());
+            return Err(Fault::new(problem, "a .npz file has room for 65531"));
         }
         if format == Format::Safetensors && *name == "__metadata__" {
             return Err(Fault::new(
@@ -207,11 +217,11 @@ fn format_for(path: &Path, arrays: &[Array<'_>]) -> Checked<Format> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Format`] where the suffix is unknown; [`Error::File`] where the target is a directory, or
-/// the directory that it is to be in is missing or cannot be written to.
+/// [`Error::Format`] where the suffix is unknown; [`Error::File`] where the target is a directory or a file that
+/// may not be written to, or the directory that it is to be in is missing or cannot be written to.
 pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    Format::of(path).map_err(|fault| fault.at(path))?;
+    Format::of_written(path).map_err(|fault| fault.at(path))?;
     check_no_store(path)?;
     atomic::check_writable_bytes(path)
 }
@@ -251,6 +261,8 @@ mod tests {
         assert!(refused("a.npz", &[a(), b(), a()]).contains("two arrays are called 'a'"));
         assert!(refused("a.safetensors", &[array("__metadata__", vec![6])]).contains("keeps that name"));
         assert!(refused("a.png", &[a()]).contains("'.png'"));
+        assert!(refused("a.parquet", &[a()]).contains("parquet"));
+        assert!(refused("a.npz", &[array(&"n".repeat(65_532), vec![6])]).contains("takes 65532 bytes"));
         assert!(refused("a.npy", &[array("a", vec![2, 4])]).contains("got 6, want 8"));
         assert!(refused("a.npy", &[array("a", vec![usize::MAX, 4])]).contains("got 6"));
         assert_eq!(directory.path().read_dir().unwrap().count(), 0);

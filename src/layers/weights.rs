@@ -40,11 +40,17 @@ impl Weights {
     /// # Errors
     /// Those of [`Source::open`] and [`Source::values`]; [`Error::NonFinite`] naming the array.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         let source = Source::open(path)?;
         let mut weights = Self::default();
         for name in source.names()? {
             let (values, shape) = source.values(&[&name])?;
-            weights.insert(&name, &shape, values.into_owned())?;
+            weights.insert(&name, &shape, values.into_owned()).map_err(|error| match error {
+                Error::NonFinite { what, row, column, value } => {
+                    Error::NonFinite { what: format!("{}: {what}", path.display()), row, column, value }
+                }
+                other => other,
+            })?;
         }
         Ok(weights)
     }
@@ -55,7 +61,7 @@ impl Weights {
     /// [`Error::DimensionMismatch`] where the shape has another number of elements,
     /// [`Error::NonFinite`] for NaN and infinities.
     pub fn insert(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<()> {
-        let wanted = shape.iter().product();
+        let wanted = shape.iter().try_fold(1_usize, |all, &d| all.checked_mul(d)).unwrap_or(usize::MAX);
         if values.len() != wanted {
             return Err(Error::dimension(format!("values of weight '{name}'"), values.len(), wanted));
         }

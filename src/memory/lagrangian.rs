@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
     network::{Ending, Layer, Network, Run, Settings},
-    ops::{Axis, Lagrangian, Reduction, Similarity, check_beta, descent::Form, reduce, top_k},
+    ops::{Axis, Lagrangian, Reduction, Similarity, check_beta, descent::Form, reduce, report, top_k},
 };
 use std::fmt;
 
@@ -351,9 +351,7 @@ impl Memory for LagrangianMemory {
             let run = moving.integrate(&start, &settings)?;
             states.extend(run.states[SEEN].to_vec()?);
             note(&mut recall, run, per_step, offset, plan.top_k.min(n))?;
-            if let Some(progress) = plan.progress {
-                progress(end as u64, b as u64);
-            }
+            report(plan.progress, end as u64, b as u64)?;
         }
         if let (Some(kept), Some(mask)) = (&kept, options.mask) {
             let best = (recall.indices, recall.weights);

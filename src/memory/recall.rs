@@ -39,7 +39,7 @@ pub struct RecallOptions<'a> {
     pub trace: bool,
     /// How many of the best patterns to report. `None`: 5, or all where fewer are stored.
     pub top_k: Option<usize>,
-    /// Called with `(done, total)` from time to time.
+    /// Called with `(done, total)` from time to time, and asked whether to go on.
     pub progress: Option<Progress<'a>>,
 }
 

@@ -5,7 +5,10 @@
 use super::{Recall, Status, dense::Limits, mixture::batch};
 use crate::{
     Result, Rows,
-    ops::descent::{Plan, advance, clamp_row},
+    ops::{
+        descent::{Plan, advance, clamp_row},
+        report,
+    },
 };
 
 /// States that a memory is asked about.
@@ -70,10 +73,8 @@ pub(super) fn relax(
     for first in (0..b).step_by(size) {
         let end = (first + size).min(b);
         let tell = |step: u64| {
-            if let Some(progress) = plan.progress {
-                let whole = u64::from(plan.steps) + 1;
-                progress(first as u64 * whole + step * (end - first) as u64, b as u64 * whole);
-            }
+            let whole = u64::from(plan.steps) + 1;
+            report(plan.progress, first as u64 * whole + step * (end - first) as u64, b as u64 * whole)
         };
         let recall = relax_batch(landscape, &queries.slice(first..end), first, plan, beta, tell)?;
         all.extend(recall)?;
@@ -87,7 +88,7 @@ fn relax_batch(
     first: usize,
     plan: &Plan<'_>,
     beta: f32,
-    tell: impl Fn(u64),
+    tell: impl Fn(u64) -> Result<()>,
 ) -> Result<Recall> {
     let (b, d) = (queries.rows(), queries.columns());
     let mut states = queries.as_slice().to_vec();
@@ -134,7 +135,7 @@ fn relax_batch(
             }
         }
         (active, before) = (still, kept);
-        tell(u64::from(step) + 1);
+        tell(u64::from(step) + 1)?;
     }
     let queries: Vec<usize> = (first..first + b).collect();
     let ask = Ask { states: &states, queries: &queries, step: plan.steps, top_k: Some(plan.top_k) };
@@ -145,7 +146,7 @@ fn relax_batch(
     for (status, _) in status.iter_mut().zip(&look.lost).filter(|(_, lost)| **lost) {
         *status = Status::OutOfSupport;
     }
-    tell(u64::from(plan.steps) + 1);
+    tell(u64::from(plan.steps) + 1)?;
     let mut recall = Recall::none(d, plan, beta);
     recall.states = Rows::new(states, d)?;
     recall.energy = look.energy;

@@ -6,6 +6,7 @@ use crate::{
     ops::{
         Similarity, check_beta,
         descent::{Carry, Form, Outcome, Plan, settle},
+        report,
     },
 };
 use std::{ops::Range, thread};
@@ -139,11 +140,7 @@ impl SpreadMemory {
         if b == 0 {
             return Ok(Outcome::default());
         }
-        let tell = |pass: u64| {
-            if let Some(progress) = plan.progress {
-                progress(pass, u64::from(plan.steps) + 1);
-            }
-        };
+        let tell = |pass: u64| report(plan.progress, pass, u64::from(plan.steps) + 1);
         let mut out = Outcome::start(rows, plan);
         let energy = |carry: Carry, x: &[f32]| self.energy_of(form, carry, x);
         let pass = |states: Vec<f32>| {
@@ -163,7 +160,7 @@ impl SpreadMemory {
                 out.weights.push(carry.weight(score));
             }
         }
-        tell(u64::from(plan.steps) + 1);
+        tell(u64::from(plan.steps) + 1)?;
         Ok(out)
     }
 }

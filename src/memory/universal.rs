@@ -9,7 +9,7 @@ use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
     ops::{
         Layout, Similarity, UniversalSeparation, UniversalSimilarity, check_beta, descent::clamp_row, matmul,
-        separate_rows, top_k, universal_similarity,
+        report, separate_rows, top_k, universal_similarity,
     },
 };
 use std::{borrow::Cow, fmt};
@@ -381,9 +381,7 @@ impl Memory for UniversalMemory {
             all.indices.extend(shot.indices);
             all.weights.extend(shot.weights);
             all.effective.extend(shot.effective);
-            if let Some(progress) = plan.progress {
-                progress(end as u64, b as u64);
-            }
+            report(plan.progress, end as u64, b as u64)?;
         }
         if let (Some(kept), Some(mask)) = (&kept, options.mask) {
             (all.indices, all.weights) = among_all((all.indices, all.weights), kept, mask, plan.top_k);

@@ -5,12 +5,9 @@
 //! Update and energies: Ramsauer et al., "Hopfield Networks is All You Need", ICLR 2021, equations 2 and
 //! 3 (dot); its L2 form is mean-shift on a Gaussian kernel density. Shapes: states `[b, d]`, patterns `[n, d]`, values `[n, v]`.
 
-use super::{Similarity, Term};
+use super::{Progress, Similarity, Term};
 use crate::{Device, Error, Result, Rows, cpu, gpu, tensor::Shards};
 use std::sync::Arc;
-
-/// Told of work done from time to time: `(done, total)`. On a GPU once per thousand queries or so.
-pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// The form of the energy.
 #[derive(Clone, Copy, Debug)]
@@ -352,7 +349,7 @@ pub(crate) fn settle(
     plan: &Plan<'_>,
     energy: impl Fn(Carry, &[f32]) -> f32,
     mut pass: impl FnMut(Vec<f32>) -> Result<(Vec<Carry>, Vec<f32>)>,
-    tell: impl Fn(u64),
+    tell: impl Fn(u64) -> Result<()>,
 ) -> Result<()> {
     // Only states that still move take part in a step.
     let mut active: Vec<usize> = (0..out.steps.len()).collect();
@@ -380,7 +377,7 @@ pub(crate) fn settle(
             out.carries = carries;
         }
         active = still;
-        tell(u64::from(step) + 1);
+        tell(u64::from(step) + 1)?;
     }
     Ok(())
 }

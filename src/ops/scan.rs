@@ -1,6 +1,6 @@
 //! One look of queries at all patterns of a bank, in one stream and in constant memory.
 
-use super::{Bank, Ensemble, Progress, check_beta};
+use super::{Bank, Ensemble, Progress, check_beta, report};
 use crate::{Bits, Device, Error, Result, Rows, cpu, gpu};
 use std::ops::Range;
 
@@ -278,16 +278,12 @@ impl Bank {
         let (chunk, update) = (options.chunk, options.update);
         let look = Look { bank: self, range, queries, targets, beta, chunk, update };
         let total = (end - start).saturating_mul(q as u64);
-        let tell = |done: u64| {
-            if let Some(progress) = options.progress {
-                progress(done, total);
-            }
-        };
+        let tell = |done: u64| report(options.progress, done, total);
         let bits = look.bits(device).transpose()?;
         let mut scans = match device {
             Device::Cpu => match bits {
-                Some(bits) => cpu::scan::bits(&look, bits.packed(), &tell),
-                None => cpu::scan::scan(&look, &tell),
+                Some(bits) => cpu::scan::bits(&look, bits.packed(), &tell)?,
+                None => cpu::scan::scan(&look, &tell)?,
             },
             Device::Gpu(context) => gpu::scan::scan(context, &look, bits.as_ref(), &tell)?,
         };

@@ -23,6 +23,7 @@ use crate::{
     Error, Precision, Result, SharedRows,
     io::{
         Source, atomic,
+        fault::other_version,
         safetensors::{Contents, Entry, STORE as FORMAT, contents, header},
     },
 };
@@ -50,7 +51,7 @@ impl Edition {
     }
 
     pub(super) fn next(self) -> Self {
-        Self { generation: self.generation + 1, stamp: stamp(), previous: self.stamp }
+        Self { generation: self.generation.saturating_add(1), stamp: stamp(), previous: self.stamp }
     }
 }
 
@@ -80,18 +81,18 @@ impl Image {
     /// Opens a file. Looks at its header alone.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let source = Source::open(path)?;
-        let wrong = |problem: String| Error::Format {
-            path: path.to_owned(),
-            problem,
-            want: "a file that `attractor store create` made is needed".to_owned(),
-        };
+        const WANT: &str = "a file that `attractor store create` made is needed";
+        let wrong = |problem: String| Error::Format { path: path.to_owned(), problem, want: WANT.to_owned() };
+        let unfit = |error: Error| error.in_file(path, WANT);
         let Contents { metadata, tensors } = contents(source.bytes()).map_err(wrong)?;
         let get = |key: &str| {
             metadata.get(key).ok_or_else(|| wrong(format!("the metadata has no '{key}': it is no store")))
         };
-        if get("format")? != FORMAT || get("version")? != VERSION {
-            let found = format!("it is '{}', version {}", get("format")?, get("version")?);
-            return Err(wrong(format!("{found}, not '{FORMAT}', version {VERSION}")));
+        if get("format")? != FORMAT {
+            return Err(wrong(format!("it is '{}', not '{FORMAT}'", get("format")?)));
+        }
+        if get("version")? != VERSION {
+            return Err(other_version(path, FORMAT, get("version")?, VERSION));
         }
         let number = |key: &str, radix| {
             let text = get(key)?;
@@ -103,8 +104,10 @@ impl Image {
             stamp: number("stamp", 16)?,
             previous: number("previous", 16)?,
         };
-        let (precision, ids) = (get("precision")?.parse()?, get("ids")?.parse()?);
-        let (similarity, beta) = (get("similarity")?.parse()?, get("beta")?.parse()?);
+        let precision = get("precision")?.parse().map_err(unfit)?;
+        let ids = get("ids")?.parse().map_err(unfit)?;
+        let similarity = get("similarity")?.parse().map_err(unfit)?;
+        let beta = get("beta")?.parse().map_err(unfit)?;
         let settings = Settings { similarity, beta, precision, ids };
         let tensor = |name: &str, dtype: &str, shape: &[usize]| {
             let (found, dimensions, range) =
@@ -237,6 +240,14 @@ pub(super) fn write(path: &Path, through: &Path, book: &Book, edition: Edition) 
     let n = slots.len();
     let mut order: Vec<u32> = (0..n as u32).collect();
     order.sort_by(|a, b| ids[*a as usize].cmp(&ids[*b as usize]));
+    // Of a damaged file alone, whose order hid it.
+    if let Some(pair) = order.windows(2).find(|pair| ids[pair[0] as usize] == ids[pair[1] as usize]) {
+        return Err(Error::Format {
+            path: path.to_owned(),
+            problem: format!("the id '{}' is there twice", ids[pair[0] as usize]),
+            want: "the file is damaged: take it from a backup".to_owned(),
+        });
+    }
     let order: Vec<u8> = order.iter().flat_map(|row| row.to_le_bytes()).collect();
 
     let entry = |name, dtype, shape: &[usize], bytes| Entry { name, dtype, shape: shape.to_vec(), bytes };

@@ -6,7 +6,14 @@
 //! acknowledged: its writer was stopped. Any other that does not fit its checksum is damage, and said to be.
 
 use super::change::Change;
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    io::{
+        atomic::sync_directory,
+        disk::{Out, call},
+        fault::other_version,
+    },
+};
 use crc32fast::Hasher;
 use std::{
     fs::{self, File, OpenOptions},
@@ -36,6 +43,11 @@ fn head(stamp: u64) -> [u8; HEAD] {
     head
 }
 
+/// Whether a journal begins with a head of whatever version, and not with a damaged one.
+fn is_head(bytes: &[u8]) -> bool {
+    number(bytes, 16).map(u32::from_le_bytes) == Some(crc32fast::hash(&bytes[..16]))
+}
+
 fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
@@ -56,6 +68,13 @@ pub(super) fn read(path: &Path) -> Result<Option<Content>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(Error::File { path: path.to_owned(), action: "read", source }),
     };
+    // The last byte of the magic number is the version.
+    let (name, version) = MAGIC.split_at(MAGIC.len() - 1);
+    if bytes.len() >= HEAD && bytes.starts_with(name) && !bytes.starts_with(MAGIC) && is_head(&bytes) {
+        let found = bytes[name.len()..MAGIC.len()].escape_ascii().to_string();
+        let known = version.escape_ascii().to_string();
+        return Err(other_version(path, "attractor store journal", &found, &known));
+    }
     decode(&bytes).map_err(|(at, problem)| Error::Format {
         path: path.to_owned(),
         problem: format!("the record at byte {at} {problem}"),
@@ -156,10 +175,10 @@ impl Journal {
             Some(file) => file,
             None => {
                 let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).clone();
-                let mut file = options.open(&self.path)?;
-                file.write_all(&head(self.stamp))?;
-                file.sync_all()?;
-                crate::io::atomic::sync_directory(&self.path)?;
+                let file = call(|| options.open(&self.path))?;
+                Out(&file).write_all(&head(self.stamp))?;
+                call(|| file.sync_all())?;
+                sync_directory(&self.path)?;
                 self.length = HEAD as u64;
                 self.file.insert(file)
             }
@@ -170,9 +189,9 @@ impl Journal {
         start.extend(place_checksum(self.stamp, self.length as usize, length).to_le_bytes());
         start.extend(crc32fast::hash(body).to_le_bytes());
         file.seek(SeekFrom::Start(self.length))?;
-        file.write_all(&start)?;
-        file.write_all(body)?;
-        file.sync_data()?;
+        Out(file).write_all(&start)?;
+        Out(file).write_all(body)?;
+        call(|| file.sync_data())?;
         self.length += RECORD_HEAD as u64 + length;
         Ok(())
     }
@@ -180,7 +199,9 @@ impl Journal {
     /// Takes back what was written behind the first `length` bytes.
     pub(super) fn rewind(&mut self, length: u64) -> Result<()> {
         let cut = match &self.file {
-            Some(file) => file.set_len(length.max(HEAD as u64)).and_then(|()| file.sync_all()),
+            Some(file) => {
+                call(|| file.set_len(length.max(HEAD as u64))).and_then(|()| call(|| file.sync_all()))
+            }
             None => Ok(()),
         };
         self.length = if self.file.is_some() { length.max(HEAD as u64) } else { 0 };
@@ -201,7 +222,7 @@ impl Journal {
     }
 
     fn remove(&self) -> Result<()> {
-        match fs::remove_file(&self.path) {
+        match call(|| fs::remove_file(&self.path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
             _ => Ok(()),
         }

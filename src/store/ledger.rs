@@ -9,7 +9,10 @@ use super::{
     journal::{self, Journal},
     lock::Lock,
 };
-use crate::{Error, Result, Rows, ToRows, io::check_writable};
+use crate::{
+    Error, Result, Rows, ToRows,
+    io::{atomic::resolved, check_writable},
+};
 use std::{
     ffi::OsString,
     fs, io,
@@ -29,7 +32,7 @@ struct Paths {
 impl Paths {
     /// Through symbolic links, so that all names of a store lead to one journal and one lock.
     fn of(path: &Path) -> Self {
-        let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let file = resolved(path);
         let beside = |suffix: &str| {
             let mut name = OsString::from(&file);
             name.push(suffix);

@@ -12,6 +12,8 @@
 
 mod book;
 mod change;
+#[cfg(test)]
+mod faults;
 mod ids;
 mod image;
 mod journal;

@@ -6,8 +6,9 @@ use attractor::{
     ops::{Bank, Ensemble, Scan, ScanOptions},
     reference,
 };
+use std::ops::ControlFlow;
 
-fn bank(ensemble: Ensemble, n: u64, d: usize) -> Bank {
+pub(crate) fn bank(ensemble: Ensemble, n: u64, d: usize) -> Bank {
     Bank::new(ensemble, 42, n, d).unwrap()
 }
 
@@ -143,7 +144,7 @@ fn assert_scans(what: &str, got: &[Scan], want: &[Scan], exact: bool, scale: f64
     }
 }
 
-fn check_scan(device: &Device, what: &str, bank: &Bank, q: usize, beta: f32, chunk: usize) {
+pub(crate) fn check_scan(device: &Device, what: &str, bank: &Bank, q: usize, beta: f32, chunk: usize) {
     let (queries, targets) = cues(bank, q, &mut Random::new(bank.n() ^ bank.d() as u64));
     let options = ScanOptions { chunk, update: true, ..ScanOptions::default() };
     let rows = bank.rows(0..bank.n()).unwrap();
@@ -260,7 +261,10 @@ fn scans_tell_how_far_they_are_and_refuse_what_is_wrong() {
     let queries = bank.gather(&[1, 2]).unwrap();
     let cpu = Device::cpu();
     let told = std::sync::Mutex::new(Vec::new());
-    let progress = |done, total| told.lock().unwrap().push((done, total));
+    let progress = |done, total| {
+        told.lock().unwrap().push((done, total));
+        ControlFlow::Continue(())
+    };
     let options = ScanOptions { chunk: 400, progress: Some(&progress), ..ScanOptions::default() };
     bank.scan(&queries, &[], 1.0, &cpu, &options).unwrap();
     assert_eq!(*told.lock().unwrap(), [(800, 2000), (1600, 2000), (2000, 2000)]);

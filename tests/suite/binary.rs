@@ -19,7 +19,7 @@ const INTERACTIONS: [Interaction; 7] = [
     Interaction::Exponential,
 ];
 
-fn bits(random: &mut Random, rows: usize, columns: usize) -> Rows<'static> {
+pub(crate) fn bits(random: &mut Random, rows: usize, columns: usize) -> Rows<'static> {
     let values: Vec<f32> = random
         .rows(rows, columns, 1.0)
         .as_slice()
@@ -36,7 +36,7 @@ fn flipped(random: &mut Random, rows: &Rows<'_>, chance: f64) -> Rows<'static> {
     Rows::new(values, rows.columns()).unwrap()
 }
 
-fn overlap_cases(devices: &[(&'static str, Device)], shapes: &[(usize, usize, usize)]) {
+pub(crate) fn overlap_cases(devices: &[(&'static str, Device)], shapes: &[(usize, usize, usize)]) {
     let mut random = Random::new(41);
     for &(b, n, d) in shapes {
         let (x, xi) = (bits(&mut random, b, d), bits(&mut random, n, d));
@@ -60,44 +60,48 @@ fn overlaps_are_exact() {
 /// One synchronous sweep, and the energy before it, against the definition.
 #[test]
 fn sweeps_follow_the_definition() {
-    let mut random = Random::new(42);
     for (n, d) in [(1, 1), (5, 9), (30, 40), (7, 130)] {
-        let patterns = bits(&mut random, n, d);
-        let queries = flipped(&mut random, &patterns.slice(0..n.min(3)), 0.2);
         for interaction in INTERACTIONS {
             for rule in [Rule::Exact, Rule::Gradient, Rule::LeaveOneOut] {
-                let model = BinaryModel { patterns: matrix(&patterns), interaction, rule };
-                for (name, device) in devices() {
-                    let what = format!("{name} {interaction} {rule:?} {n}x{d}");
-                    let settings = BinarySettings {
-                        device: Some(device.clone()),
-                        rule,
-                        order: Order::Synchronous,
-                        ..BinarySettings::new(interaction)
-                    };
-                    let memory = BinaryMemory::with(&patterns, settings).unwrap();
-                    let options = RecallOptions { steps: 1, trace: true, ..RecallOptions::default() };
-                    let recall = memory.recall_with(&queries, &options).unwrap();
-                    for (i, x) in matrix(&queries).iter().enumerate() {
-                        let fields = model.fields(x);
-                        let largest = scale(&fields);
-                        for (j, (got, field)) in recall.states.row(i).iter().zip(&fields).enumerate() {
-                            // Sums of n weights of f32; what is nearer to 0 is a tie that rounding may decide.
-                            if field.abs() > 8.0 * EPS * (n as f64).sqrt() * largest {
-                                assert_eq!(f64::from(*got), field.signum(), "{what}: bit {j} of {fields:?}");
-                            }
-                        }
-                        let want = model.energy(x);
-                        let size = n as f64 + want.abs();
-                        assert_close(
-                            &what,
-                            &[recall.trace.as_ref().unwrap()[i][0]],
-                            &[want],
-                            8.0 * EPS * size,
-                        );
-                    }
+                sweep_case(&devices(), (n, d), interaction, rule);
+            }
+        }
+    }
+}
+
+pub(crate) fn sweep_case(
+    devices: &[(&'static str, Device)],
+    (n, d): (usize, usize),
+    interaction: Interaction,
+    rule: Rule,
+) {
+    let mut random = Random::new(42);
+    let patterns = bits(&mut random, n, d);
+    let queries = flipped(&mut random, &patterns.slice(0..n.min(3)), 0.2);
+    let model = BinaryModel { patterns: matrix(&patterns), interaction, rule };
+    for (name, device) in devices {
+        let what = format!("{name} {interaction} {rule:?} {n}x{d}");
+        let settings = BinarySettings {
+            device: Some(device.clone()),
+            rule,
+            order: Order::Synchronous,
+            ..BinarySettings::new(interaction)
+        };
+        let memory = BinaryMemory::with(&patterns, settings).unwrap();
+        let options = RecallOptions { steps: 1, trace: true, ..RecallOptions::default() };
+        let recall = memory.recall_with(&queries, &options).unwrap();
+        for (i, x) in matrix(&queries).iter().enumerate() {
+            let fields = model.fields(x);
+            let largest = scale(&fields);
+            for (j, (got, field)) in recall.states.row(i).iter().zip(&fields).enumerate() {
+                // Sums of n weights of f32; what is nearer to 0 is a tie that rounding may decide.
+                if field.abs() > 8.0 * EPS * (n as f64).sqrt() * largest {
+                    assert_eq!(f64::from(*got), field.signum(), "{what}: bit {j} of {fields:?}");
                 }
             }
+            let want = model.energy(x);
+            let size = n as f64 + want.abs();
+            assert_close(&what, &[recall.trace.as_ref().unwrap()[i][0]], &[want], 8.0 * EPS * size);
         }
     }
 }
@@ -199,19 +203,24 @@ fn classical_golden_values() {
     }
 }
 
+/// The matrix of Hebb's rule, with nothing on its diagonal.
+fn hebb(patterns: &Rows<'_>) -> Matrix {
+    let d = patterns.columns();
+    Matrix::from_fn(d, d, |i, j| {
+        let products = patterns.iter().map(|xi| f64::from(xi[i] * xi[j])).sum::<f64>();
+        if i == j { 0.0 } else { products / d as f64 }
+    })
+}
+
 /// The network with and without its matrix, and the dense memory with n = 2, are one model.
-#[test]
-fn three_ways_to_hebb() {
+pub(crate) fn hebb_cases(devices: &[(&'static str, Device)]) {
     let mut random = Random::new(45);
     let patterns = bits(&mut random, 6, 60);
     let queries = flipped(&mut random, &patterns, 0.3);
-    let weights = Matrix::from_fn(60, 60, |i, j| {
-        let products = patterns.iter().map(|xi| f64::from(xi[i] * xi[j])).sum::<f64>();
-        if i == j { 0.0 } else { products / 60.0 }
-    });
+    let weights = hebb(&patterns);
     let energies: Vec<f64> =
         matrix(&queries).iter().map(|x| quadratic_energy(&weights, &[0.0; 60], x)).collect();
-    for (name, device) in devices() {
+    for (name, device) in devices {
         for order in [Order::Synchronous, Order::Asynchronous] {
             let settings = |bias| HopfieldSettings {
                 device: Some(device.clone()),
@@ -241,6 +250,19 @@ fn three_ways_to_hebb() {
             }
         }
     }
+}
+
+#[test]
+fn three_ways_to_hebb() {
+    hebb_cases(&devices());
+}
+
+#[test]
+fn a_bias_pulls() {
+    let mut random = Random::new(45);
+    let patterns = bits(&mut random, 6, 60);
+    let queries = flipped(&mut random, &patterns, 0.3);
+    let weights = hebb(&patterns);
     // A bias pulls: a large one decides alone, and it counts in the energy.
     let bias: Vec<f32> = (0..60).map(|i| if i % 2 == 0 { 50.0 } else { -50.0 }).collect();
     let settings = HopfieldSettings {

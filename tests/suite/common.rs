@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 /// The GPU that tests run on: the software adapter, or what `ATTRACTOR_TEST_GPU` names.
 pub(crate) fn open(options: Options) -> Option<Device> {
+    let options = asked(options);
     let selector = std::env::var("ATTRACTOR_TEST_GPU").unwrap_or_else(|_| "software".to_owned());
     match Context::open_with(&selector, options) {
         Ok(context) => Some(Device::Gpu(context)),
@@ -18,6 +19,17 @@ pub(crate) fn open(options: Options) -> Option<Device> {
             eprintln!("skipping the GPU: {error}");
             None
         }
+    }
+}
+
+/// What `ATTRACTOR_TEST_OPTIONS` asks of every GPU of the tests: `plain`, `least` or `checked`; see [`Options`].
+fn asked(options: Options) -> Options {
+    match std::env::var("ATTRACTOR_TEST_OPTIONS").as_deref() {
+        Err(_) | Ok("") => options,
+        Ok("plain") => Options { plain: true, ..options },
+        Ok("least") => Options { least: true, ..options },
+        Ok("checked") => Options { checked: true, ..options },
+        Ok(other) => panic!("ATTRACTOR_TEST_OPTIONS is {other}; it must be plain, least or checked"),
     }
 }
 

@@ -481,6 +481,7 @@ fn many_queries_go_in_batches() {
         let progress = |now: u64, total: u64| {
             assert!(now <= total);
             done.fetch_max(now * 1000 / total, std::sync::atomic::Ordering::Relaxed);
+            std::ops::ControlFlow::Continue(())
         };
         let options = RecallOptions { clamp: Some(&clamp), progress: Some(&progress), ..exactly(1) };
         let recall = build(&device, &x, Similarity::L2, 2.0).recall_with(&q, &options).unwrap();
@@ -490,6 +491,21 @@ fn many_queries_go_in_batches() {
             want[2] = q[(i, 2)].into();
             assert_close(name, recall.states.row(i), &want, 1e-5);
         }
+    }
+}
+
+/// Energies of very many steps are more than a binding holds for all queries at once.
+#[test]
+fn long_traces_go_in_batches() {
+    let Some(device) = gpu_with_limit(1 << 16) else { return };
+    let mut random = Random::new(40);
+    let (x, q) = (random.rows(9, 4, 1.0), random.rows(40, 4, 1.0));
+    let options = RecallOptions { trace: true, ..exactly(300) };
+    let on = |device: &Device| build(device, &x, Similarity::L2, 1.0).recall_with(&q, &options).unwrap();
+    let (got, want) = (on(&device), on(&Device::cpu()));
+    for (got, want) in got.trace.unwrap().iter().zip(want.trace.unwrap()) {
+        let want: Vec<f64> = want.iter().map(|v| f64::from(*v)).collect();
+        assert_close("trace", got, &want, 1e-5);
     }
 }
 

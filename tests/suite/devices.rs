@@ -3,8 +3,8 @@
 use super::common::*;
 use attractor::{
     Error, Tensor,
-    gpu::{Kernels, Options, adapters},
-    ops,
+    gpu::{Kernels, Options, Strategy, adapters, shader::Extras, tune::Op},
+    machine, ops,
     prelude::*,
 };
 use std::thread;
@@ -118,6 +118,48 @@ fn a_lost_device_says_so() {
     let error = memory.recall(&[1.0, 0.0]).unwrap_err();
     assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
     assert!(!device.is_alive());
+}
+
+/// What the specification of WebGPU promises of every device, section "Limits", is what `Options::least` asks for.
+#[test]
+fn the_least_device_has_the_limits_of_the_specification() {
+    let limits = wgpu::Limits::defaults();
+    let of_buffers = [
+        (limits.max_bind_groups, 4),
+        (limits.max_bindings_per_bind_group, 1000),
+        (limits.max_dynamic_uniform_buffers_per_pipeline_layout, 8),
+        (limits.max_storage_buffers_per_shader_stage, 8),
+        (limits.max_uniform_buffers_per_shader_stage, 12),
+        (limits.min_uniform_buffer_offset_alignment, 256),
+        (limits.min_storage_buffer_offset_alignment, 256),
+        (limits.max_immediate_size, 0),
+    ];
+    let of_compute = [
+        (limits.max_compute_workgroup_storage_size, 16_384),
+        (limits.max_compute_invocations_per_workgroup, 256),
+        (limits.max_compute_workgroup_size_x, 256),
+        (limits.max_compute_workgroup_size_y, 256),
+        (limits.max_compute_workgroup_size_z, 64),
+        (limits.max_compute_workgroups_per_dimension, 65_535),
+    ];
+    assert!(of_buffers.into_iter().chain(of_compute).all(|(is, promised)| is == promised), "{limits:?}");
+    assert_eq!(limits.max_uniform_buffer_binding_size, 65_536);
+    assert_eq!((limits.max_storage_buffer_binding_size, limits.max_buffer_size), (128 << 20, 256 << 20));
+
+    for strategy in [None, Some(Strategy::Large), Some(Strategy::Fused), Some(Strategy::Generated)] {
+        let options = Options { least: true, kernels: Kernels::Tiled, strategy, ..Options::default() };
+        let Some(device) = open(options) else { continue };
+        let context = device.as_gpu().unwrap();
+        assert_eq!((context.extras(), context.workgroup_memory()), (Extras::default(), 16_384));
+        // What needs more memory is not taken, whatever was asked for.
+        for op in [Op::Step, Op::Matmul, Op::Features] {
+            let way = machine::variant(&device, op, [2000, 4000, 64], Precision::F32);
+            assert!(["direct", "small", "medium"].contains(&way), "{op:?} {strategy:?}: {way}");
+        }
+        let rows = (128 << 20) / 4 / 4096 + 1;
+        let error = Tensor::from_flat(&device, &vec![0.0; rows * 4096], &[rows, 4096]).unwrap_err();
+        assert!(matches!(error, Error::TooLarge { limit: 134_217_728, .. }), "{error}");
+    }
 }
 
 #[test]

@@ -225,39 +225,48 @@ fn encodings_and_steps_agree_with_the_reference() {
         (FeatureMap::ExpExp, Projection::Gaussian, 2, 3, 41, 130),
         (FeatureMap::SinCos, Projection::Gaussian, 2, 3, 20, 261),
     ] {
-        let beta = 8.0;
-        let mut spec = FeatureSpec::new(map, m, d, beta as f32, 0);
-        spec.source = FrequencySource::Seed { seed: 11, projection };
-        let mut random = Random::new(5);
-        let side = 0.5 / (d as f64).sqrt();
-        let (rows, states) = (random.rows(k, d, side), random.rows(b, d, side));
-        let frequencies = reference::frequencies(projection, 11, m, d);
-        let model = FeatureModel { map, frequencies, phases: reference::phases(11, m), beta };
-        let t = model.encode(&matrix(&rows));
-        for (name, device) in devices() {
-            let what = format!("{name} {map} {projection} k {k} b {b} m {m} d {d}");
-            for budget in [0, 1 << 20] {
-                let features = Features::new(&spec, &device, budget).unwrap();
-                let got = features.encode(&rows).unwrap();
-                // Phases of up to 30 radians, each with the roundings of a sum of d products and of its frequencies.
-                let of_t = 1e-5 * (2.0 * k as f64 / m as f64).sqrt() * scale(&t).max(1.0);
-                for (i, (got, want)) in got.iter().zip(&t).enumerate() {
-                    assert!((got - want).abs() <= of_t, "{what}: T[{i}] {got} {want}");
-                }
-                let memory = features.memory(&t).unwrap();
-                let (u, g) = features.step(&tensor(&device, &states), &memory).unwrap();
-                let each = |f: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<f64> {
-                    matrix(&states).iter().flat_map(f).collect()
-                };
-                let want_u = each(&|x| vec![model.sum(x, &t)]);
-                let want_g = each(&|x| model.sum_gradient(x, &t));
-                // Sums of m products, each with a relative error like that of T.
-                let size: f64 = t.iter().map(|t| t * t).sum::<f64>().sqrt();
-                let of_u = 4e-6 * size * if map.is_positive() { scale(&want_u).max(1.0) } else { 1.0 };
-                assert_close(&format!("{what} u"), &u.to_vec().unwrap(), &want_u, of_u);
-                let of_g = of_u * (beta * d as f64).sqrt().max(2.0);
-                assert_close(&format!("{what} gradient"), &g.to_vec().unwrap(), &want_g, of_g);
+        case(&devices(), map, projection, [k, b, m, d]);
+    }
+}
+
+/// `k` patterns of `d` columns in `m` frequencies, seen from `b` states.
+pub(crate) fn case(
+    devices: &[(&'static str, Device)],
+    map: FeatureMap,
+    projection: Projection,
+    [k, b, m, d]: [usize; 4],
+) {
+    let beta = 8.0;
+    let mut spec = FeatureSpec::new(map, m, d, beta as f32, 0);
+    spec.source = FrequencySource::Seed { seed: 11, projection };
+    let mut random = Random::new(5);
+    let side = 0.5 / (d as f64).sqrt();
+    let (rows, states) = (random.rows(k, d, side), random.rows(b, d, side));
+    let frequencies = reference::frequencies(projection, 11, m, d);
+    let model = FeatureModel { map, frequencies, phases: reference::phases(11, m), beta };
+    let t = model.encode(&matrix(&rows));
+    for (name, device) in devices {
+        let what = format!("{name} {map} {projection} k {k} b {b} m {m} d {d}");
+        for budget in [0, 1 << 20] {
+            let features = Features::new(&spec, device, budget).unwrap();
+            let got = features.encode(&rows).unwrap();
+            // Phases of up to 30 radians, each with the roundings of a sum of d products and of its frequencies.
+            let of_t = 1e-5 * (2.0 * k as f64 / m as f64).sqrt() * scale(&t).max(1.0);
+            for (i, (got, want)) in got.iter().zip(&t).enumerate() {
+                assert!((got - want).abs() <= of_t, "{what}: T[{i}] {got} {want}");
             }
+            let memory = features.memory(&t).unwrap();
+            let (u, g) = features.step(&tensor(device, &states), &memory).unwrap();
+            let each =
+                |f: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<f64> { matrix(&states).iter().flat_map(f).collect() };
+            let want_u = each(&|x| vec![model.sum(x, &t)]);
+            let want_g = each(&|x| model.sum_gradient(x, &t));
+            // Sums of m products, each with a relative error like that of T.
+            let size: f64 = t.iter().map(|t| t * t).sum::<f64>().sqrt();
+            let of_u = 4e-6 * size * if map.is_positive() { scale(&want_u).max(1.0) } else { 1.0 };
+            assert_close(&format!("{what} u"), &u.to_vec().unwrap(), &want_u, of_u);
+            let of_g = of_u * (beta * d as f64).sqrt().max(2.0);
+            assert_close(&format!("{what} gradient"), &g.to_vec().unwrap(), &want_g, of_g);
         }
     }
 }

@@ -20,7 +20,7 @@ const SHAPES: [(usize, usize, usize); 9] = [
     (3, 130, 260),
 ];
 
-fn product_cases(devices: &[(&'static str, Device)]) {
+pub(crate) fn product_cases(devices: &[(&'static str, Device)]) {
     let mut random = Random::new(1);
     for (m, n, k) in SHAPES {
         for layout in [Layout::NN, Layout::NT, Layout::TN] {
@@ -43,7 +43,7 @@ fn product_cases(devices: &[(&'static str, Device)]) {
     }
 }
 
-fn batched_cases(devices: &[(&'static str, Device)]) {
+pub(crate) fn batched_cases(devices: &[(&'static str, Device)]) {
     let mut random = Random::new(8);
     for (m, n, k) in SHAPES {
         let g = 3;
@@ -74,7 +74,7 @@ fn batched_cases(devices: &[(&'static str, Device)]) {
     }
 }
 
-fn normalize_cases(devices: &[(&'static str, Device)]) {
+pub(crate) fn normalize_cases(devices: &[(&'static str, Device)]) {
     let mut random = Random::new(9);
     for (rows, columns) in [(1, 1), (1, 7), (3, 4), (65, 33), (2, 1000), (130, 64), (5, 4099)] {
         // Far from zero, so that a variance as a difference of squares would be seen.
@@ -96,7 +96,7 @@ fn normalize_cases(devices: &[(&'static str, Device)]) {
     }
 }
 
-fn append_cases(devices: &[(&'static str, Device)]) {
+pub(crate) fn append_cases(devices: &[(&'static str, Device)]) {
     let mut random = Random::new(10);
     for (g, n, d) in [(1, 1, 1), (2, 3, 4), (5, 7, 9), (3, 1, 130)] {
         let (x, row) = (random.rows(g * n, d, 1.0), random.rows(1, d, 1.0));
@@ -111,7 +111,7 @@ fn append_cases(devices: &[(&'static str, Device)]) {
     }
 }
 
-fn similarity_cases(devices: &[(&'static str, Device)]) {
+pub(crate) fn similarity_cases(devices: &[(&'static str, Device)]) {
     let mut random = Random::new(2);
     for (b, n, d) in SHAPES {
         let (q, x) = (random.rows(b, d, 1.0), random.rows(n, d, 1.0));
@@ -132,7 +132,7 @@ fn similarity_cases(devices: &[(&'static str, Device)]) {
     }
 }
 
-fn row_cases(devices: &[(&'static str, Device)]) {
+pub(crate) fn row_cases(devices: &[(&'static str, Device)]) {
     let mut random = Random::new(3);
     for (rows, columns) in [(1, 1), (1, 7), (3, 4), (65, 33), (2, 1000), (130, 64), (5, 4099)] {
         for beta in [0.1_f32, 1.0, 30.0] {
@@ -179,7 +179,7 @@ fn row_cases(devices: &[(&'static str, Device)]) {
     }
 }
 
-fn top_k_cases(devices: &[(&'static str, Device)]) {
+pub(crate) fn top_k_cases(devices: &[(&'static str, Device)]) {
     let mut random = Random::new(4);
     for (rows, columns) in [(1, 1), (3, 5), (66, 70), (2, 3000)] {
         // Few distinct values: ties are the rule.
@@ -205,7 +205,7 @@ fn top_k_cases(devices: &[(&'static str, Device)]) {
     }
 }
 
-fn elementwise_cases(devices: &[(&'static str, Device)]) {
+pub(crate) fn elementwise_cases(devices: &[(&'static str, Device)]) {
     let mut random = Random::new(5);
     let x = random.rows(7, 13, 2.0);
     let positive =
@@ -288,7 +288,7 @@ fn distributions(random: &mut Random, rows: usize, d: usize) -> attractor::Rows<
     attractor::Rows::new(data, d).unwrap()
 }
 
-fn divergence_cases(devices: &[(&'static str, Device)]) {
+pub(crate) fn divergence_cases(devices: &[(&'static str, Device)]) {
     let mut random = Random::new(8);
     for (b, n, d) in SHAPES {
         let (q, p) = (distributions(&mut random, b, d), distributions(&mut random, n, d));
@@ -308,45 +308,46 @@ fn divergence_cases(devices: &[(&'static str, Device)]) {
 }
 
 fn step_cases(devices: &[(&'static str, Device)]) {
-    let mut random = Random::new(6);
-    for (b, n, d) in [(1, 1, 1), (1, 700, 5), (3, 50, 16), (9, 333, 7), (66, 70, 65), (2, 5000, 12)] {
-        let (q, x) = (random.rows(b, d, 1.0), random.rows(n, d, 1.0));
+    for shape in [(1, 1, 1), (1, 700, 5), (3, 50, 16), (9, 333, 7), (66, 70, 65), (2, 5000, 12)] {
         for kind in Similarity::ALL {
             for beta in [0.2_f32, 4.0] {
-                let model = reference::DenseModel {
-                    patterns: matrix(&x),
-                    similarity: kind,
-                    beta: beta.into(),
-                    mask: None,
-                };
-                let steps: Vec<_> = matrix(&q).iter().map(|row| model.step(row)).collect();
-                let state: Vec<f64> = steps.iter().flat_map(|s| s.state.clone()).collect();
-                // The operation leaves out the constants of the dot energy.
-                let largest =
-                    matrix(&x).iter().map(|r| r.iter().map(|v| v * v).sum::<f64>()).fold(0.0, f64::max);
-                let constant = if kind == Similarity::Dot {
-                    (n as f64).ln() / f64::from(beta) + 0.5 * largest
-                } else {
-                    0.0
-                };
-                let energy: Vec<f64> = steps.iter().map(|s| s.energy - constant).collect();
-                for (name, device) in devices {
-                    let (s, e) = ops::step(&tensor(device, &q), &tensor(device, &x), beta, kind).unwrap();
-                    assert_eq!((s.shape(), e.shape()), (&[b, d][..], &[b][..]));
-                    let what = format!("{name} {kind} {b}x{n}x{d} beta {beta}");
-                    // beta * score is rounded at about beta (d + |x|^2): an error of the exponent.
-                    let exponent = EPS * f64::from(beta) * (2.0 * d as f64 + 8.0);
-                    assert_close(
-                        &format!("state {what}"),
-                        &s.to_vec().unwrap(),
-                        &state,
-                        (4.0 * exponent + 8.0 * EPS) * 4.0,
-                    );
-                    let bound = (exponent + 20.0 * EPS) / f64::from(beta) + 8.0 * EPS * scale(&energy);
-                    assert_close(&format!("energy {what}"), &e.to_vec().unwrap(), &energy, bound);
-                }
+                step_case(devices, shape, kind, beta);
             }
         }
+    }
+}
+
+pub(crate) fn step_case(
+    devices: &[(&'static str, Device)],
+    (b, n, d): (usize, usize, usize),
+    kind: Similarity,
+    beta: f32,
+) {
+    let mut random = Random::new(6);
+    let (q, x) = (random.rows(b, d, 1.0), random.rows(n, d, 1.0));
+    let model =
+        reference::DenseModel { patterns: matrix(&x), similarity: kind, beta: beta.into(), mask: None };
+    let steps: Vec<_> = matrix(&q).iter().map(|row| model.step(row)).collect();
+    let state: Vec<f64> = steps.iter().flat_map(|s| s.state.clone()).collect();
+    // The operation leaves out the constants of the dot energy.
+    let largest = matrix(&x).iter().map(|r| r.iter().map(|v| v * v).sum::<f64>()).fold(0.0, f64::max);
+    let constant =
+        if kind == Similarity::Dot { (n as f64).ln() / f64::from(beta) + 0.5 * largest } else { 0.0 };
+    let energy: Vec<f64> = steps.iter().map(|s| s.energy - constant).collect();
+    for (name, device) in devices {
+        let (s, e) = ops::step(&tensor(device, &q), &tensor(device, &x), beta, kind).unwrap();
+        assert_eq!((s.shape(), e.shape()), (&[b, d][..], &[b][..]));
+        let what = format!("{name} {kind} {b}x{n}x{d} beta {beta}");
+        // beta * score is rounded at about beta (d + |x|^2): an error of the exponent.
+        let exponent = EPS * f64::from(beta) * (2.0 * d as f64 + 8.0);
+        assert_close(
+            &format!("state {what}"),
+            &s.to_vec().unwrap(),
+            &state,
+            (4.0 * exponent + 8.0 * EPS) * 4.0,
+        );
+        let bound = (exponent + 20.0 * EPS) / f64::from(beta) + 8.0 * EPS * scale(&energy);
+        assert_close(&format!("energy {what}"), &e.to_vec().unwrap(), &energy, bound);
     }
 }
 

@@ -25,9 +25,12 @@ fn run(device: &Device, z: &[f32], columns: usize, beta: f32, kind: Separation) 
     (weights.to_vec().unwrap(), summary.to_vec().unwrap())
 }
 
-fn cases(devices: &[(&'static str, Device)]) {
+/// Shapes of scores: rows, columns.
+const SHAPES: [(usize, usize); 5] = [(1, 3), (3, 4), (9, 65), (2, 1000), (1, 4099)];
+
+pub(crate) fn cases(devices: &[(&'static str, Device)], shapes: &[(usize, usize)]) {
     let mut random = Random::new(31);
-    for (rows, columns) in [(1, 3), (3, 4), (9, 65), (2, 1000), (1, 4099)] {
+    for &(rows, columns) in shapes {
         for beta in [0.1_f32, 1.0, 30.0] {
             let mut z = random.rows(rows, columns, 1.0).into_vec();
             z.iter_mut().for_each(|v| *v = -v.abs());
@@ -76,12 +79,12 @@ fn cases(devices: &[(&'static str, Device)]) {
 
 #[test]
 fn separations_agree() {
-    cases(&devices());
+    cases(&devices(), &SHAPES);
 }
 
 #[test]
 fn separations_agree_with_runtime_checks() {
-    cases(&checked_gpus());
+    cases(&checked_gpus(), &SHAPES);
 }
 
 #[test]

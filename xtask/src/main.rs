@@ -1,26 +1,50 @@
-//! Developer commands: `cargo xtask test`, `cargo xtask peers`.
+//! Developer commands: `cargo xtask test` and those beside it.
 
+mod coverage;
 mod driver;
 mod faults;
+mod fuzz;
+mod mutants;
+mod nightly;
 mod peers;
+mod portability;
+mod soak;
+mod supply;
+mod validation;
 
 use std::process::{Command, ExitCode};
 
 const HELP: &str = "\
-cargo xtask test    format, lints, tests of all crates on CPU and GPU, documentation
-                    (provides a software Vulkan driver where there is none)
-cargo xtask isa     what an AMD RDNA2 GPU would run for each kernel: registers, spills, hottest loop
-                    (needs no GPU; `cargo xtask isa --help` has more)
-cargo xtask peers   the same jobs by this library and by others, side by side (--help: what can be chosen)
-cargo xtask faults  every fault that is provoked (lost devices, no memory, damaged files, kills, ...) and what came of it
-                    (--json FILE: also as JSON)";
+cargo xtask test           format, lints, tests of all crates on CPU and GPU, documentation
+                           (provides a software Vulkan driver where there is none)
+cargo xtask faults         every fault that is provoked, lost devices to damaged files, and what came of it
+cargo xtask fuzz           every reader of files and texts under a fuzzer (nightly)
+cargo xtask portability    the tests as other devices, drivers and tools see them
+cargo xtask soak           everything over and over for an hour, watching that nothing grows
+cargo xtask miri           the CPU side's unsafe code under Miri (needs a nightly toolchain, and says so)
+cargo xtask sanitize       threads, store and CPU side under AddressSanitizer and ThreadSanitizer (nightly)
+cargo xtask coverage       share of the library's lines that its tests run
+cargo xtask mutants        seeded faults, and which tests notice them
+cargo xtask supply         licences and known faults of dependencies, each feature alone, the oldest compiler
+cargo xtask isa            what an AMD RDNA2 GPU would run for each kernel: registers, spills, hottest loop (needs no GPU)
+cargo xtask peers          the same jobs by this library and by others, side by side
+
+--help after any but the first says what can be chosen.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test(),
         ["isa", rest @ ..] => isa(rest),
+        ["portability", rest @ ..] => portability::portability(rest),
         ["peers", rest @ ..] => peers::peers(rest),
+        ["coverage", rest @ ..] => coverage::coverage(rest),
+        ["mutants", rest @ ..] => mutants::mutants(rest),
+        ["supply", rest @ ..] => supply::supply(rest),
+        ["soak", rest @ ..] => soak::soak(rest),
+        ["miri", rest @ ..] => nightly::miri(rest),
+        ["sanitize", rest @ ..] => nightly::sanitize(rest),
+        ["fuzz", rest @ ..] => fuzz::fuzz(rest),
         ["faults", rest @ ..] => driver::provide().and_then(|()| faults::faults(rest)),
         _ => {
             eprintln!("{HELP}");
@@ -58,6 +82,12 @@ fn test() -> Result<(), String> {
 fn isa(arguments: &[&str]) -> Result<(), String> {
     let run = ["run", "--quiet", "--release", "--package", "attractor-isa", "--"];
     cargo(&[&run[..], arguments].concat(), &[])
+}
+
+/// Prints what a command can do.
+fn help(text: &str) -> Result<(), String> {
+    println!("{text}");
+    Ok(())
 }
 
 /// Runs cargo in the workspace, saying so.

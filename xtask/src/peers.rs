@@ -36,10 +36,10 @@ pub(crate) fn peers(arguments: &[&str]) -> Result<(), String> {
 }
 
 /// The folder of the workspace. Cargo says where xtask lies when it runs it.
-fn root() -> Result<PathBuf, String> {
+pub(crate) fn root() -> Result<PathBuf, String> {
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let root = xtask.as_deref().and_then(Path::parent).map(Path::to_owned);
-    root.ok_or_else(|| "run it as `cargo xtask peers`".to_owned())
+    root.ok_or_else(|| "run it as `cargo xtask`".to_owned())
 }
 
 /// The Python of an environment with the peers of `requirements.txt`, made where there is none and made

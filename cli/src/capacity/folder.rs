@@ -7,6 +7,22 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 const MANIFEST: &str = "manifest.json";
+/// Version of what a folder holds; 1 where the manifest has none.
+const FORMAT: u64 = 1;
+
+/// Refuses a folder of a later version, which has been left as it is.
+pub(crate) fn check_format(folder: &Path) -> Result<()> {
+    let path = folder.join(MANIFEST);
+    let manifest =
+        std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    match manifest.as_ref().and_then(|manifest| manifest.get("format")) {
+        Some(found) if *found != FORMAT => Err(Failure::data(format!(
+            "{}: is of format {found}, and format {FORMAT} is known here; use the version of attractor that wrote it, or a later one",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
 
 /// What was typed after `attractor`, from the manifest of a folder.
 pub(crate) fn arguments(folder: &Path) -> Result<Vec<String>> {
@@ -28,6 +44,7 @@ pub(crate) fn arguments(folder: &Path) -> Result<Vec<String>> {
 /// Writes what is going to be run, so that it can be gone on with.
 pub(crate) fn announce(folder: &Path, arguments: &[String], device: &str, seeds: &[u64]) -> Result<()> {
     let manifest = json!({
+        "format": FORMAT,
         "program": format!("attractor {}", env!("CARGO_PKG_VERSION")),
         "arguments": arguments,
         "device": device,

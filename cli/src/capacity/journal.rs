@@ -1,22 +1,17 @@
 //! Finished cells on the disk, one line each: what was interrupted goes on where it stopped.
 
-use crate::failure::{Failure, Result};
-use attractor::{
-    Error,
-    capacity::{Cell, Journal, Mixing},
+use crate::{
+    failure::{Failure, Result},
+    lines::Lines,
 };
+use attractor::capacity::{Cell, Journal, Mixing};
 use serde_json::{Value, json};
-use std::{
-    collections::HashMap,
-    fs::{File, OpenOptions},
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::Path};
 
 /// Cells of a folder, or in memory alone.
 pub(crate) struct Cells {
     known: HashMap<String, Cell>,
-    file: Option<(PathBuf, File)>,
+    file: Option<Lines>,
     /// How many were there before.
     pub(crate) before: usize,
 }
@@ -29,38 +24,21 @@ impl Cells {
 
     /// The cells of a file, to which more are added.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let failed =
-            |action: &'static str| move |source| Error::File { path: path.to_owned(), action, source };
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(failed("read")(error).into()),
+        let no_cell = |line: usize| {
+            let message = "no cell of an experiment; remove the line, or the file";
+            Failure::data(format!("{}, line {line}: {message}", path.display()))
         };
-        let mut known = HashMap::new();
-        for (at, line) in text.lines().enumerate() {
-            match serde_json::from_str(line).ok().as_ref().and_then(read) {
-                Some((key, cell)) => _ = known.insert(key, cell),
-                // A program that was stopped may have left half a line, and nothing behind it.
-                None if at + 1 == text.lines().count() && !text.ends_with('\n') => {}
-                None => {
-                    let message = format!(
-                        "{}, line {}: no cell of an experiment; remove the line, or the file",
-                        path.display(),
-                        at + 1
-                    );
-                    return Err(Failure::data(message));
-                }
+        let (file, known) = Lines::open(path, |whole, torn| {
+            let cell = |(at, line): (usize, &str)| {
+                serde_json::from_str(line).ok().as_ref().and_then(read).ok_or_else(|| no_cell(at + 1))
+            };
+            // What is cut off is the beginning of a cell, or else this is another file.
+            if !torn.is_empty() && !torn.starts_with(b"{") {
+                return Err(no_cell(whole.lines().count() + 1));
             }
-        }
-        let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed("write"))?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            // What follows must not be read as the rest of that line: the half goes.
-            let whole = text.rfind('\n').map_or(0, |at| at + 1);
-            file.set_len(whole as u64).map_err(failed("write"))?;
-        }
-        file.flush().map_err(failed("write"))?;
-        let before = known.len();
-        Ok(Self { known, file: Some((path.to_owned(), file)), before })
+            whole.lines().enumerate().map(cell).collect::<Result<HashMap<_, _>>>()
+        })?;
+        Ok(Self { before: known.len(), known, file: Some(file) })
     }
 }
 
@@ -70,14 +48,8 @@ impl Journal for Cells {
     }
 
     fn keep(&mut self, key: &str, cell: &Cell) -> attractor::Result<()> {
-        if let Some((path, file)) = &mut self.file {
-            // In one write, so that a line is there as a whole or cut off at the end.
-            let line = format!("{}\n", written(key, cell));
-            file.write_all(line.as_bytes()).map_err(|source| Error::File {
-                path: path.clone(),
-                action: "write",
-                source,
-            })?;
+        if let Some(file) = &mut self.file {
+            file.add(&written(key, cell).to_string())?;
         }
         self.known.insert(key.to_owned(), cell.clone());
         Ok(())
@@ -158,6 +130,7 @@ fn read(line: &Value) -> Option<(String, Cell)> {
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
+    use std::{fs::OpenOptions, io::Write};
 
     #[test]
     fn cells_come_back_as_they_were_and_half_a_line_is_dropped() {
@@ -177,6 +150,7 @@ mod tests {
         let mut again = Cells::open(&path).unwrap();
         assert_eq!((again.before, again.find("a|b")), (1, Some(cell.clone())));
         again.keep("d", &cell).unwrap();
+        drop(again);
         assert_eq!(Cells::open(&path).unwrap().before, 2);
         std::fs::write(&path, "nonsense\n{}\n").unwrap();
         assert!(Cells::open(&path).err().unwrap().to_string().contains("line 1"));

@@ -9,6 +9,7 @@ use crate::{
     failure::{Failure, Result, in_file},
     output::{complaint, line},
     progress::Progress,
+    stop,
 };
 use attractor::{
     capacity::{
@@ -25,13 +26,17 @@ pub(crate) fn run(arguments: &Capacity) -> Result<()> {
     if let (true, Some(folder)) = (arguments.resume && arguments.memory.is_empty(), &arguments.out) {
         return resume(folder, arguments);
     }
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    measure(arguments, words)
+    measure(arguments, words().collect())
+}
+
+/// What was typed after `attractor`, as text.
+fn words() -> impl Iterator<Item = String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned())
 }
 
 /// The first option beside those that a resumed run may have.
 fn superfluous() -> Option<String> {
-    let mut words = std::env::args().skip(1);
+    let mut words = words();
     while let Some(word) = words.next() {
         let name = word.split('=').next().unwrap_or_default();
         match name {
@@ -50,6 +55,7 @@ fn resume(folder: &Path, now: &Capacity) -> Result<()> {
         let message = format!("--resume goes on with the options in {}: leave {word} out", folder.display());
         return Err(Failure::data(message));
     }
+    folder::check_format(folder)?;
     let words = folder::arguments(folder)?;
     let given = std::iter::once("attractor".to_owned()).chain(words.iter().cloned());
     let parsed = Cli::try_parse_from(given).map(|cli| cli.command);
@@ -80,6 +86,7 @@ fn measure(arguments: &Capacity, words: Vec<String>) -> Result<()> {
                 action: "make",
                 source,
             })?;
+            folder::check_format(folder)?;
             let cells = Cells::open(&folder.join("journal.jsonl"))?;
             folder::announce(folder, &words, &plan.device.to_string(), &plan.seeds)?;
             cells
@@ -89,6 +96,13 @@ fn measure(arguments: &Capacity, words: Vec<String>) -> Result<()> {
     if cells.before > 0 && !quiet {
         complaint(&format!("{} cells were measured before and are kept", cells.before));
     }
+    stop::keeps(match &arguments.out {
+        Some(folder) => {
+            let folder = folder.display();
+            format!("finished cells are kept; go on with: attractor capacity --out {folder} --resume")
+        }
+        None => "nothing is kept without --out".to_owned(),
+    });
     let banks = banks(&plan)?;
     let copied = banks.iter().map(|(_, b)| b.copies).max().unwrap_or(0);
     if copied > 0 && !quiet {

@@ -4,7 +4,7 @@ use super::{beta_json, described, given, open_memory, similarity_name};
 use crate::{
     arguments,
     failure::{Result, in_file},
-    output::line,
+    output::{line, shown},
 };
 use attractor::{
     io::{self, Array, ArrayData, Source},
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
             "beta": beta_json(&arguments.memory, &*memory)?,
             "least": least,
             "most": most,
-            "out": arguments.out,
+            "out": shown(&arguments.out),
         });
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {

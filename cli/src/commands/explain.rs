@@ -4,7 +4,7 @@ use super::{described, given, open_memory, similarity_name};
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
-    output::line,
+    output::{line, shown},
     plot::{self, Bar},
 };
 use attractor::{
@@ -169,6 +169,6 @@ fn json(arguments: &arguments::Explain, why: &Explanation, advice: &str) -> serd
         "trace": why.recall.trace.as_ref().and_then(|t| t.first()),
         "worst_rise": why.worst_rise,
         "patterns": why.suspects.iter().map(suspect).collect::<Vec<_>>(),
-        "plot": arguments.plot,
+        "plot": arguments.plot.as_deref().map(shown),
     })
 }

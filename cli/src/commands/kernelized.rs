@@ -6,7 +6,7 @@ use crate::{
         kernelized::{Kernel, Separate},
     },
     failure::{Failure, Result, in_file},
-    output::{complaint, line},
+    output::{complaint, line, shown},
     progress::Progress,
 };
 use attractor::{
@@ -187,7 +187,7 @@ fn json(
         "warnings": warnings,
         "device": device.to_string(),
         "seconds": seconds,
-        "out": arguments.out,
+        "out": shown(&arguments.out),
     })
 }
 

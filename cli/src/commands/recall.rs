@@ -7,7 +7,7 @@ use super::{
 use crate::{
     arguments::{self, Kind},
     failure::{Failure, Result, in_file},
-    output::{complaint, line},
+    output::{complaint, line, shown},
     progress::Progress,
 };
 use attractor::{
@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             "effective_most": recall.effective.iter().copied().fold(0.0, f32::max),
             "seconds": seconds,
             "recalls_per_second": rate,
-            "out": arguments.out,
+            "out": shown(&arguments.out),
         });
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {

@@ -8,6 +8,7 @@ use crate::{
     reproduce::{
         Bench, Figure, Out, bits, capacity, digits, epanechnikov, features, kept::Kept, theory, uhop, vectors,
     },
+    stop,
 };
 use attractor::{Device, io::write_bytes};
 use std::{
@@ -103,10 +104,15 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
         Some(folder) => Some(open(folder, &about(arguments, &device))?),
         None => None,
     };
+    stop::keeps(match &arguments.out {
+        Some(_) => "what was computed is kept; the same command goes on with it",
+        None => "nothing is kept without --out",
+    });
     let progress = Progress::new("reproducing", common.quiet);
     let total = experiments.iter().map(|(_, settings)| settings).sum();
     let done = AtomicU64::new(0);
-    let tell = || progress.tell(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+    // Whether to go on is asked where numbers are kept.
+    let tell = || _ = progress.tell(done.fetch_add(1, Ordering::Relaxed) + 1, total);
     let bench = Bench {
         device: &device,
         seed: common.seed,

@@ -6,6 +6,7 @@ use crate::{
     failure::{Failure, Result},
     output::{complaint, line},
     progress::Progress,
+    stop,
 };
 use attractor::{
     Precision,
@@ -37,22 +38,29 @@ pub(crate) fn run(arguments: &arguments::Tune) -> Result<()> {
     }
     let speak = !arguments.common.json && !arguments.common.quiet;
     let progress = Progress::new("tuning", arguments.common.quiet);
-    let mut found = Vec::new();
+    let (mut found, mut not_kept) = (Vec::new(), None);
+    stop::keeps("the classes that were timed are kept");
     for (i, class) in classes.iter().enumerate() {
+        stop::go_on()?;
         match tune(context, *class) {
-            Ok(tuning) => found.push(tuning),
+            Ok(tuning) => {
+                not_kept = tuning.not_kept.clone();
+                found.push(tuning);
+            }
             // The other classes are still worth their time.
             Err(error) => complaint(&format!("left out {class}: {error}")),
         }
-        progress.tell(i as u64 + 1, classes.len() as u64);
+        _ = progress.tell(i as u64 + 1, classes.len() as u64);
     }
     drop(progress);
     if speak {
         print_table(&found)?;
-        match folder() {
-            Some(folder) => line(&format!("\nkept in {}", folder.display()))?,
-            None => line("\nnot kept: there is no cache folder (set ATTRACTOR_CACHE)")?,
+        if let (None, Some(folder)) = (&not_kept, folder()) {
+            line(&format!("\nkept in {}", folder.display()))?;
         }
+    }
+    if let Some(why) = not_kept {
+        complaint(&format!("the timings hold for this process alone: {why}"));
     }
     if arguments.common.json {
         let classes: Vec<serde_json::Value> = found.iter().map(json).collect();

@@ -1,18 +1,15 @@
 //! Numbers that took long to compute, kept in a file as they come, so that an experiment goes on where it was stopped.
 
-use crate::failure::{Failure, Result};
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    fs::{File, OpenOptions},
-    io::Write,
-    path::{Path, PathBuf},
+use crate::{
+    failure::{Failure, Result},
+    lines::Lines,
+    stop,
 };
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 /// Numbers by what they are: a line each, the name, a tab, the numbers.
 pub(crate) struct Kept {
-    path: PathBuf,
-    file: RefCell<File>,
+    file: RefCell<Lines>,
     known: BTreeMap<String, Vec<f64>>,
 }
 
@@ -20,36 +17,26 @@ impl Kept {
     /// The numbers in a file, which is made where it is missing. `about` is its first line: what the numbers depend on. Those of
     /// anything else are refused.
     pub(crate) fn open(path: &Path, about: &str) -> Result<Self> {
-        let failed =
-            |action: &str, error| Failure::data(format!("{}: cannot {action}: {error}", path.display()));
-        let head = format!("# {about}\n");
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(failed("read", error)),
-        };
-        if !text.is_empty() && !text.starts_with(&head) {
-            let theirs = text.lines().next().unwrap_or_default();
-            return Err(Failure::data(format!(
-                "{}: holds the numbers of \"{theirs}\", and this is \"# {about}\": name another folder, or remove it",
+        let head = format!("# {about}");
+        let (mut file, known) = Lines::open(path, |whole, torn| {
+            let theirs = match whole.lines().next() {
+                None if head.as_bytes().starts_with(torn) => return Ok(None),
+                Some(first) if first == head => return Ok(Some(whole.lines().filter_map(parse).collect())),
+                Some(first) => first.to_owned(),
+                None => String::from_utf8_lossy(torn).into_owned(),
+            };
+            // On one line of bounded length, whatever the file is.
+            let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+            let theirs: String = theirs.chars().take(200).map(plain).collect();
+            Err(Failure::data(format!(
+                "{}: holds the numbers of \"{theirs}\", and this is \"{head}\": name another folder, or remove it",
                 path.display()
-            )));
+            )))
+        })?;
+        if known.is_none() {
+            file.add(&head)?;
         }
-        // A line that was cut off when the program was killed has no end.
-        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-        let known = whole.lines().filter_map(parse).collect();
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(path)
-            .map_err(|error| failed("write", error))?;
-        let prepared = file.set_len(whole.len() as u64).and_then(|()| {
-            std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0))?;
-            if whole.is_empty() { file.write_all(head.as_bytes()) } else { Ok(()) }
-        });
-        prepared.map_err(|error| failed("write", error))?;
-        Ok(Self { path: path.to_owned(), file: RefCell::new(file), known })
+        Ok(Self { file: RefCell::new(file), known: known.unwrap_or_default() })
     }
 
     /// The numbers of this name: from the file, or made and put there.
@@ -57,13 +44,10 @@ impl Kept {
         if let Some(known) = self.known.get(name) {
             return Ok(known.clone());
         }
+        stop::go_on()?;
         let made = make()?;
         let words: Vec<String> = made.iter().map(f64::to_string).collect();
-        let line = format!("{name}\t{}\n", words.join(" "));
-        self.file
-            .borrow_mut()
-            .write_all(line.as_bytes())
-            .map_err(|error| Failure::data(format!("{}: cannot write: {error}", self.path.display())))?;
+        self.file.borrow_mut().add(&format!("{name}\t{}", words.join(" ")))?;
         Ok(made)
     }
 }

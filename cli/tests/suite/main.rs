@@ -6,6 +6,7 @@ mod capacity;
 mod code;
 mod command;
 mod desk;
+mod faults;
 mod features;
 mod kernelized;
 mod lost;

@@ -20,6 +20,7 @@ use crate::{
     ops::{
         Similarity, Term,
         descent::{Carry, Form, Landscape, Outcome, Plan, settle},
+        report,
     },
     tensor::CpuShard,
 };
@@ -291,11 +292,7 @@ pub(crate) fn descend(
     let passes = u64::from(plan.steps) + 1;
     let total = b.div_ceil(BATCH) as u64 * passes;
     for (batch, start) in (0..b).step_by(BATCH).enumerate() {
-        let tell = |pass: u64| {
-            if let Some(progress) = plan.progress {
-                progress(batch as u64 * passes + pass, total);
-            }
-        };
+        let tell = |pass: u64| report(plan.progress, batch as u64 * passes + pass, total);
         outcome.append(descend_batch(landscape, queries, start..(start + BATCH).min(b), plan, &tell)?);
     }
     Ok(outcome)
@@ -306,7 +303,7 @@ fn descend_batch(
     queries: &Rows<'_>,
     range: Range<usize>,
     plan: &Plan<'_>,
-    tell: &dyn Fn(u64),
+    tell: &dyn Fn(u64) -> Result<()>,
 ) -> Result<Outcome> {
     let d = queries.columns();
     let mut out = Outcome::start(&queries.slice(range.clone()), plan);
@@ -334,7 +331,7 @@ fn descend_batch(
         out.scores.extend(best.iter().map(|e| e.1));
         out.weights.extend(best.iter().map(|e| f.carry.weight(e.1)));
     }
-    tell(u64::from(plan.steps) + 1);
+    tell(u64::from(plan.steps) + 1)?;
     Ok(out)
 }
 

@@ -2,6 +2,7 @@
 
 use super::in_rounds;
 use crate::{
+    Result,
     cpu::{
         bits::{QUERIES, SignedSum, Tally, count_all, words_of},
         frequencies,
@@ -30,7 +31,7 @@ struct Found {
 }
 
 /// See [`crate::ops::Bank::scan_range`].
-pub(crate) fn bits(look: &Look<'_>, queries: &Packed, tell: &dyn Fn(u64)) -> Vec<Scan> {
+pub(crate) fn bits(look: &Look<'_>, queries: &Packed, tell: &dyn Fn(u64) -> Result<()>) -> Result<Vec<Scan>> {
     let (q, d) = (queries.rows, look.bank.d());
     let batch = (NUMBERS / (4 * d + 1)).clamp(QUERIES, BATCH) / QUERIES * QUERIES;
     let mut all = Vec::with_capacity(q);
@@ -47,9 +48,9 @@ pub(crate) fn bits(look: &Look<'_>, queries: &Packed, tell: &dyn Fn(u64)) -> Vec
         let done = first as u64 * (look.range.end - look.range.start);
         all.extend(in_rounds(look, empty.clone(), done, tell, |s| {
             segment(look, queries, range.clone(), s, &empty)
-        }));
+        })?);
     }
-    all
+    Ok(all)
 }
 
 /// The bits of one pattern.

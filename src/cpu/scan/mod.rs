@@ -13,7 +13,10 @@ use super::{
     kernel::{LANES, Product},
     math::{exp_nonpositive, simd},
 };
-use crate::ops::{Look, Scan};
+use crate::{
+    Result,
+    ops::{Look, Scan},
+};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -70,9 +73,9 @@ fn in_rounds(
     look: &Look<'_>,
     mut all: Vec<Scan>,
     done: u64,
-    tell: &dyn Fn(u64),
+    tell: &dyn Fn(u64) -> Result<()>,
     each: impl Fn(Range<u64>) -> Vec<Scan> + Sync,
-) -> Vec<Scan> {
+) -> Result<Vec<Scan>> {
     let Range { start, end } = look.range;
     let round = if look.chunk == 0 { ROUND } else { look.chunk } as u64;
     let queries = all.len() as u64;
@@ -89,13 +92,13 @@ fn in_rounds(
             all.iter_mut().zip(part).for_each(|(all, part)| all.absorb(part));
         }
         at = until;
-        tell(done + (at - start) * queries);
+        tell(done + (at - start) * queries)?;
     }
-    all
+    Ok(all)
 }
 
 /// See [`crate::ops::Bank::scan_range`].
-pub(crate) fn scan(look: &Look<'_>, tell: &dyn Fn(u64)) -> Vec<Scan> {
+pub(crate) fn scan(look: &Look<'_>, tell: &dyn Fn(u64) -> Result<()>) -> Result<Vec<Scan>> {
     let (q, d) = (look.queries.rows(), look.bank.d());
     let batch = if look.update { (MOMENTS / d).clamp(LANES, BATCH) } else { BATCH };
     let mut all = Vec::with_capacity(q);
@@ -108,9 +111,9 @@ pub(crate) fn scan(look: &Look<'_>, tell: &dyn Fn(u64)) -> Vec<Scan> {
             tiles.iter().flat_map(|t| &t.targets[..t.queries]).map(|s| f64::from(*s)).collect();
         let empty = look.start(range, &scores);
         let done = all.len() as u64 * (look.range.end - look.range.start);
-        all.extend(in_rounds(look, empty.clone(), done, tell, |s| segment(look, &tiles, s, &empty)));
+        all.extend(in_rounds(look, empty.clone(), done, tell, |s| segment(look, &tiles, s, &empty))?);
     }
-    all
+    Ok(all)
 }
 
 /// What the tiles' queries find in a segment.

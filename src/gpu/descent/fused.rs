@@ -4,7 +4,7 @@
 
 use super::{
     super::{
-        Context, Dispatch, MAX_TRIPS, Strategy, matmul, padded, row_columns, shader,
+        Context, Dispatch, LEAST_SUBGROUP, MAX_TRIPS, Strategy, matmul, padded, row_columns, shader,
         softmax::SERIAL_ROWS,
         tune::{Class, Op},
     },
@@ -70,9 +70,8 @@ impl Shape {
                     few: true,
                     queries: variant.constant("NQ")?,
                     block: row_groups * variant.constant("ROWS")?,
-                    // The subgroups of a workgroup are gone through one by one; none is known that has
-                    // fewer than four invocations.
-                    trips: 1 + 16,
+                    // The subgroups of a workgroup are gone through one by one.
+                    trips: 1 + 64 / LEAST_SUBGROUP as usize,
                     row_groups,
                 })
             }

@@ -26,6 +26,7 @@ use crate::{
     ops::{
         MASKED, Similarity, Term,
         descent::{Carry, Form, GpuTerms, Landscape, Outcome, Plan, clamp_row},
+        report,
     },
     tensor::{Precision, Shards},
 };
@@ -271,7 +272,11 @@ fn descend_by(
     }
     let widest = landscape.patterns.columns().max(plan.values.map_or(0, Shards::columns));
     // A batch's states must fit a binding, and its scores of the smallest chunk.
-    let batch = BATCH.min((context.binding_limit() as usize / (padded(widest).max(64) * 4)).max(1));
+    let limit = context.binding_limit() as usize;
+    let mut batch = BATCH.min((limit / (padded(widest).max(64) * 4)).max(1));
+    if plan.trace {
+        batch = batch.min((limit / 16 / (plan.steps as usize).max(1)).max(1));
+    }
     let total = b.div_ceil(batch) as u64;
     let mut outcome = Outcome::default();
     for (i, start) in (0..b).step_by(batch).enumerate() {
@@ -283,9 +288,7 @@ fn descend_by(
             plan,
             wanted,
         )?);
-        if let Some(progress) = plan.progress {
-            progress(i as u64 + 1, total);
-        }
+        report(plan.progress, i as u64 + 1, total)?;
     }
     Ok(outcome)
 }

@@ -19,7 +19,7 @@ const MOST_PARTS: usize = 256;
 const SCRATCH: usize = 32 << 20;
 /// Fewest states for which a tile is worth its while.
 const MANY: usize = 32;
-/// Bytes of workgroup memory that the kernels want.
+/// Bytes of workgroup memory that the kernels of looks want.
 const MEMORY: u32 = 22_528;
 /// Loop trips of a generator's call.
 const GENERATOR: usize = 10;
@@ -127,12 +127,14 @@ pub(in crate::gpu) fn can(context: &Context, strategy: Strategy, d: usize) -> bo
 }
 
 /// How looks of `b` states at `m` frequencies are made: as was asked for, as timing has found, or by rule. `stored` says whether
-/// the frequencies are, `generator` whether a kernel can make them.
+/// the frequencies are, `generator` whether a kernel can make them, `encoding` that it is no look but an encoding of `b` patterns,
+/// whose kernel has room for rows of any length, on any device.
 pub(crate) fn strategy(
     context: &Arc<Context>,
     [b, m, d]: [usize; 3],
     stored: bool,
     generator: bool,
+    encoding: bool,
 ) -> Strategy {
     let can = |strategy: &Strategy| {
         let there = match strategy {
@@ -140,7 +142,8 @@ pub(crate) fn strategy(
             Strategy::Generated => generator,
             _ => true,
         };
-        there && can(context, *strategy, d)
+        let sums = || encoding && Shape::sums(*strategy, d).is_some();
+        there && (sums() || can(context, *strategy, d))
     };
     let timed = || context.tuned(Class::of(Op::Features, [b, m, d], Precision::F32));
     // Who asks for one pass gets one, however the frequencies come.

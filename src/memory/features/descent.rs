@@ -7,6 +7,7 @@ use crate::{
     ops::{
         End, FeatureRules, Progress,
         descent::{Plan, clamp_row},
+        report,
     },
 };
 use std::fmt;
@@ -122,10 +123,9 @@ impl FeatureMemory {
         for first in (0..b).step_by(BATCH) {
             let batch = rows.slice(first..(first + BATCH).min(b));
             let walks = self.walk(&batch, first, options, |steps| {
-                if let Some(progress) = options.progress {
-                    let whole = u64::from(options.steps);
-                    progress(first as u64 * whole + u64::from(steps) * batch.rows() as u64, b as u64 * whole);
-                }
+                let whole = u64::from(options.steps);
+                let done = first as u64 * whole + u64::from(steps) * batch.rows() as u64;
+                report(options.progress, done, b as u64 * whole)
             })?;
             all.extend(self.gather(&batch, first, walks, &plan, options)?)?;
         }
@@ -163,7 +163,7 @@ impl FeatureMemory {
         queries: &Rows<'_>,
         first: usize,
         options: &FeatureDescent<'_>,
-        tell: impl Fn(u32),
+        tell: impl Fn(u32) -> Result<()>,
     ) -> Result<Vec<Place>> {
         let d = self.dim();
         let clamp = |i: usize| options.clamp.map(|c| clamp_row(c, first + i, d));
@@ -226,10 +226,10 @@ impl FeatureMemory {
                 *gradient = free(&look.gradient[at * d..(at + 1) * d], clamp(i));
                 place.trace.push(place.energy as f32);
             }
-            tell(step + 1);
+            tell(step + 1)?;
         }
         walks.iter_mut().for_each(|walk| self.rest(walk, options));
-        tell(options.steps);
+        tell(options.steps)?;
         Ok(walks.into_iter().map(|walk| walk.at).collect())
     }
 
@@ -239,7 +239,7 @@ impl FeatureMemory {
         starts: &Rows<'_>,
         free: impl FnOnce() -> Result<Rows<'static>>,
         options: &FeatureDescent<'_>,
-        tell: &dyn Fn(u32),
+        tell: &dyn Fn(u32) -> Result<()>,
     ) -> Result<Option<Vec<Place>>> {
         if self.device().as_gpu().is_none() {
             return Ok(None);

@@ -15,6 +15,7 @@ use crate::{
     Device, Error, Result, Rows,
     io::{
         Array, ArrayData, Source,
+        fault::other_version,
         safetensors::{Contents, contents},
         write_with_metadata,
     },
@@ -90,11 +91,9 @@ impl FeatureMemory {
     /// its frequencies; faults of the device.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let path = path.as_ref();
-        let wrong = |problem: String| Error::Format {
-            path: path.to_owned(),
-            problem,
-            want: "a file that a memory of features was saved to is needed".to_owned(),
-        };
+        const WANT: &str = "a file that a memory of features was saved to is needed";
+        let wrong = |problem: String| Error::Format { path: path.to_owned(), problem, want: WANT.to_owned() };
+        let unfit = |error: Error| error.in_file(path, WANT);
         check_suffix(path)?;
         let source = Source::open(path)?;
         let Contents { metadata, tensors } = contents(source.bytes()).map_err(wrong)?;
@@ -102,9 +101,11 @@ impl FeatureMemory {
             let missing = || wrong(format!("the metadata has no '{key}': it is no memory of features"));
             metadata.get(key).map(String::as_str).ok_or_else(missing)
         };
-        if get("format")? != FORMAT || get("version")? != VERSION {
-            let found = format!("it is '{}', version {}", get("format")?, get("version")?);
-            return Err(wrong(format!("{found}, not '{FORMAT}', version {VERSION}")));
+        if get("format")? != FORMAT {
+            return Err(wrong(format!("it is '{}', not '{FORMAT}'", get("format")?)));
+        }
+        if get("version")? != VERSION {
+            return Err(other_version(path, FORMAT, get("version")?, VERSION));
         }
         if get("generator")? != GENERATOR {
             let (left, right) = (get("generator")?.to_owned(), GENERATOR.to_owned());
@@ -137,7 +138,8 @@ impl FeatureMemory {
         let beta = parsed("beta", get("beta")?, bad)?;
         let spec = if tensors.contains_key("frequencies") {
             let phases = f32s("phases", &[m])?;
-            FeatureSpec::given(map, Rows::new(f32s("frequencies", &[m, d])?, d)?, Some(&phases), beta)?
+            let frequencies = Rows::new(f32s("frequencies", &[m, d])?, d).map_err(unfit)?;
+            FeatureSpec::given(map, frequencies, Some(&phases), beta).map_err(unfit)?
         } else {
             let seed = parsed("seed", get("seed")?, bad)?;
             let projection = parsed("projection", get("projection")?, bad)?;
@@ -146,7 +148,7 @@ impl FeatureMemory {
                 ..FeatureSpec::new(map, m, d, beta, seed)
             }
         };
-        spec.check()?;
+        spec.check().map_err(unfit)?;
         let count = parsed("count", get("count")?, bad)?;
         let weight: f64 = parsed("weight", get("weight")?, bad)?;
         if !(weight >= 0.0 && weight.is_finite()) {
@@ -162,7 +164,13 @@ impl FeatureMemory {
             epsilon: Some(parsed("epsilon", get("epsilon")?, bad)?),
             ..FeatureSettings::default()
         };
-        let mut memory = Self::with(spec, settings)?;
+        let mut memory = Self::with(spec, settings).map_err(|error| match error {
+            // What the file says is out of range; all else is the device's.
+            Error::InvalidParameter { .. } | Error::DimensionMismatch { .. } | Error::NonFinite { .. } => {
+                unfit(error)
+            }
+            other => other,
+        })?;
         (memory.t, memory.sum, memory.count, memory.weight) = (t, sum, count, weight);
         Ok(memory)
     }

@@ -9,11 +9,11 @@ use super::{
 use crate::{
     Device, Error, Result, ToRows,
     codes::Bounds,
-    ops::{Progress, SeparationLoss, unit_rows},
+    ops::{Progress, SeparationLoss, report, unit_rows},
     optimize::{Adam, Limits, Optimizer, Reason},
     reference::philox,
 };
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 /// Memories of such a batch.
 const BATCH: usize = 2048;
@@ -239,12 +239,12 @@ impl SeparationReport {
 
 /// Trains a map on memories `[M, d]`, without labels and without noise unless asked for: see the method's source in
 /// [`KernelizedMemory`](super::KernelizedMemory). The map ends scaled so that the mean squared length of the features is 1. `progress` hears
-/// of iterations done and of all that may be made.
+/// of iterations done and of all that may be made; where it asks the work to end, the map is as far as it had come.
 ///
 /// # Errors
 /// [`Error::InvalidParameter`] for fewer than two memories or settings outside their range, [`Error::DimensionMismatch`],
 /// [`Error::NonFinite`], [`Error::ZeroNorm`] for a memory without features (a zero memory, or one that the map takes to zero); faults of
-/// the device.
+/// the device; [`Error::Interrupted`].
 ///
 /// ```
 /// use attractor::memory::{LinearMap, SeparationSettings, separate_memories};
@@ -401,15 +401,13 @@ impl Course<'_> {
                 let iterations = round.min(settings.iterations - done);
                 let before = ((self.start * stages + number) * settings.iterations + done) as u64;
                 let total = (settings.starts * stages * settings.iterations) as u64;
-                let watch = |iteration: usize, _: f64| {
-                    if let Some(progress) = self.progress {
-                        progress(before + iteration as u64, total);
-                    }
-                };
+                let at = Cell::new(0);
+                let watch = |iteration: usize, _: f64| at.set(iteration as u64);
                 let limits = Limits { iterations, tolerance: 1e-9, watch: Some(&watch) };
                 let mut x = map.parameters().to_vec();
                 let mut draw = Draw::new(self, (number * settings.iterations + done) as u64);
                 let found = self.optimizer.minimise(&mut x, &limits, |x, gradient| {
+                    report(self.progress, before + at.get(), total)?;
                     map.parameters_mut().copy_from_slice(x);
                     let (batch, noise) = draw.next(map.dim());
                     self.objective(batch, tau, noise).at(map, gradient)

@@ -43,7 +43,7 @@ impl Features {
         free: &Rows<'_>,
         memory: &FeatureVector,
         rules: &FeatureRules,
-        tell: &dyn Fn(u32),
+        tell: &dyn Fn(u32) -> Result<()>,
     ) -> Result<Option<FeatureWalk>> {
         let Some(context) = self.device.as_gpu().filter(|_| states.rows() > 0) else { return Ok(None) };
         let Factors { scale, slope, pull } = self.factors();
@@ -78,7 +78,7 @@ impl Features {
             (0..more).try_for_each(|_| look(false))?;
             done += more;
             walkers = walk.walkers()?;
-            tell(done);
+            tell(done)?;
         }
         Ok(Some(FeatureWalk { states: walk.states()?, walkers }))
     }

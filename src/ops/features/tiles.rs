@@ -58,7 +58,7 @@ impl Features {
         }
         let sizes = [rows, self.spec.count, if encoding { 4 } else { self.spec.dim }];
         let (stored, generator) = (matches!(self.kept, Kept::Tiles(_)), self.generator().is_some());
-        Ok(gpu::features::strategy(self.context()?, sizes, stored, generator))
+        Ok(gpu::features::strategy(self.context()?, sizes, stored, generator, encoding))
     }
 
     /// The frequencies for passes of this kind, one after another, and which they are; none where it is a chain that is wanted.

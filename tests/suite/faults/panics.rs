@@ -6,17 +6,20 @@ use attractor::{
     Device, Error, Rows, Tensor,
     gpu::Options,
     memory::{FeatureDescent, FeatureMemory, FeatureSettings},
-    ops::{self, Bank, Ensemble, FeatureMap, FeatureSpec, ScanOptions},
+    ops::{self, Bank, Ensemble, FeatureMap, FeatureSpec, Progress, ScanOptions},
     prelude::*,
 };
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 fn places() -> Vec<Device> {
     [Some(Device::cpu()), open(Options::default())].into_iter().flatten().collect()
 }
 
 /// Runs work whose progress panics at each of its reports in turn; gives how many there were.
-fn at_each_report(work: impl Fn(&(dyn Fn(u64, u64) + Sync))) -> usize {
+fn at_each_report(work: impl Fn(Progress<'_>)) -> usize {
     let mut at = 0;
     loop {
         let seen = std::sync::atomic::AtomicUsize::new(0);
@@ -26,6 +29,7 @@ fn at_each_report(work: impl Fn(&(dyn Fn(u64, u64) + Sync))) -> usize {
             if now == at {
                 std::panic::resume_unwind(Box::new("enough"));
             }
+            ControlFlow::Continue(())
         };
         match catch_unwind(AssertUnwindSafe(|| work(&report))) {
             Err(payload) => assert_eq!(payload.downcast_ref(), Some(&"enough")),
@@ -72,7 +76,7 @@ fn a_panic_in_a_descent_or_a_scan_leaves_nothing() {
 
         let bank = Bank::new(Ensemble::Sphere, 5, 3000, 8).unwrap();
         let q = bank.gather(&[3, 700]).unwrap();
-        let scan = |progress: Option<&(dyn Fn(u64, u64) + Sync)>| {
+        let scan = |progress: Option<Progress<'_>>| {
             let options = ScanOptions { chunk: 512, progress, ..ScanOptions::default() };
             bank.scan(&q, &[], 4.0, &device, &options).unwrap()
         };

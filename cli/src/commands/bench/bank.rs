@@ -7,7 +7,7 @@ use crate::{
     progress::Progress,
 };
 use attractor::{
-    Device, Tensor,
+    Device, Error, Tensor,
     ops::{Bank, Ensemble, Layout, ScanOptions, matmul, top_k},
 };
 use std::time::Instant;
@@ -53,6 +53,7 @@ pub(super) fn run(arguments: &arguments::Bench) -> Result<()> {
                 }
                 rows.push(json(&device, arguments.ensemble, &measured));
             }
+            Err(error @ Error::Interrupted) => return Err(error.into()),
             // The other jobs are still worth their time.
             Err(error) => complaint(&format!("left out {}: {error}", super::name(*job))),
         }

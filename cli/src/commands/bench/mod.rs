@@ -6,6 +6,7 @@ use crate::{
     arguments,
     failure::{Failure, Result},
     output::{complaint, line},
+    stop,
 };
 use attractor::{
     Device, Precision, Tensor,
@@ -56,6 +57,7 @@ pub(crate) fn run(arguments: &arguments::Bench) -> Result<()> {
     }
     let mut timings = Vec::new();
     for job in jobs {
+        stop::go_on()?;
         match run_job(&device, arguments, *job, &mut random) {
             Ok(timing) => {
                 if speak {

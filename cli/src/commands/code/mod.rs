@@ -5,7 +5,7 @@ mod plot;
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
-    output::line,
+    output::{line, shown},
     progress::Progress,
 };
 use attractor::{
@@ -13,7 +13,7 @@ use attractor::{
         Bounds, CodeOptions, KnownCode, Measure, Optimum, certified_beta, known_optimum, measure, optimize,
         random_gap,
     },
-    io::{Array, ArrayData, Source, check_writable, write, write_bytes},
+    io::{Array, ArrayData, Source, check_writable, check_writable_bytes, write, write_bytes},
     reference::Matrix,
 };
 
@@ -42,6 +42,9 @@ pub(crate) fn run(arguments: &arguments::code::Code) -> Result<()> {
             return Err(Failure::data("--out: measured points are in a file already; leave this out"));
         }
         check_writable(path)?;
+    }
+    if let Some(path) = &arguments.plot {
+        check_writable_bytes(path)?;
     }
     let report = report(arguments)?;
     if let Some(path) = &arguments.out {
@@ -250,6 +253,6 @@ fn json(arguments: &arguments::code::Code, report: &Report) -> Result<serde_json
         "certified_beta": { "half": finite(half), "all": finite(all), "each": each },
         "lengths": report.lengths.map(|(shortest, longest)| [shortest, longest]),
         "histogram": m.histogram,
-        "out": arguments.out, "plot": arguments.plot,
+        "out": arguments.out.as_deref().map(shown), "plot": arguments.plot.as_deref().map(shown),
     }))
 }

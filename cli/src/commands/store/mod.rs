@@ -11,7 +11,7 @@ mod recall;
 use crate::{
     arguments::store::{Report, Store},
     failure::Result,
-    output::line,
+    output::{line, shown},
 };
 use attractor::store::Info;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub(crate) fn run(command: &Store) -> Result<()> {
 /// What a store says of itself, for JSON.
 fn summary(file: &Path, info: &Info) -> serde_json::Value {
     serde_json::json!({
-        "file": file,
+        "file": shown(file),
         "patterns": info.patterns,
         "dim": info.dim,
         "similarity": info.settings.similarity.name(),

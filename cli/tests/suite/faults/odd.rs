@@ -1,0 +1,120 @@
+//! Odd names, readers that go away, results in place of what they were made of.
+
+use super::{super::desk::Desk, names};
+use attractor::io::ArrayData;
+use std::process::Stdio;
+
+fn desk() -> Desk {
+    let desk = Desk::new(&["recall"], &["--device", "cpu"]);
+    desk.save("p.npy", &[3, 2], ArrayData::F32(&[1.0, 0.0, 0.0, 1.0, -1.0, 0.0]));
+    desk.save("q.npy", &[2, 2], ArrayData::F32(&[0.9, 0.2, 0.1, 0.8]));
+    desk
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let desk = desk();
+    for line in [
+        "capacity: --memory nearest --d 4 --n 4,16 --queries 10",
+        "code: --list",
+        "code: --help",
+        "devices: ",
+        "demo: --quiet --json",
+        "recall: --patterns p.npy --queries q.npy --out o.npy --json",
+        "features: advise --patterns p.npy --help",
+    ] {
+        let mut child = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // As `| head` does when it has seen enough.
+        drop(child.stdout.take());
+        let out = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.success() && told.is_empty(), "{line}: {} {told}", out.status);
+    }
+    // What it was to write is there all the same.
+    assert_eq!(desk.values("o.npy", "").len(), 4);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_is_full_is_a_failure() {
+    let desk = desk();
+    for line in ["code: --list", "recall: --patterns p.npy --queries q.npy --out o.npy"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let out = desk.command(line).stdout(full).output().unwrap();
+        let told = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{line}: {told}");
+        assert!(told.lines().count() == 1 && told.contains("standard output cannot be written"), "{told}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_no_text_are_names() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let desk = desk();
+    let [odd, folder] = [&b"r\xe9.npz"[..], b"f\xff"].map(OsStr::from_bytes);
+    for (line, name) in [
+        ("--patterns p.npy --queries q.npy --json --out", odd),
+        ("energy: --patterns p.npy --queries q.npy --json --out", odd),
+        ("separate: --patterns p.npy --json --out", odd),
+        ("code: --known polygon:5 --json --out", odd),
+        ("explain: --patterns p.npy --queries q.npy --json --plot", OsStr::from_bytes(b"\xfe.svg")),
+        ("demo: --json --out-dir", folder),
+        ("capacity: --memory nearest --d 4 --n 4,16 --queries 10 --json --out", folder),
+    ] {
+        let mut command = desk.command(line);
+        // What lines of this desk end with comes before.
+        let out = command.arg(name).output();
+        let out = out.unwrap();
+        let told = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(!told.contains("panicked"), "{line}: {told}");
+        assert!(out.status.success(), "{line}: {told}");
+        serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap();
+        assert!(desk.path("").join(name).exists(), "{line}");
+    }
+}
+
+#[test]
+fn a_result_may_take_the_place_of_what_it_was_made_of() {
+    let desk = desk();
+    let before = names(&desk.path(""));
+    for (at, line) in
+        ["--patterns p.npy --queries q.npy", "--patterns q.npy --queries p.npy"].iter().enumerate()
+    {
+        desk.done(&format!("{line} --out other{at}.npy"));
+        let want = desk.values(&format!("other{at}.npy"), "");
+        std::fs::remove_file(desk.path(&format!("other{at}.npy"))).unwrap();
+        // The patterns are mapped while they are replaced.
+        desk.done(&format!("{line} --out p.npy"));
+        assert_eq!(desk.values("p.npy", ""), want);
+        desk.save("p.npy", &[3, 2], ArrayData::F32(&[1.0, 0.0, 0.0, 1.0, -1.0, 0.0]));
+    }
+    assert_eq!(names(&desk.path("")), before);
+}
+
+#[test]
+fn an_experiment_of_a_version_to_come_is_left_as_it_is() {
+    let desk = desk();
+    desk.done("capacity: --memory nearest --d 4 --n 4,16 --queries 10 --out run --quiet");
+    let manifest = desk.read("run/manifest.json").replace("\"format\": 1", "\"format\": 2");
+    std::fs::write(desk.path("run/manifest.json"), &manifest).unwrap();
+    for line in
+        ["capacity: --out run --resume", "capacity: --memory nearest --d 4 --n 4,16 --queries 10 --out run"]
+    {
+        let text = desk.fails(line);
+        assert!(text.contains("format 2") && text.contains("a later one"), "{text}");
+    }
+    assert_eq!(desk.read("run/manifest.json"), manifest);
+}
+
+#[test]
+fn two_experiments_do_not_share_a_folder() {
+    let desk = desk();
+    let line = "capacity: --memory nearest --d 4 --n 4,16 --queries 10 --out run --quiet";
+    desk.done(line);
+    let held = std::fs::File::open(desk.path("run/journal.jsonl")).unwrap();
+    fs4::FileExt::lock(&held).unwrap();
+    assert!(desk.fails(line).contains("another program is at work"));
+    drop(held);
+    desk.done(line);
+}

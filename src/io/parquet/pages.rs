@@ -1,0 +1,108 @@
+//! What a file says of its own sizes, compared with what it is.
+
+use super::{File, columns::Column, thrift::Reader};
+use crate::io::fault::{Checked, Fault};
+use ::parquet::{
+    basic::Compression,
+    file::{metadata::ColumnChunkMetaData, reader::FileReader},
+};
+
+/// What values, and pages before they are read, may take for each byte of the file: about as much as deflate can make
+/// of one. A column of one number repeated takes less in the file than this allows, up to [`ALWAYS`] bytes.
+const MOST_PER_BYTE: u64 = 1024;
+/// What they may take in any file.
+const ALWAYS: u64 = 1 << 20;
+
+fn lies(problem: impl std::fmt::Display) -> Fault {
+    Fault::damaged(format!("is not a sound parquet file: {problem}"))
+}
+
+/// Looks at the end of a file: lists in the metadata must not be longer than the metadata.
+pub(super) fn check_footer(file: &[u8]) -> Checked<()> {
+    const END: usize = 8;
+    let odd =
+        || Fault::new("does not begin and end as parquet files do", "write it again, without encryption");
+    let Some((rest, end)) = file.split_last_chunk::<END>() else { return Err(odd()) };
+    if !file.starts_with(b"PAR1") || !end.ends_with(b"PAR1") {
+        return Err(odd());
+    }
+    let length = u32::from_le_bytes([end[0], end[1], end[2], end[3]]) as usize;
+    let Some(start) = rest.len().checked_sub(length) else {
+        return Err(lies(format!("{length} bytes of metadata in a file of {}", file.len())));
+    };
+    match Reader(&rest[start..]).structure(&mut |_, _| {}) {
+        Some(()) => Ok(()),
+        None => Err(lies("its metadata claims more than it has")),
+    }
+}
+
+/// Looks at all pages of a column, before one is unpacked.
+pub(super) fn check(file: &[u8], reader: &File, column: &Column) -> Checked<()> {
+    let most = (file.len() as u64).saturating_mul(MOST_PER_BYTE).saturating_add(ALWAYS);
+    let mut values = 0_u64;
+    for group in reader.metadata().row_groups() {
+        let chunk = group.columns().get(column.leaf).ok_or_else(|| lies("a column is missing"))?;
+        let claimed = u64::try_from(chunk.num_values()).unwrap_or(u64::MAX);
+        values = values.saturating_add(claimed);
+        if values.saturating_mul(column.number.size()) > most {
+            let problem =
+                format!("{values} values or more in column '{}', {} bytes in all", column.name, file.len());
+            return Err(lies(problem));
+        }
+        let found = check_pages(file, chunk, most)?;
+        if found != claimed {
+            return Err(lies(format!(
+                "column '{}' has {found} values in pages that say {claimed}",
+                column.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// How many values the pages of a chunk have by their heads, each of which must fit.
+fn check_pages(file: &[u8], chunk: &ColumnChunkMetaData, most: u64) -> Checked<u64> {
+    let outside = || lies("a column lies outside of the file");
+    let first = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+    let start = usize::try_from(first.min(chunk.data_page_offset())).map_err(|_| outside())?;
+    let length = usize::try_from(chunk.compressed_size()).map_err(|_| outside())?;
+    let end = start.checked_add(length).ok_or_else(outside)?;
+    let mut left = file.get(start..end).ok_or_else(outside)?;
+    let mut values = 0_u64;
+    while !left.is_empty() && values < u64::try_from(chunk.num_values()).unwrap_or(0) {
+        let mut head = Reader(left);
+        let (mut unpacked, mut packed, mut count, mut is_data) = (-1, -1, 0, false);
+        let read = head.structure(&mut |place, value| match place {
+            [0, 2] => unpacked = value,
+            [0, 3] => packed = value,
+            // Of a data page, of either version; a dictionary has no values of the column.
+            [5 | 8, 1] => (count, is_data) = (value, true),
+            [7, 1] => count = value,
+            _ => {}
+        });
+        let body = usize::try_from(packed).ok().filter(|_| read.is_some());
+        let (Some(body), Ok(unpacked), Ok(count)) = (body, u64::try_from(unpacked), u64::try_from(count))
+        else {
+            return Err(lies("the head of a page is none"));
+        };
+        let makes = most_of(chunk.compression()).saturating_mul(body as u64).saturating_add(64).min(most);
+        if unpacked > makes || count > most {
+            return Err(lies(format!("a page of {body} bytes claims to become {unpacked}, {count} values")));
+        }
+        left = head.0.get(body..).ok_or_else(|| lies("a page ends behind its column"))?;
+        if is_data {
+            values = values.saturating_add(count);
+        }
+    }
+    Ok(values)
+}
+
+/// How many bytes a codec makes of one, at most: deflate 258 of 2 bits, snappy 64 of 3 bytes, zstd blocks of 128 KiB of 4 bytes.
+fn most_of(codec: Compression) -> u64 {
+    match codec {
+        Compression::UNCOMPRESSED => 1,
+        Compression::SNAPPY => 22,
+        Compression::GZIP(_) => 1032,
+        _ => 32_768,
+    }
+}

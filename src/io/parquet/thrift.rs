@@ -1,0 +1,140 @@
+//! The compact encoding of Thrift, as far as it takes to see that no number in it claims more than is there.
+//!
+//! The parquet crate reserves room for as many elements as a list says it has, and for as many bytes as a page says
+//! it becomes; both are looked at here before it sees them.
+
+/// Structures within structures; parquet's own are no deeper than 10.
+const DEEPEST: usize = 32;
+
+/// What is left to read.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Reads a structure, and calls `visit` with the place and value of each whole number that is a field of it or of
+    /// a structure in it: the number of the field, behind that of the field around it (0 where it is its own).
+    /// `None` where it does not end, is too deep, or a list in it has more elements than there are bytes.
+    pub(super) fn structure(&mut self, visit: &mut dyn FnMut([i16; 2], i64)) -> Option<()> {
+        self.fields(0, DEEPEST, visit)
+    }
+
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, left) = self.0.split_at_checked(count)?;
+        self.0 = left;
+        Some(taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|byte| byte[0])
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn whole(&mut self) -> Option<i64> {
+        self.varint().map(|v| (v >> 1) as i64 ^ -((v & 1) as i64))
+    }
+
+    /// A count of things that each take a byte at least.
+    fn count(&mut self, short: u8) -> Option<usize> {
+        let count = if short == 15 { self.varint()? } else { u64::from(short) };
+        usize::try_from(count).ok().filter(|count| *count <= self.0.len())
+    }
+
+    fn fields(&mut self, around: i16, depth: usize, visit: &mut dyn FnMut([i16; 2], i64)) -> Option<()> {
+        let mut id = 0_i16;
+        loop {
+            let head = self.byte()?;
+            if head == 0 {
+                return Some(());
+            }
+            id = match head >> 4 {
+                0 => i16::try_from(self.whole()?).ok()?,
+                step => id.checked_add(i16::from(step))?,
+            };
+            match head & 15 {
+                // The value of a truth stands in its head.
+                1 | 2 => {}
+                kind => self.value(kind, [around, id], depth, visit)?,
+            }
+        }
+    }
+
+    fn value(
+        &mut self,
+        kind: u8,
+        place: [i16; 2],
+        depth: usize,
+        visit: &mut dyn FnMut([i16; 2], i64),
+    ) -> Option<()> {
+        let deeper = depth.checked_sub(1)?;
+        match kind {
+            1..=3 => self.byte().map(drop),
+            4..=6 => {
+                let value = self.whole()?;
+                visit(place, value);
+                Some(())
+            }
+            7 => self.take(8).map(drop),
+            8 => {
+                let length = self.count(15)?;
+                self.take(length).map(drop)
+            }
+            9 | 10 => {
+                let head = self.byte()?;
+                let count = self.count(head >> 4)?;
+                // Numbers in lists are nobody's field.
+                (0..count).try_for_each(|_| self.value(head & 15, [-1, -1], deeper, &mut |_, _| {}))
+            }
+            11 => {
+                let count = self.count(15)?;
+                let kinds = if count == 0 { 0 } else { self.byte()? };
+                let mut each = |kind| self.value(kind, [-1, -1], deeper, &mut |_, _| {});
+                (0..count).try_for_each(|_| each(kinds >> 4).and_then(|()| each(kinds & 15)))
+            }
+            12 => self.fields(place[1], deeper, visit),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(bytes: &[u8]) -> Option<(Vec<([i16; 2], i64)>, usize)> {
+        let (mut reader, mut found) = (Reader(bytes), Vec::new());
+        reader.structure(&mut |place, value| found.push((place, value)))?;
+        Some((found, reader.0.len()))
+    }
+
+    #[test]
+    fn numbers_of_fields_are_found_and_the_end_is_known() {
+        // Field 1 = 150, field 2 = -3, field 4 = { 1: 7 }, field 5 = [1, 2], field 6 = true, field 7 = "ab"; then two bytes.
+        let bytes =
+            [0x15, 0xac, 2, 0x15, 5, 0x2c, 0x15, 14, 0, 0x19, 0x25, 2, 4, 0x11, 0x18, 2, b'a', b'b', 0, 9, 9];
+        let want = vec![([0, 1], 150), ([0, 2], -3), ([4, 1], 7)];
+        assert_eq!(numbers(&bytes), Some((want, 2)));
+        assert!((0..bytes.len() - 2).all(|length| numbers(&bytes[..length]).is_none()));
+    }
+
+    #[test]
+    fn what_claims_more_than_is_there_is_refused() {
+        // A list of 2^31 numbers, a string of as many bytes, structures without end.
+        assert_eq!(numbers(&[0x19, 0xf5, 0x80, 0x80, 0x80, 0x80, 8, 0, 0]), None);
+        assert_eq!(numbers(&[0x18, 0x80, 0x80, 0x80, 0x80, 8, 0, 0]), None);
+        assert_eq!(numbers(&[0x1c; 100]), None);
+        assert_eq!(
+            numbers(&[0x15, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]),
+            None
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask portability validation`: the suite under Vulkan's validation layers, of which there are two at hand: Debian's,
+//! and a newer one that comes with Chromium's `SwiftShader` and can also look into the kernels.
+
+use super::{
+    driver, peers,
+    portability::{Row, Said, tests},
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Messages that are not about this library, with the reason.
+const KNOWN: [(&str, &str); 0] = [];
+
+/// What a layer says first, when it is at work.
+const AT_WORK: [&str; 2] =
+    ["UNASSIGNED-khronos-validation-createinstance-status-message", "CURRENT-VALIDATION-ENABLED"];
+
+/// A layer with its settings.
+struct Layer {
+    name: &'static str,
+    version: String,
+    /// The folder of its manifest.
+    manifest: PathBuf,
+    settings: &'static str,
+    /// Tests to run, by the start of their names.
+    tests: &'static [&'static str],
+}
+
+const SETTINGS: &str = "\
+khronos_validation.debug_action = VK_DBG_LAYER_ACTION_LOG_MSG
+khronos_validation.report_flags = error,warn,perf,info
+khronos_validation.log_filename = stdout
+";
+
+pub(crate) fn run() -> Result<Vec<Row>, String> {
+    let debian = driver::file_of(
+        "vulkan-validationlayers",
+        "VkLayer_khronos_validation.json",
+        "/usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json",
+    )?;
+    let library = driver::file_of("chromium-common", "libVkLayer_khronos_validation.so", "")?;
+    let folder = peers::root()?.join("target/portability");
+    let newer = folder.join("newer");
+    write(&newer.join("VkLayer_khronos_validation.json"), &manifest(&library))?;
+    let newer = newer.canonicalize().map_err(|error| format!("{}: {error}", newer.display()))?;
+    let version = |package| format!("{package} {}", installed(package));
+    let layers = [
+        Layer {
+            name: "layer of Debian",
+            version: version("vulkan-validationlayers"),
+            manifest: debian.parent().unwrap_or(Path::new("/")).to_owned(),
+            settings: "khronos_validation.enables = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT\n",
+            tests: &[],
+        },
+        Layer {
+            name: "newer layer, also between submissions",
+            version: version("chromium-common"),
+            manifest: newer.clone(),
+            settings: "khronos_validation.validate_sync = true\nkhronos_validation.syncval_submit_time_validation = true\n",
+            tests: &[],
+        },
+        Layer {
+            name: "newer layer inside of kernels",
+            version: version("chromium-common"),
+            manifest: newer,
+            settings: "khronos_validation.gpuav_enable = true\nkhronos_validation.validate_core = false\n",
+            tests: &["smoke::"],
+        },
+    ];
+    layers.iter().map(|layer| under(layer, &folder)).collect()
+}
+
+/// Runs tests under a layer.
+fn under(layer: &Layer, folder: &Path) -> Result<Row, String> {
+    let settings = folder.join(layer.name.replace([' ', ','], "-"));
+    write(&settings.join("vk_layer_settings.txt"), &format!("{SETTINGS}{}", layer.settings))?;
+    let settings = settings.canonicalize().map_err(|error| error.to_string())?;
+    let said = tests(
+        layer.tests,
+        &[
+            ("VK_INSTANCE_LAYERS", "VK_LAYER_KHRONOS_validation"),
+            ("VK_LAYER_PATH", &layer.manifest.to_string_lossy()),
+            ("VK_LAYER_SETTINGS_PATH", &settings.to_string_lossy()),
+            // So that messages call things by their names.
+            ("WGPU_DEBUG", "1"),
+        ],
+    )?;
+    write(&settings.join("log.txt"), &said.lines.join("\n"))?;
+    let messages = messages(&said);
+    let at_work = messages.iter().filter(|((_, id), _)| AT_WORK.contains(id)).map(|(_, n)| n).sum::<usize>();
+    if at_work == 0 {
+        return Err(format!("the {} was not at work", layer.name));
+    }
+    let told =
+        |(kind, id): &(&str, &str)| *kind != "Information" && KNOWN.iter().all(|(known, _)| known != id);
+    let bad: Vec<_> = messages.iter().filter(|(message, _)| told(message)).collect();
+    for ((kind, id), count) in &bad {
+        eprintln!("xtask: {kind} {id}: {count} times; see {}", settings.join("log.txt").display());
+    }
+    let bad: usize = bad.iter().map(|(_, count)| **count).sum();
+    let what = format!("{}: {bad} messages, {at_work} instances", layer.name);
+    let by = layer.version.clone();
+    Ok(Row { what, passed: said.passed, failed: said.failed + bad, took: said.took, by })
+}
+
+/// Kind and name of each message, with how often it came.
+fn messages(said: &Said) -> BTreeMap<(&str, &str), usize> {
+    let names = said.lines.iter().filter_map(|line| {
+        let (kind, rest) = line.split_once("Validation ")?.1.split_once(": [ ")?;
+        Some((kind, rest.split_once(" ]")?.0))
+    });
+    names.fold(BTreeMap::new(), |mut all, name| {
+        *all.entry(name).or_default() += 1;
+        all
+    })
+}
+
+fn manifest(library: &Path) -> String {
+    format!(
+        r#"{{"file_format_version": "1.2.0", "layer": {{"name": "VK_LAYER_KHRONOS_validation", "type": "GLOBAL",
+"library_path": "{}", "api_version": "1.3.300", "implementation_version": "1", "description": "Khronos Validation Layer",
+"instance_extensions": [{{"name": "VK_EXT_debug_utils", "spec_version": "1"}}, {{"name": "VK_EXT_layer_settings", "spec_version": "2"}}]}}}}"#,
+        library.display()
+    )
+}
+
+/// The version of an installed package of Debian.
+fn installed(package: &str) -> String {
+    let out = Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]).output();
+    out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default()
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|e| format!("{}: {e}", path.display()))
+}
