@@ -6,7 +6,7 @@ use attractor::{
     gpu::{Kernels, Options, Strategy},
     memory::{
         Energy, EnergySettings, FeatureDescent, FeatureMemory, FeatureSettings, KernelizedMemory,
-        KernelizedSettings, LinearMap, SpreadMemory,
+        KernelizedSettings, LagrangianMemory, LagrangianModel, LinearMap, SpreadMemory,
     },
     ops::{self, Bank, Ensemble, FeatureMap, FeatureSpec, Layout, ScanOptions, SeparationLoss},
     prelude::*,
@@ -20,12 +20,13 @@ pub(super) type Job = fn(&Device) -> Result<Vec<f32>>;
 pub(super) const RECALLS: [(&str, Job); 2] = [("dense", dense), ("dense f16", dense_f16)];
 
 /// Work that goes the same way whatever the strategy of recalls.
-pub(super) const OTHERS: [(&str, Job); 9] = [
+pub(super) const OTHERS: [(&str, Job); 10] = [
     ("operations", operations),
     ("sparse", |device| by_energy(device, "entmax:1.5")),
     ("polynomial", |device| by_energy(device, "polynomial:3")),
     ("hopfield", |device| by_energy(device, "hopfield:storkey")),
-    ("lagrangian", |device| by_energy(device, "lagrangian:a:3")),
+    ("universal", |device| by_energy(device, "universal")),
+    ("lagrangian", lagrangian),
     ("features", features),
     ("kernelized", kernelized),
     ("bank", bank),
@@ -133,7 +134,8 @@ fn by_energy(device: &Device, energy: &str) -> Result<Vec<f32>> {
     let energy: Energy = energy.parse()?;
     let mut rows = |n| -> Result<Rows<'static>> {
         let rows = random.rows(n, 12, 1.0).into_vec();
-        let bits = rows.iter().map(|v| if energy.is_binary() { v.signum() } else { *v });
+        // Some similarities are of values that are not negative.
+        let bits = rows.iter().map(|v| if energy.is_binary() { v.signum() } else { v.abs() });
         Rows::new(bits.collect::<Vec<f32>>(), 12)
     };
     let (x, more, q) = (rows(40)?, rows(5)?, rows(6)?);
@@ -142,6 +144,20 @@ fn by_energy(device: &Device, energy: &str) -> Result<Vec<f32>> {
     memory.append(&more)?;
     let options = RecallOptions { steps: 5, ..RecallOptions::default() };
     memory.recall_with(&q, &options).map(|recall| numbers(&recall))
+}
+
+/// A memory of two layers whose recalls are a few steps.
+pub(super) fn two_layers(device: &Device, patterns: &Rows<'_>) -> Result<LagrangianMemory> {
+    let model = LagrangianModel::A { power: 3, beta: 4.0 };
+    LagrangianMemory::builder(model).device(device).dt(0.5).build(patterns)
+}
+
+fn lagrangian(device: &Device) -> Result<Vec<f32>> {
+    let mut random = Random::new(207);
+    let mut memory = two_layers(device, &random.rows(20, 7, 0.3))?;
+    memory.append(&random.rows(3, 7, 0.3))?;
+    let options = RecallOptions { steps: 2, ..RecallOptions::default() };
+    memory.recall_with(&random.rows(4, 7, 0.3), &options).map(|recall| numbers(&recall))
 }
 
 fn features(device: &Device) -> Result<Vec<f32>> {
