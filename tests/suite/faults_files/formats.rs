@@ -210,7 +210,6 @@ fn what_is_loaded_and_saved_again_is_the_same_file() {
         assert_eq!(records(&new), records(&fixtures().join(name)), "{name}");
         fs::remove_file(&new).unwrap();
         fs::remove_file(format!("{}.journal", new.display())).unwrap();
-        fs::remove_file(format!("{}.lock", new.display())).unwrap();
     }
 }
 
