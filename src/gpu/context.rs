@@ -102,7 +102,7 @@ pub struct Options {
 /// What a device has done and holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Command buffers sent.
+    /// Command buffers sent, and batches of writes of the host that were sent without one.
     pub submissions: u64,
     /// Times the host waited for results.
     pub readbacks: u64,
@@ -510,6 +510,7 @@ impl Context {
     fn flush_writes(&self) -> Result<()> {
         let mut recorder = lock(&self.recorder);
         let index = self.queue.submit(None);
+        self.counts.submissions.fetch_add(1, Ordering::Relaxed);
         recorder.flushed_writes();
         let oldest = recorder.sent(index, IN_FLIGHT);
         drop(recorder);
