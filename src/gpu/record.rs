@@ -31,8 +31,8 @@ pub(crate) struct Dispatch<'a> {
 const MAX_GROUPS: usize = 65_535;
 /// Bytes of one arena of parameters.
 const ARENA: u64 = 1 << 20;
-/// What a write of the host counts for at least: a few hundred of them are a batch.
-const LEAST_WRITE: u64 = 256 << 10;
+/// What a write of the host counts for at least: 64 of them are a batch.
+const LEAST_WRITE: u64 = 1 << 20;
 /// Most bind groups that are kept for use again.
 const MOST_GROUPS: usize = 512;
 /// Most storage buffers of a kernel.

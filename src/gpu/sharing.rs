@@ -90,18 +90,14 @@ fn writes_without_a_submission_hold_no_more_than_a_few_batches() {
 }
 
 #[test]
-fn many_small_writes_without_a_submission_hold_no_more_than_one_batch() {
+fn many_small_writes_are_sent_though_nothing_is_submitted() {
     let Some(context) = open() else { return };
     let buffer = context.storage_for_host("a target", 64).unwrap();
-    let write = |times: u32| (0..times).for_each(|i| context.write(&buffer, 0, &[i as u8; 64]).unwrap());
-    write(1000);
-    let before = resident_bytes();
-    write(50_000);
-    if let (Some(before), Some(after)) = (before, resident_bytes()) {
-        // A write that is pending holds more than 1 KB of the driver's and of wgpu's.
-        assert!(after < before + (32 << 20), "{before} bytes before, {after} after");
-    }
-    assert_eq!(context.read(&[&buffer]).unwrap()[0], [(49_999_u32) as u8; 64]);
+    (0..1000_u32).for_each(|i| context.write(&buffer, 0, &[i as u8; 64]).unwrap());
+    // Each holds a buffer of the driver's until it is sent: 64 of them at most.
+    let sent = context.counters().submissions;
+    assert!((10..=20).contains(&sent), "{sent}");
+    assert_eq!(context.read(&[&buffer]).unwrap()[0], [999_u32 as u8; 64]);
 }
 
 #[test]
@@ -111,7 +107,8 @@ fn uploads_that_nobody_uses_take_no_new_buffers() {
     upload();
     let before = context.counters();
     (0..100).for_each(|_| upload());
-    assert_eq!(context.counters(), before);
+    let after = context.counters();
+    assert_eq!((after.buffers, after.pool_bytes), (before.buffers, before.pool_bytes));
 }
 
 fn resident_bytes() -> Option<u64> {

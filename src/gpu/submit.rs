@@ -116,6 +116,7 @@ impl Context {
     pub(super) fn flush_writes(&self) -> Result<()> {
         let mut recorder = lock(&self.recorder);
         let index = self.guarded("writes to the device", || self.queue.submit(None))?;
+        self.counts.submissions.fetch_add(1, Ordering::Relaxed);
         recorder.flushed_writes();
         let oldest = recorder.sent(index, IN_FLIGHT);
         drop(recorder);

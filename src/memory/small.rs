@@ -14,25 +14,28 @@ fn rows(n: usize, d: usize) -> Rows<'static> {
 #[test]
 fn dense_memories_recall_what_they_store() {
     // Few queries and many, which take other ways; rows that are no whole vectors.
-    for (queries, similarity) in [(2, Similarity::L2), (10, Similarity::Dot), (3, Similarity::L1)] {
-        for precision in [Precision::F32, Precision::F16] {
-            let patterns = rows(12, 5);
-            let builder = DenseMemory::builder()
-                .device(&Device::cpu())
-                .similarity(similarity)
-                .precision(precision)
-                .beta(8.0)
-                .shard_rows(7);
-            let mut memory = builder.build(&patterns).unwrap();
-            memory.append(&rows(2, 5)).unwrap();
-            memory.forget(&[12, 13]).unwrap();
-            let options = RecallOptions { steps: 2, trace: true, ..RecallOptions::default() };
-            let recalled = memory.recall_with(&patterns.slice(0..queries), &options).unwrap();
-            assert!(recalled.states.as_slice().iter().all(|v| v.is_finite()));
-            if similarity == Similarity::L2 {
-                let best: Vec<u32> = recalled.indices.chunks(recalled.top_k).map(|list| list[0]).collect();
-                assert_eq!(best, [0, 1]);
-            }
+    let ways = [
+        (2, Similarity::L2, Precision::F32),
+        (2, Similarity::L2, Precision::F16),
+        (9, Similarity::Dot, Precision::F32),
+    ];
+    for (queries, similarity, precision) in ways {
+        let patterns = rows(12, 5);
+        let builder = DenseMemory::builder()
+            .device(&Device::cpu())
+            .similarity(similarity)
+            .precision(precision)
+            .beta(8.0)
+            .shard_rows(7);
+        let mut memory = builder.build(&patterns).unwrap();
+        memory.append(&rows(2, 5)).unwrap();
+        memory.forget(&[12, 13]).unwrap();
+        let options = RecallOptions { steps: 2, trace: true, ..RecallOptions::default() };
+        let recalled = memory.recall_with(&patterns.slice(0..queries), &options).unwrap();
+        assert!(recalled.states.as_slice().iter().all(|v| v.is_finite()));
+        if similarity == Similarity::L2 {
+            let best: Vec<u32> = recalled.indices.chunks(recalled.top_k).map(|list| list[0]).collect();
+            assert_eq!(best, [0, 1]);
         }
     }
 }

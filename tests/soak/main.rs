@@ -22,7 +22,6 @@ use attractor::{
 };
 use report::Record;
 use round::{BARE, Desk, PARTS, Part, bare};
-use sample::QUANTITIES;
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
@@ -141,6 +140,5 @@ fn nothing_grows() {
     }
     let leaks: Vec<&str> = record.leaks().collect();
     assert!(leaks.is_empty(), "these grow: {}\n{}", leaks.join(", "), record.table());
-    assert!(record.rounds() >= ROUNDS || end.is_some());
-    assert_eq!(QUANTITIES.len(), record.table().lines().count() - 1);
+    assert!(record.says_something(), "too few rounds to tell in this time: {}", record.rounds());
 }

@@ -55,8 +55,13 @@ impl Record {
 
     /// Names of what leaks.
     pub(crate) fn leaks(&self) -> impl Iterator<Item = &'static str> {
-        let leaks = |(i, _): &(usize, _)| self.trend(*i).leaks;
+        let leaks = |(i, _): &(usize, _)| self.trend(*i).leaks == Some(true);
         QUANTITIES.iter().enumerate().filter(leaks).map(|(_, quantity)| quantity.name)
+    }
+
+    /// Whether there are enough samples for a judgement.
+    pub(crate) fn says_something(&self) -> bool {
+        self.trend(0).leaks.is_some()
     }
 
     /// The last sample in a line.
@@ -97,7 +102,11 @@ impl Record {
                 trend.slope,
                 trend.at_least,
                 quantity.allowed,
-                if trend.leaks { "LEAKS" } else { "flat" }
+                match trend.leaks {
+                    Some(true) => "LEAKS",
+                    Some(false) => "flat",
+                    None => "too few samples",
+                }
             );
         }
         out

@@ -31,7 +31,7 @@ pub(crate) const QUANTITIES: [Quantity; 8] = [
 const HANDLE: f64 = 0.002;
 
 fn total(devices: &[Device], of: fn(attractor::gpu::Counters) -> u64) -> f64 {
-    devices.iter().filter_map(Device::as_gpu).map(|context| of(context.counters()) as f64).sum()
+    devices.iter().filter_map(Device::as_gpu).map(|context| of(context.counters())).sum::<u64>() as f64
 }
 
 /// Memory of this process that is no file.

@@ -1,14 +1,14 @@
 //! Whether a quantity grows: a slope that noise does not hide and a cache that fills does not feign.
 
 /// What is said of a quantity that should stay flat.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Trend {
     /// Growth per round: the median of the slopes between all pairs of samples (Sen 1968).
     pub(crate) slope: f64,
     /// What it is at least, with 99.9 % confidence where the noise of samples is independent.
     pub(crate) at_least: f64,
-    /// Whether it leaks.
-    pub(crate) leaks: bool,
+    /// Whether it leaks; `None` where there are too few samples to tell.
+    pub(crate) leaks: Option<bool>,
 }
 
 /// Samples of this share at the start are warm-up: pools fill, kernels are compiled.
@@ -26,8 +26,9 @@ pub(crate) fn judge(samples: &[(f64, f64)], allowed: f64) -> Trend {
     let warm = &samples[(samples.len() as f64 * WARM_UP) as usize..];
     let (first, second) = warm.split_at(warm.len() / 2);
     let (slope, at_least) = sen(&binned(warm));
-    let grows = |half: &[(f64, f64)]| half.len() >= FEWEST && sen(&binned(half)).1 > allowed;
-    Trend { slope, at_least, leaks: at_least > allowed && grows(first) && grows(second) }
+    let grows = |half: &[(f64, f64)]| sen(&binned(half)).1 > allowed;
+    let leaks = || at_least > allowed && grows(first) && grows(second);
+    Trend { slope, at_least, leaks: (first.len() >= FEWEST).then(leaks) }
 }
 
 /// The medians of at most [`POINTS`] bins of neighbouring samples, each in the middle of its bin.
@@ -82,30 +83,31 @@ mod tests {
     fn a_leak_of_100_bytes_a_round_is_found() {
         for (rounds, noise) in [(200, 500.0), (1800, 4e4), (5000, 2e5)] {
             let trend = judge(&hour(rounds, noise, 100.0), 16.0);
-            assert!(trend.leaks, "{rounds} rounds, {noise}: {trend:?}");
+            assert_eq!(trend.leaks, Some(true), "{rounds} rounds, {noise}: {trend:?}");
             assert!(trend.slope > 60.0 && trend.slope < 140.0, "{rounds} rounds, {noise}: {trend:?}");
         }
     }
 
     #[test]
     fn noise_peaks_waves_and_caches_are_no_leak() {
-        for (rounds, noise) in [(10, 1e4), (40, 1e4), (200, 500.0), (1800, 4e4), (5000, 2e5)] {
+        for (rounds, noise) in [(24, 1e4), (40, 1e4), (200, 500.0), (1800, 4e4), (5000, 2e5)] {
             let trend = judge(&hour(rounds, noise, 0.0), 16.0);
-            assert!(!trend.leaks, "{rounds} rounds, {noise}: {trend:?}");
+            assert_eq!(trend.leaks, Some(false), "{rounds} rounds, {noise}: {trend:?}");
         }
     }
 
     #[test]
     fn what_fills_late_and_then_rests_is_no_leak() {
         let filling = |x: f64| (x, (x * 1000.0).min(60_000.0));
-        assert!(!judge(&(0..100).map(|i| filling(f64::from(i))).collect::<Vec<_>>(), 16.0).leaks);
+        let samples: Vec<_> = (0..100).map(|i| filling(f64::from(i))).collect();
+        assert_eq!(judge(&samples, 16.0).leaks, Some(false));
     }
 
     #[test]
     fn a_handle_every_tenth_round_is_found() {
         let handles = |rounds: usize, every: usize| {
             let samples: Vec<_> = (0..rounds).map(|i| (i as f64, (30 + i / every) as f64)).collect();
-            judge(&samples, 0.002).leaks
+            judge(&samples, 0.002).leaks == Some(true)
         };
         assert!(handles(400, 10) && handles(1800, 100));
         // Two threads of a pool that have woken late.
@@ -114,8 +116,9 @@ mod tests {
 
     #[test]
     fn too_few_samples_say_nothing() {
-        for rounds in 0..8 {
-            assert!(!judge(&hour(rounds, 10.0, 1e6), 16.0).leaks);
+        for rounds in 0..21 {
+            assert_eq!(judge(&hour(rounds, 10.0, 1e6), 16.0).leaks, None, "{rounds}");
         }
+        assert_eq!(judge(&hour(24, 10.0, 1e6), 16.0).leaks, Some(true));
     }
 }
