@@ -71,28 +71,35 @@ fn check_pages(file: &[u8], chunk: &ColumnChunkMetaData, most: u64) -> Checked<u
     let mut values = 0_u64;
     while !left.is_empty() && values < u64::try_from(chunk.num_values()).unwrap_or(0) {
         let mut head = Reader(left);
-        let (mut unpacked, mut packed, mut count, mut is_data) = (-1, -1, 0, false);
+        let (mut kind, mut unpacked, mut packed, mut counts) = (-1, -1, -1, [0; 3]);
         let read = head.structure(&mut |place, value| match place {
+            [0, 1] => kind = value,
             [0, 2] => unpacked = value,
             [0, 3] => packed = value,
-            // Of a data page, of either version; a dictionary has no values of the column.
-            [5 | 8, 1] => (count, is_data) = (value, true),
-            [7, 1] => count = value,
+            // Of a data page, of a dictionary, and of a data page of the second version.
+            [5, 1] => counts[0] = value,
+            [7, 1] => counts[1] = value,
+            [8, 1] => counts[2] = value,
             _ => {}
         });
         let body = usize::try_from(packed).ok().filter(|_| read.is_some());
-        let (Some(body), Ok(unpacked), Ok(count)) = (body, u64::try_from(unpacked), u64::try_from(count))
+        let counts = counts.map(u64::try_from);
+        let (Some(body), Ok(unpacked), [Ok(first), Ok(dictionary), Ok(second)]) =
+            (body, u64::try_from(unpacked), counts)
         else {
             return Err(lies("the head of a page is none"));
         };
-        let makes = most_of(chunk.compression()).saturating_mul(body as u64).saturating_add(64).min(most);
-        if unpacked > makes || count > most {
+        let (makes, count) = (most_of(chunk.compression()), first.max(dictionary).max(second));
+        if unpacked > makes.saturating_mul(body as u64).saturating_add(64).min(most) || count > most {
             return Err(lies(format!("a page of {body} bytes claims to become {unpacked}, {count} values")));
         }
         left = head.0.get(body..).ok_or_else(|| lies("a page ends behind its column"))?;
-        if is_data {
-            values = values.saturating_add(count);
-        }
+        values = values.saturating_add(match kind {
+            0 => first,
+            3 => second,
+            // A dictionary has no values of the column.
+            _ => 0,
+        });
     }
     Ok(values)
 }

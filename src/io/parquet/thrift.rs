@@ -11,7 +11,8 @@ pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
     /// Reads a structure, and calls `visit` with the place and value of each whole number that is a field of it or of
-    /// a structure in it: the number of the field, behind that of the field around it (0 where it is its own).
+    /// a structure in it: the number of the field, behind that of the field around it (0 where it is its own, -1 where
+    /// it lies deeper).
     /// `None` where it does not end, is too deep, or a list in it has more elements than there are bytes.
     pub(super) fn structure(&mut self, visit: &mut dyn FnMut([i16; 2], i64)) -> Option<()> {
         self.fields(0, DEEPEST, visit)
@@ -100,7 +101,8 @@ impl<'a> Reader<'a> {
                 let mut each = |kind| self.value(kind, [-1, -1], deeper, &mut |_, _| {});
                 (0..count).try_for_each(|_| each(kinds >> 4).and_then(|()| each(kinds & 15)))
             }
-            12 => self.fields(place[1], deeper, visit),
+            // A field of the number 0 must not pass for the outermost structure.
+            12 => self.fields(if place[0] == 0 && place[1] > 0 { place[1] } else { -1 }, deeper, visit),
             _ => None,
         }
     }
@@ -124,6 +126,13 @@ mod tests {
         let want = vec![([0, 1], 150), ([0, 2], -3), ([4, 1], 7)];
         assert_eq!(numbers(&bytes), Some((want, 2)));
         assert!((0..bytes.len() - 2).all(|length| numbers(&bytes[..length]).is_none()));
+    }
+
+    #[test]
+    fn what_lies_deeper_does_not_pass_for_a_field_of_the_outside() {
+        // Field 0 = { 2: 7 }; field 5 = { 5: { 1: 7 } }.
+        let want = vec![([-1, 2], 7), ([-1, 1], 7)];
+        assert_eq!(numbers(&[0x0c, 0, 0x25, 14, 0, 0x5c, 0x5c, 0x15, 14, 0, 0, 0]), Some((want, 0)));
     }
 
     #[test]

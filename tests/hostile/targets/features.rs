@@ -3,7 +3,7 @@
 use super::{Scratch, accepted, within};
 use attractor::{
     Device,
-    memory::{FeatureMemory, Memory},
+    memory::{FeatureMemory, Memory, RecallOptions},
 };
 
 /// Header and vectors, each copied a few times on the way.
@@ -27,7 +27,8 @@ pub(super) fn features(bytes: &[u8], scratch: &Scratch) {
     // Of a moderate size, also what it is for.
     if memory.spec().count * memory.spec().dim <= 1 << 12 {
         let query = vec![0.25; memory.spec().dim];
-        if let Err(error) = memory.recall(&[query]) {
+        let few = RecallOptions { steps: 3, ..RecallOptions::default() };
+        if let Err(error) = memory.recall_with(&[query], &few) {
             super::legible(&error);
         }
     }
