@@ -326,6 +326,12 @@ impl Context {
     }
 
     /// Invocations of the smallest and of the largest subgroup, whether or not kernels make use of them.
+    ///
+    /// ```no_run
+    /// let (least, most) = attractor::gpu::Context::open("software")?.subgroup();
+    /// assert!(least <= most);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
     pub fn subgroup(&self) -> (u32, u32) {
         (self.info.subgroup_min_size, self.info.subgroup_max_size)
     }
@@ -340,7 +346,13 @@ impl Context {
         self.options.strategy
     }
 
-    /// Names of the kernels that have been compiled so far, in order of the alphabet.
+    /// Names of the kernels that have been compiled so far, in order of the alphabet; see `shaders/permutations`.
+    ///
+    /// ```no_run
+    /// let context = attractor::gpu::Context::open("software")?;
+    /// println!("{} of {}: {:?}", context.driver(), context.name(), context.compiled());
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
     pub fn compiled(&self) -> Vec<String> {
         let mut names: Vec<String> = lock(&self.pipelines).keys().cloned().collect();
         names.sort_unstable();

@@ -328,7 +328,12 @@ pub(crate) fn storage_bindings(source: &str) -> Vec<bool> {
     source.lines().filter(|l| l.contains("var<storage")).map(|l| l.contains("read_write")).collect()
 }
 
-/// Bytes of workgroup memory of a shader, each variable rounded up to 16.
+/// Bytes of workgroup memory of a shader, each variable rounded up to 16. It reads the types that the kernels have.
+///
+/// ```
+/// use attractor::gpu::shader::workgroup_bytes;
+/// assert_eq!(workgroup_bytes("var<workgroup> tile: array<vec4<f32>, 10>;"), 160);
+/// ```
 pub fn workgroup_bytes(source: &str) -> u32 {
     let bytes = |line: &str| -> Option<u32> {
         let ty = line.strip_prefix("var<workgroup>")?.split_once(':')?.1.trim().trim_end_matches(';');
