@@ -92,3 +92,64 @@ pub(crate) fn matmul<T: Real>(
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every layout on shapes around the edges of `gemm`'s tiles, in both precisions, on one thread and on two: small whole
+    /// numbers, so that sums are exact. What lies behind the product in its slice stays as it is.
+    fn every_layout<T: Real + From<i8> + PartialEq + std::fmt::Debug + std::ops::Add<Output = T>>(
+        to_f64: fn(T) -> f64,
+    ) {
+        let value = |i: usize| T::from((i * 7 % 11) as i8 - 5);
+        let shapes = [(1, 1, 1), (1, 17, 3), (9, 1, 5), (5, 6, 0), (0, 4, 4), (13, 7, 33)];
+        for (m, n, k) in shapes {
+            for layout in [Layout::NN, Layout::NT, Layout::TN] {
+                for (add, threads) in [(false, 1), (true, 1), (false, 2), (true, 2)] {
+                    let (a, b): (Vec<T>, Vec<T>) =
+                        ((0..m * k).map(value).collect(), (0..k * n).map(|i| value(i + 3)).collect());
+                    let (a_shape, b_shape) = match layout {
+                        Layout::NN => ((m, k), (k, n)),
+                        Layout::NT => ((m, k), (n, k)),
+                        Layout::TN => ((k, m), (k, n)),
+                    };
+                    let mut c = vec![T::from(2); m * n + 3];
+                    let operand = |data, (rows, columns)| Operand::new(data, rows, columns);
+                    matmul(&mut c, operand(&a, a_shape), operand(&b, b_shape), layout, add, threads);
+                    for i in 0..m {
+                        for j in 0..n {
+                            let of = |p: usize| {
+                                let x = if layout == Layout::TN { a[p * m + i] } else { a[i * k + p] };
+                                let y = if layout == Layout::NT { b[j * k + p] } else { b[p * n + j] };
+                                to_f64(x) * to_f64(y)
+                            };
+                            let want = (0..k).map(of).sum::<f64>() + if add { 2.0 } else { 0.0 };
+                            assert_eq!(to_f64(c[i * n + j]), want, "{m}x{n}x{k} {layout:?} {add} {threads}");
+                        }
+                    }
+                    assert_eq!(c[m * n..], [T::from(2); 3]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_are_right_and_stay_inside() {
+        every_layout::<f32>(f64::from);
+        every_layout::<f64>(|v| v);
+    }
+
+    #[test]
+    #[should_panic(expected = "operand is shorter than its shape")]
+    fn an_operand_that_is_too_short_is_refused() {
+        Operand::new(&[0.0_f32; 5], 2, 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "product is shorter than its shape")]
+    fn a_product_that_is_too_short_is_refused() {
+        let (a, b) = (Operand::new(&[0.0_f32; 6], 2, 3), Operand::new(&[0.0_f32; 6], 3, 2));
+        matmul(&mut [0.0; 3], a, b, Layout::NN, false, 1);
+    }
+}

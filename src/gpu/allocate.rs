@@ -17,7 +17,7 @@ impl Context {
     /// A storage buffer that the host will write to: one that no recorded command still names, since
     /// such writes go ahead of the recording.
     pub(crate) fn storage_for_host(self: &Arc<Self>, what: &str, bytes: u64) -> Result<Buffer> {
-        let epoch = lock(&self.recorder).epoch();
+        let epoch = lock(&self.recorder).epoch_for_host();
         self.allocate(what, bytes, Some(epoch))
     }
 
@@ -94,16 +94,15 @@ impl Context {
         self.guarded("a write to the device", || self.queue.write_buffer(buffer.raw(), offset, bytes))?;
         let pending = lock(&self.recorder).wrote(bytes.len() as u64);
         if pending > PENDING_WRITES {
-            self.guarded("a write to the device", || self.queue.submit(None))?;
-            lock(&self.recorder).flushed_writes();
-            let _ = self.poll(PollType::Poll);
+            self.flush_writes()?;
         }
         self.check("a write to the device")
     }
 
     pub(super) fn recycle(&self, raw: wgpu::Buffer) {
         let epoch = lock(&self.recorder).epoch();
-        let evicted = lock(&self.pool).put(raw, epoch);
+        let class = raw.size();
+        let evicted = lock(&self.pool).put(raw, class, epoch);
         if evicted > 0 {
             lock(&self.recorder).forget_groups();
             self.counts.buffers.fetch_sub(evicted, Ordering::Relaxed);

@@ -23,6 +23,9 @@ pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod separation;
 pub mod shader;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod sharing;
 pub(crate) mod similarity;
 pub(crate) mod softmax;
 mod submit;

@@ -31,6 +31,8 @@ pub(crate) struct Dispatch<'a> {
 const MAX_GROUPS: usize = 65_535;
 /// Bytes of one arena of parameters.
 const ARENA: u64 = 1 << 20;
+/// What a write of the host counts for at least: a few hundred of them are a batch.
+const LEAST_WRITE: u64 = 256 << 10;
 /// Most bind groups that are kept for use again.
 const MOST_GROUPS: usize = 512;
 /// Most storage buffers of a kernel.
@@ -56,6 +58,8 @@ pub(super) struct Recorder {
     dispatches: usize,
     work: f64,
     epoch: u64,
+    /// Recordings that the driver refused, with its words: what they were to write is not there. Few if any.
+    refused: Vec<(u64, String)>,
     pending_writes: u64,
     in_flight: VecDeque<SubmissionIndex>,
 }
@@ -73,13 +77,21 @@ impl Recorder {
             dispatches: 0,
             work: 0.0,
             epoch: 0,
+            refused: Vec::new(),
             pending_writes: 0,
             in_flight: VecDeque::new(),
         }
     }
 
-    /// Counts submissions.
+    /// Counts submissions, and times when there was nothing to submit.
     pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The epoch before which a buffer must have been freed for the host to write to it. Where nothing is recorded that
+    /// is now: a new epoch begins, so that what others free from here on does not count.
+    pub(super) fn epoch_for_host(&mut self) -> u64 {
+        self.epoch += u64::from(self.encoder.is_none());
         self.epoch
     }
 
@@ -93,14 +105,29 @@ impl Recorder {
         self.work
     }
 
-    /// Notes bytes written by the host; gives how many await the next submission.
+    /// Notes bytes written by the host; gives how many await the next submission. Each write has a buffer of its own
+    /// until then, so that a small one counts for more than it is.
     pub(super) fn wrote(&mut self, bytes: u64) -> u64 {
-        self.pending_writes += bytes;
+        self.pending_writes += bytes.max(LEAST_WRITE);
         self.pending_writes
     }
 
     pub(super) fn flushed_writes(&mut self) {
         self.pending_writes = 0;
+    }
+
+    /// Notes that the recording sent last was refused.
+    pub(super) fn refuse(&mut self, message: String) {
+        self.refused.push((self.epoch, message));
+    }
+
+    /// Refuses a buffer that a refused recording was to write to: several threads share a recording, and only one of
+    /// them sends it.
+    pub(super) fn sound(&self, what: &str, buffer: &Buffer) -> Result<()> {
+        match self.refused.iter().find(|(recording, _)| *recording == buffer.written()) {
+            Some((_, message)) => Err(Error::Gpu { what: what.to_owned(), message: message.clone() }),
+            None => Ok(()),
+        }
     }
 
     fn encoder(&mut self, device: &Device) -> &mut CommandEncoder {
@@ -123,6 +150,7 @@ impl Recorder {
         if dispatch.groups == 0 {
             return Ok(());
         }
+        dispatch.buffers.iter().try_for_each(|buffer| self.sound(dispatch.kernel, buffer))?;
         let (arena, offset) = self.lay_out(context, dispatch.parameters)?;
         let group = self.group(context, pipeline, dispatch, arena)?;
         if self.pass.is_none() {
@@ -143,9 +171,8 @@ impl Recorder {
             let x = dispatch.groups.min(MAX_GROUPS);
             pass.dispatch_workgroups(x as u32, dispatch.groups.div_ceil(x) as u32, 1);
         }
-        for (buffer, _) in dispatch.buffers.iter().zip(&pipeline.written).filter(|(_, written)| **written) {
-            buffer.written_by(self.epoch);
-        }
+        let written = dispatch.buffers.iter().zip(&pipeline.writes).filter(|(_, written)| **written);
+        written.for_each(|(buffer, _)| buffer.write_in(self.epoch + 1));
         self.work += dispatch.work;
         self.dispatches += 1;
         Ok(())

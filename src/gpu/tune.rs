@@ -543,6 +543,24 @@ mod tests {
     }
 
     #[test]
+    fn threads_lose_none_of_their_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("table.tsv");
+        std::thread::scope(|scope| {
+            for bits in 0..12 {
+                let path = &path;
+                scope.spawn(move || {
+                    let class = Class::of(Op::Step, [1, 1 << (2 * bits), 4], Precision::F32);
+                    let times = vec![(Strategy::Few, Some(1e-3)), (Strategy::Fused, None)];
+                    add(path, "# head", &Tuning { class, winner: Strategy::Few, times }).unwrap();
+                });
+            }
+        });
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# head\n") && parse(&text).len() == 12, "{text}");
+    }
+
+    #[test]
     fn tables_survive_what_is_wrong_in_them() {
         let text = "# head\nstep 1x1x4 f32\tfew\tfew=1e-3\nnonsense\nmatmul 4x4x4 f32\tabacus\t\n\n";
         let winners = winners(text);

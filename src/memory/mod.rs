@@ -15,6 +15,9 @@ mod lagrangian;
 mod mixture;
 mod recall;
 mod relax;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod small;
 mod sparse;
 mod spread;
 mod universal;

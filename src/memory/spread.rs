@@ -9,6 +9,7 @@ use crate::{
         report,
     },
 };
+use rayon::prelude::*;
 use std::{ops::Range, thread};
 
 /// A dense memory whose patterns are spread over several devices: each has an equal share of the rows, and
@@ -90,15 +91,17 @@ impl SpreadMemory {
     ) -> Result<Vec<(u32, Outcome)>> {
         let asked = self.ranges().map(|(part, range)| (part, range.start, mask.map(|m| &m[range])));
         let asked: Vec<_> = asked.filter(|(part, _, mask)| part.eligible(*mask).0 > 0).collect();
+        let run = |(part, first, mask): (&DenseMemory, usize, Option<&[bool]>)| {
+            let plan = Plan { top_k: plan.top_k.min(part.len()), ..*plan };
+            Ok((first as u32, part.partial(queries, beta, mask, &plan)?))
+        };
+        if rayon::current_thread_index().is_some() {
+            // Threads of their own would wait for rayon's, which all may be waiting here.
+            return asked.into_par_iter().map(run).collect();
+        }
         thread::scope(|scope| {
-            let started: Vec<_> = asked
-                .iter()
-                .map(|&(part, first, mask)| {
-                    let plan = Plan { top_k: plan.top_k.min(part.len()), ..*plan };
-                    let run = move || Ok((first as u32, part.partial(queries, beta, mask, &plan)?));
-                    scope.spawn(run)
-                })
-                .collect();
+            let run = &run;
+            let started: Vec<_> = asked.into_iter().map(|part| scope.spawn(move || run(part))).collect();
             let lost =
                 |_| Err(Error::Gpu { what: "recall".into(), message: "a thread of it has failed".into() });
             started.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()

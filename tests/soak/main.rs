@@ -21,7 +21,7 @@ use attractor::{
     gpu::{Kernels, Options, Strategy},
 };
 use report::Record;
-use round::{Desk, PARTS};
+use round::{BARE, Desk, PARTS, Part, bare};
 use sample::QUANTITIES;
 use std::{
     path::PathBuf,
@@ -56,6 +56,14 @@ impl Plan {
             out: variable("ATTRACTOR_SOAK_OUT").map(PathBuf::from),
             only: variable("ATTRACTOR_SOAK_ONLY").unwrap_or_default(),
             leak: variable("ATTRACTOR_SOAK_LEAK").map_or(0, |v| v.parse().unwrap()),
+        }
+    }
+
+    /// What is done in a round.
+    fn parts(&self) -> Vec<(&'static str, Part)> {
+        match self.only.as_str() {
+            BARE => vec![(BARE, bare)],
+            only => PARTS.into_iter().filter(|(name, _)| name.contains(only)).collect(),
         }
     }
 
@@ -95,7 +103,7 @@ const TELL: Duration = Duration::from_secs(60);
 #[test]
 fn nothing_grows() {
     let plan = Plan::new();
-    let gpus = plan.gpus();
+    let (gpus, parts) = (plan.gpus(), plan.parts());
     let folder = tempfile::tempdir().unwrap();
     let mut record = Record::new();
     let (start, mut told) = (Instant::now(), Instant::now());
@@ -106,9 +114,7 @@ fn nothing_grows() {
         let gpu = gpus.get(number % ways);
         for device in [Some(&Device::cpu()), gpu].into_iter().flatten() {
             let short = end.is_none() && device.as_gpu().is_some();
-            for (name, part) in
-                PARTS.iter().filter(|(name, _)| (!short || SHORT.contains(name)) && name.contains(&plan.only))
-            {
+            for (name, part) in parts.iter().filter(|(name, _)| !short || SHORT.contains(name)) {
                 let selector = device.as_gpu().map(|_| plan.device.as_str());
                 let seed = (number / ways) as u64;
                 part(&Desk { device, selector, folder: folder.path(), seed })

@@ -26,8 +26,11 @@ pub(crate) struct Desk<'a> {
     pub(crate) seed: u64,
 }
 
+/// What is done in a part of a round.
+pub(crate) type Part = fn(&Desk<'_>) -> Result<()>;
+
 /// Parts of a round by their names, for messages.
-pub(crate) const PARTS: [(&str, fn(&Desk<'_>) -> Result<()>); 9] = [
+pub(crate) const PARTS: [(&str, Part); 9] = [
     ("dense memory", dense),
     ("energies", energies),
     ("random features", features),
@@ -38,6 +41,9 @@ pub(crate) const PARTS: [(&str, fn(&Desk<'_>) -> Result<()>); 9] = [
     ("threads", threads),
     ("devices and errors", faults),
 ];
+
+/// What only happens where it is named: a device opened and closed without this library, to tell its leaks from the driver's.
+pub(crate) const BARE: &str = "bare driver";
 
 /// Columns of patterns.
 const D: usize = 12;
@@ -280,5 +286,28 @@ fn faults(desk: &Desk<'_>) -> Result<()> {
         context.destroy();
         refused("a lost device", tensor.to_vec(), |e| matches!(e, Error::DeviceLost { .. }))?;
     }
+    Ok(())
+}
+
+/// The same as a device that is opened and closed by this library, by wgpu alone.
+pub(crate) fn bare(_: &Desk<'_>) -> Result<()> {
+    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    let descriptor =
+        wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+    let instance = wgpu::Instance::new(descriptor);
+    let failed = |message: String| Error::Gpu { what: BARE.into(), message };
+    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    let adapter = adapters.first().ok_or_else(|| failed("there is no adapter".into()))?;
+    let request = adapter.request_device(&wgpu::DeviceDescriptor::default());
+    let (device, queue) = pollster::block_on(request).map_err(|error| failed(error.to_string()))?;
+    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 64,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    queue.write_buffer(&buffer, 0, &[1; 64]);
+    queue.submit(None);
+    device.poll(wgpu::PollType::wait_indefinitely()).map_err(|error| failed(error.to_string()))?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::common::*;
 use attractor::{
     Error, Tensor,
-    gpu::{Kernels, Options, Strategy, adapters, shader::Extras, tune::Op},
+    gpu::{Counters, Kernels, Options, Strategy, adapters, shader::Extras, tune::Op},
     machine, ops,
     prelude::*,
 };
@@ -171,4 +171,39 @@ fn more_than_a_device_can_hold_is_an_error() {
         DenseMemory::builder().device(&device).beta(1.0).build(&[wide]),
         Err(Error::TooLarge { .. })
     ));
+}
+
+/// One buffer is kept to read back through, whatever the sizes of what is read, and a large one not for long.
+#[test]
+fn readbacks_of_all_sizes_share_a_buffer() {
+    let Some(device) = fresh_gpu() else { return };
+    let context = device.as_gpu().unwrap();
+    let tensor = |n: usize| Tensor::from_flat(&device, &vec![1.5; n], &[1, n]).unwrap();
+    let tensors = [tensor(1 << 20), tensor(3), tensor(5000)];
+    tensors[0].to_vec().unwrap();
+    let before = context.counters();
+    for tensor in tensors.iter().cycle().take(60) {
+        assert!(tensor.to_vec().unwrap().iter().all(|v| *v == 1.5));
+    }
+    let after = context.counters();
+    assert_eq!((after.buffers, after.readbacks), (before.buffers, before.readbacks + 60));
+}
+
+/// Buffers that are given back are used again; beyond 256 MB the largest are let go.
+#[test]
+fn the_pool_is_bounded() {
+    let Some(device) = fresh_gpu() else { return };
+    let context = device.as_gpu().unwrap();
+    let tensor = |n: usize| Tensor::from_flat(&device, &vec![0.0; n], &[1, n]).unwrap();
+    // Sizes that share no class, 40 to 57 MB, 388 MB in all.
+    let sizes: Vec<usize> = (0..8).map(|i| (10 << 20) + i * (1 << 19)).collect();
+    for round in 0..2 {
+        let held: Vec<Tensor> = sizes.iter().map(|n| tensor(*n)).collect();
+        let used: usize = sizes.iter().map(|n| 4 * n).sum();
+        assert!(held.len() == 8 && used > 256 << 20);
+        drop(held);
+        let Counters { pool_bytes, buffers, .. } = context.counters();
+        assert!(pool_bytes <= 256 << 20 && pool_bytes > 128 << 20, "round {round}: {pool_bytes}");
+        assert!(buffers <= 7, "round {round}: {buffers}");
+    }
 }

@@ -166,13 +166,16 @@ impl HopfieldMemory {
 
     /// The couplings `[d, d]` on the device, times `d` for Hebb's rule.
     fn matrix(&self) -> Result<Arc<Tensor>> {
-        let mut kept = self.matrix.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(matrix) = kept.as_ref() {
+        let kept = || self.matrix.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(matrix) = kept().as_ref() {
             return Ok(Arc::clone(matrix));
         }
-        let mut couplings = self.couplings.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is held while couplings are made: a thread of rayon's that waits for its share takes up another
+        // recall meanwhile, which would wait for itself. Threads that come at once make them each.
+        let couplings = || self.couplings.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = couplings().take();
         let d = self.dim();
-        let made = match couplings.take() {
+        let made = match before {
             Some(made) => made,
             None if self.settings.learning == Learning::PseudoInverse => {
                 Couplings::pseudo_inverse(&self.patterns)?
@@ -184,9 +187,9 @@ impl HopfieldMemory {
             }
         };
         let values: Vec<f32> = made.values.iter().map(|w| *w as f32).collect();
-        *couplings = Some(made);
+        *couplings() = Some(made);
         let matrix = Arc::new(Tensor::from_flat(self.device(), &values, &[d, d])?);
-        *kept = Some(Arc::clone(&matrix));
+        *kept() = Some(Arc::clone(&matrix));
         Ok(matrix)
     }
 

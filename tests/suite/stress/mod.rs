@@ -7,6 +7,7 @@ mod store;
 
 use std::{
     collections::BTreeMap,
+    io::Write,
     sync::{Arc, Mutex, mpsc},
     thread,
     time::Duration,
@@ -33,9 +34,10 @@ fn watched(what: &str, work: impl FnOnce(&Board)) {
     let (seen, what) = (board.clone(), what.to_owned());
     let watch = thread::spawn(move || {
         if over.recv_timeout(EVER) == Err(mpsc::RecvTimeoutError::Timeout) {
-            eprintln!("{what}: no end after {EVER:?}; threads were last about to:");
+            let mut out = std::io::stderr();
+            let _ = writeln!(out, "{what}: no end after {EVER:?}; threads were last about to:");
             for (who, doing) in seen.0.lock().unwrap_or_else(|e| e.into_inner()).iter() {
-                eprintln!("  {who}: {doing}");
+                let _ = writeln!(out, "  {who}: {doing}");
             }
             std::process::abort();
         }

@@ -10,6 +10,11 @@ use attractor::{
     ops::{FeatureMap, FeatureSpec},
     prelude::*,
 };
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 /// Tasks at a time: more than any machine's threads would take up at once.
 const TASKS: usize = 64;
@@ -66,4 +71,34 @@ fn memories_on_several_devices_recall_within_tasks() {
         let spread = SpreadMemory::new(&patterns, &[gpu, Device::cpu()], Similarity::L2, 2.0).unwrap();
         at_once("spread over a gpu", &spread, &queries);
     }
+}
+
+/// A recall comes to a pool whose threads are making what the first recall needs: one that waits for its share takes the
+/// second up, which needs the same.
+#[test]
+fn a_recall_that_comes_while_couplings_are_made_waits_for_nobody() {
+    let mut random = Random::new(9);
+    let d = 160;
+    let (patterns, query) = (bits(&mut random, 60, d), bits(&mut random, 1, d));
+    let pool = ::rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    watched("couplings", |board| {
+        for turn in 0..60_u32 {
+            board.note("turn", turn);
+            let settings = HopfieldSettings {
+                learning: Learning::Storkey,
+                device: Some(Device::cpu()),
+                ..HopfieldSettings::default()
+            };
+            let memory = Arc::new(HopfieldMemory::with(&patterns, settings).unwrap());
+            let (tell, told) = mpsc::channel();
+            for _ in 0..4 {
+                let (memory, query, tell) = (Arc::clone(&memory), query.clone(), tell.clone());
+                pool.spawn(move || tell.send(memory.recall(&query).unwrap().states).unwrap());
+                thread::sleep(Duration::from_micros(u64::from(100 * (turn % 12))));
+            }
+            drop(tell);
+            let all: Vec<_> = told.iter().collect();
+            assert!(all.len() == 4 && all.iter().all(|states| *states == all[0]), "turn {turn}");
+        }
+    });
 }
