@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -14,14 +14,14 @@ pub(crate) struct Buffer {
     raw: wgpu::Buffer,
     /// Bytes in use; the buffer itself may be larger.
     bytes: u64,
-    /// One more than the epoch of the recording that writes to it last; 0 for none.
-    writer: AtomicU64,
+    /// The recording that wrote to it last, from 1; 0 where none has. Changes under the recorder's lock.
+    written: AtomicU64,
     home: Weak<Context>,
 }
 
 impl Buffer {
     pub(super) fn new(raw: wgpu::Buffer, bytes: u64, home: &Arc<Context>) -> Self {
-        Self { raw, bytes, writer: AtomicU64::new(0), home: Arc::downgrade(home) }
+        Self { raw, bytes, written: AtomicU64::new(0), home: Arc::downgrade(home) }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -32,14 +32,13 @@ impl Buffer {
         &self.raw
     }
 
-    /// Notes that the recording of this epoch writes to it.
-    pub(super) fn written_by(&self, epoch: u64) {
-        self.writer.store(epoch + 1, Ordering::Relaxed);
+    /// The recording that wrote to it last.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Relaxed)
     }
 
-    /// Epoch of the recording that writes to it last.
-    pub(super) fn writer(&self) -> Option<u64> {
-        self.writer.load(Ordering::Relaxed).checked_sub(1)
+    pub(super) fn write_in(&self, recording: u64) {
+        self.written.store(recording, Relaxed);
     }
 }
 

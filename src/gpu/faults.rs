@@ -3,12 +3,12 @@
 //! wgpu says little of itself. A lost device takes every call and does nothing; that it is lost comes by a callback. A
 //! refused command is told to the error scope of the thread that gave it, or else to a handler. So each call that can be
 //! refused is made in scopes ([`Context::guarded`]), every send and readback looks for the rest ([`Context::check`]), and
-//! what a refused recording was to write is known as such ([`Context::intact`]).
+//! what a refused recording was to write is known as such (`Recorder::sound`).
 
-use super::{Buffer, Context, context::lock};
+use super::{Context, context::lock};
 use crate::{Error, Result};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     fmt::Display,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -29,11 +29,8 @@ pub(super) struct Faults {
     /// Why the device was lost. Held for reading while mapped memory is copied, and for writing before wgpu may know of the
     /// loss.
     lost: RwLock<Option<String>>,
-    /// What no call was told of, by the thread whose call it was: another's call has nothing to do with it.
+    /// What no call was told of, by the thread whose call it was: another's has nothing to do with it.
     uncaptured: Mutex<HashMap<ThreadId, String>>,
-    /// Recordings that the device did not take, by their epochs.
-    refused: Mutex<BTreeSet<u64>>,
-    any_refused: AtomicBool,
     /// Nanoseconds.
     patience: AtomicU64,
     /// Allocations that are to fail, by their numbers.
@@ -48,8 +45,6 @@ impl Faults {
         let faults = Arc::new(Self {
             lost: RwLock::default(),
             uncaptured: Mutex::default(),
-            refused: Mutex::default(),
-            any_refused: AtomicBool::new(false),
             patience: AtomicU64::new(nanoseconds(patience.unwrap_or(PATIENCE))),
             failing: Mutex::new(0..0),
             losing: AtomicU64::new(submission_to_lose()),
@@ -86,12 +81,6 @@ impl Faults {
     /// Whether the device is to be lost with the submission of this number.
     pub(super) fn loses(&self, submission: u64) -> bool {
         submission == self.losing.load(Ordering::Relaxed)
-    }
-
-    /// Notes that the recording of this epoch was refused: what it was to write is not there.
-    pub(super) fn refuse(&self, epoch: u64) {
-        lock(&self.refused).insert(epoch);
-        self.any_refused.store(true, Ordering::Release);
     }
 }
 
@@ -170,29 +159,12 @@ impl Context {
         Error::Gpu { what: what.to_owned(), message: error.to_string() }
     }
 
-    /// Surfaces faults of this thread's calls that were reported since the last look.
+    /// Surfaces faults of this thread's calls that were reported since the last look, and the loss of the device.
     pub(super) fn check(&self, what: &str) -> Result<()> {
         self.alive()?;
         match lock(&self.faults.uncaptured).remove(&thread::current().id()) {
             Some(message) => Err(self.fault(what, &message)),
             None => Ok(()),
-        }
-    }
-
-    /// Refuses buffers whose content was to come from a recording that the device did not take. That may have been sent
-    /// by another thread, which got the error. Where commands that read them follow, the recorder's lock is held, or one could
-    /// be refused in between.
-    pub(super) fn intact(&self, what: &str, buffers: &[&Buffer]) -> Result<()> {
-        if !self.faults.any_refused.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let refused = lock(&self.faults.refused);
-        match buffers.iter().any(|buffer| buffer.writer().is_some_and(|epoch| refused.contains(&epoch))) {
-            true => {
-                Err(self
-                    .refusal(what, &"what it reads was to be computed by commands that the device refused"))
-            }
-            false => Ok(()),
         }
     }
 

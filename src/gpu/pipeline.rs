@@ -20,8 +20,8 @@ pub(super) const PARAMETER_BYTES: u64 = 64;
 pub(super) struct Pipeline {
     pub(super) raw: ComputePipeline,
     pub(super) layout: BindGroupLayout,
-    /// Which of its storage buffers it writes to.
-    pub(super) written: Vec<bool>,
+    /// For each storage buffer: whether the kernel writes to it.
+    pub(super) writes: Vec<bool>,
 }
 
 impl Pipeline {
@@ -56,9 +56,9 @@ impl Pipeline {
         if !extras.immediates {
             entries.push(entry(0, BufferBindingType::Uniform, true));
         }
-        let written = shader::storage_bindings(&source);
-        for (i, written) in written.iter().enumerate() {
-            entries.push(entry(i as u32 + 1, BufferBindingType::Storage { read_only: !*written }, false));
+        let writes = shader::storage_bindings(&source);
+        for (i, written) in writes.iter().enumerate() {
+            entries.push(entry(i as u32 + 1, BufferBindingType::Storage { read_only: !written }, false));
         }
         let descriptor =
             ShaderModuleDescriptor { label: Some(name), source: ShaderSource::Wgsl(source.into()) };
@@ -92,6 +92,6 @@ impl Pipeline {
             },
             cache: None,
         });
-        Ok(Self { raw, layout, written })
+        Ok(Self { raw, layout, writes })
     }
 }

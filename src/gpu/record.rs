@@ -121,6 +121,20 @@ impl Recorder {
         self.pending_writes = 0;
     }
 
+    /// Notes that the recording sent last was refused.
+    pub(super) fn refuse(&mut self, message: String) {
+        self.refused.push((self.epoch, message));
+    }
+
+    /// Refuses a buffer that a refused recording was to write to: several threads share a recording, and only one of
+    /// them sends it.
+    pub(super) fn sound(&self, what: &str, buffer: &Buffer) -> Result<()> {
+        match self.refused.iter().find(|(recording, _)| *recording == buffer.written()) {
+            Some((_, message)) => Err(Error::Gpu { what: what.to_owned(), message: message.clone() }),
+            None => Ok(()),
+        }
+    }
+
     fn encoder(&mut self, device: &Device) -> &mut CommandEncoder {
         self.encoder.get_or_insert_with(|| {
             device.create_command_encoder(&CommandEncoderDescriptor { label: Some("recording") })
@@ -145,6 +159,7 @@ impl Recorder {
             let message = format!("too large for one kernel: {} workgroups", dispatch.groups);
             return Err(Error::Gpu { what: dispatch.kernel.to_owned(), message });
         };
+        dispatch.buffers.iter().try_for_each(|buffer| self.sound(dispatch.kernel, buffer))?;
         let (arena, offset) = self.lay_out(context, dispatch.parameters)?;
         let group = self.group(context, pipeline, dispatch, arena)?;
         if self.pass.is_none() {
@@ -164,9 +179,8 @@ impl Recorder {
             }
             pass.dispatch_workgroups(x, y, 1);
         }
-        for (buffer, _) in dispatch.buffers.iter().zip(&pipeline.written).filter(|(_, written)| **written) {
-            buffer.written_by(self.epoch);
-        }
+        let written = dispatch.buffers.iter().zip(&pipeline.writes).filter(|(_, written)| **written);
+        written.for_each(|(buffer, _)| buffer.write_in(self.epoch + 1));
         self.work += dispatch.work;
         self.dispatches += 1;
         Ok(())

@@ -70,9 +70,9 @@ impl Context {
     /// Records a copy of some bytes from a place in one buffer to a place in another.
     pub(crate) fn copy(&self, from: (&Buffer, u64), to: (&Buffer, u64), bytes: u64) -> Result<()> {
         let mut recorder = lock(&self.recorder);
-        self.intact("a copy", &[from.0])?;
+        recorder.sound("a copy", from.0)?;
         recorder.copy(&self.device, (from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
-        to.0.written_by(recorder.epoch());
+        to.0.write_in(recorder.epoch() + 1);
         Ok(())
     }
 
@@ -91,15 +91,18 @@ impl Context {
 
     /// Sends what is recorded.
     fn submit(&self, mut recorder: MutexGuard<'_, Recorder>) -> Result<Option<SubmissionIndex>> {
-        let epoch = recorder.epoch();
-        let refuse = |_: &Error| self.faults.refuse(epoch);
-        let Some(encoder) = recorder.finish(self).inspect_err(refuse)? else { return Ok(None) };
-        let number = self.counts.submissions.fetch_add(1, Ordering::Relaxed);
+        let number = self.counts.submissions.load(Ordering::Relaxed);
         if self.faults.loses(number) {
             self.destroy();
         }
-        let send = || self.queue.submit([encoder.finish()]);
-        let index = self.guarded("a submission", send).inspect_err(refuse)?;
+        let sent = match recorder.finish(self) {
+            Ok(None) => return Ok(None),
+            Ok(Some(encoder)) => self.guarded("a submission", || self.queue.submit([encoder.finish()])),
+            Err(error) => Err(error),
+        };
+        self.counts.submissions.fetch_add(1, Ordering::Relaxed);
+        // Other threads' commands went with it.
+        let index = sent.inspect_err(|error| recorder.refuse(error.to_string()))?;
         let oldest = recorder.sent(index.clone(), IN_FLIGHT);
         drop(recorder);
         if let Some(oldest) = oldest {
@@ -122,7 +125,7 @@ impl Context {
         drop(recorder);
         match oldest {
             Some(oldest) => self.wait("earlier writes", oldest),
-            None => Ok(drop(self.poll(PollType::Poll))),
+            None => self.poll(PollType::Poll).map(drop).or(Ok(())),
         }
     }
 
@@ -189,6 +192,7 @@ impl Context {
     fn read_through(&self, staging: &wgpu::Buffer, total: u64, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
         const WHAT: &str = "a readback";
         let mut recorder = lock(&self.recorder);
+        buffers.iter().try_for_each(|buffer| recorder.sound(WHAT, buffer))?;
         let mut offset = 0;
         for buffer in buffers {
             let bytes = buffer.bytes().next_multiple_of(4);
@@ -204,7 +208,6 @@ impl Context {
         }
         self.counts.readbacks.fetch_add(1, Ordering::Relaxed);
         self.check(WHAT)?;
-        self.intact(WHAT, buffers)?;
         // Another thread's poll may have picked the callback up and be about to call it.
         let patience = self.faults.patience();
         match told.recv_timeout(patience) {
