@@ -1,5 +1,7 @@
 //! Files and processes that fail: full disks, refused targets, killed writers, stopped work, files of other versions.
 
+#![cfg_attr(not(unix), allow(dead_code, reason = "much of it is for Unix alone"))]
+
 mod formats;
 mod stopped;
 

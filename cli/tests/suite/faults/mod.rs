@@ -1,5 +1,7 @@
 //! The command when files, disks and processes fail it.
 
+#![cfg_attr(not(unix), allow(dead_code, reason = "much of it is for Unix alone"))]
+
 mod odd;
 
 #[cfg(target_os = "linux")]
