@@ -66,6 +66,8 @@ pub(super) struct Recorder {
     dispatches: usize,
     work: f64,
     epoch: u64,
+    /// Recordings that the driver refused, with its words: what they were to write is not there. Few if any.
+    refused: Vec<(u64, String)>,
     pending_writes: u64,
     in_flight: VecDeque<SubmissionIndex>,
 }
@@ -83,6 +85,7 @@ impl Recorder {
             dispatches: 0,
             work: 0.0,
             epoch: 0,
+            refused: Vec::new(),
             pending_writes: 0,
             in_flight: VecDeque::new(),
         }
