@@ -32,7 +32,7 @@ pub(super) fn read_all<T: Target>(file: &[u8]) -> Checked<Vec<(String, Layout, V
     let names = names_of(&archive);
     let zip = archive.zip_archive();
     let places = places(zip);
-    let read = |name: String| {
+    let read = |name: String| -> Checked<_> {
         let place = places.get(&file_name_from_array_name(&name)).copied();
         let (layout, values) = read_array(file, zip, place).map_err(|fault| fault.in_array(&name))?;
         Ok((name, layout, values))
@@ -318,7 +318,7 @@ mod tests {
         file[central + 24..central + 28].copy_from_slice(&((1_u32 << 22) + 128).to_le_bytes());
         assert!(message(&file).contains("claims 4194432 bytes"), "{}", message(&file));
         let layout = Layout::new(super::super::layout::Dtype::U8, &[1 << 40]).unwrap();
-        let error = layout.read::<i128>(&[0; 100_000][..], 100).unwrap_err();
+        let error = layout.read::<i128>(&[0_u8; 100_000][..], 100).unwrap_err();
         assert!(error.at(Path::new("f")).to_string().contains("cannot be read"));
     }
 

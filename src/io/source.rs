@@ -251,30 +251,33 @@ impl Source {
 
     /// All arrays as f32 with their names and shapes. The file's header is read once, however many they are.
     pub(crate) fn all_values(&self) -> Result<Vec<(String, Vec<usize>, Vec<f32>)>> {
-        let read = || match self.format {
-            Format::Npz => {
-                let all = npz::read_all(&self.file)?;
-                Ok(all.into_iter().map(|(name, layout, values)| (name, layout.shape, values)).collect())
-            }
-            Format::Safetensors => {
-                let all = safetensors::locate_all(&self.file)?;
-                let each = |(name, layout, bytes): (String, Layout, &[u8])| {
-                    let values = layout.read(bytes, bytes.len()).map_err(|fault| fault.in_array(&name))?;
-                    Ok((name, layout.shape, values))
-                };
-                all.into_iter().map(each).collect()
-            }
-            // A file of one array, or of columns.
-            _ => {
-                let names = self.names_of()?;
-                let each = |name: String| {
-                    let (layout, values) = self.read_values(&[&name])?;
-                    Ok((name, layout.shape, values.into_owned()))
-                };
-                names.into_iter().map(each).collect()
+        let read = || -> Checked<Vec<(String, Vec<usize>, Vec<f32>)>> {
+            match self.format {
+                Format::Npz => {
+                    let all = npz::read_all(&self.file)?;
+                    Ok(all.into_iter().map(|(name, layout, values)| (name, layout.shape, values)).collect())
+                }
+                Format::Safetensors => {
+                    let all = safetensors::locate_all(&self.file)?;
+                    let each = |(name, layout, bytes): (String, Layout, &[u8])| -> Checked<_> {
+                        let values =
+                            layout.read(bytes, bytes.len()).map_err(|fault| fault.in_array(&name))?;
+                        Ok((name, layout.shape, values))
+                    };
+                    all.into_iter().map(each).collect()
+                }
+                // A file of one array, or of columns.
+                _ => {
+                    let names = self.names_of()?;
+                    let each = |name: String| -> Checked<_> {
+                        let (layout, values) = self.read_values(&[&name])?;
+                        Ok((name, layout.shape, values.into_owned()))
+                    };
+                    names.into_iter().map(each).collect()
+                }
             }
         };
-        read().map_err(|fault: Fault| fault.at(&self.path))
+        read().map_err(|fault| fault.at(&self.path))
     }
 
     /// All bytes of the file.
