@@ -14,12 +14,9 @@ use std::{
 
 /// Messages that are not about this library: their name, and a line that says what each is about.
 const KNOWN: [(&str, &str); 1] = [
-    // naga gives arrays in workgroup memory a stride, which has no meaning there; wgpu issue 7696, and wgpu leaves
-    // this message out as well.
-    (
-        "VUID-StandaloneSpirv-None-10684",
-        "the Workgroup storage class has an explicit layout from the ArrayStride decoration",
-    ),
+    // naga gives types in workgroup memory and of local variables the strides and offsets of buffers, which have no
+    // meaning there; wgpu issue 7696, and wgpu leaves this message out as well.
+    ("VUID-StandaloneSpirv-None-10684", "storage class has an explicit layout from the "),
 ];
 
 /// What a layer says first, when it is at work.
