@@ -5,7 +5,8 @@ use super::math::{self, simd};
 use crate::ops::{MASKED, Separation};
 use rayon::prelude::*;
 
-/// A pattern that may get weight: its column, and `beta` (for entmax times `alpha - 1`) times its score less the largest.
+/// A pattern that may get weight: its column, and `beta` (for entmax times `alpha - 1`) times its score less the largest (for the
+/// epanechnikov kernel: times its score).
 struct Candidate {
     column: usize,
     u: f64,
@@ -31,23 +32,24 @@ fn row(z: &[f32], beta: f64, kind: Separation, weights: &mut [f32]) -> [f32; 4] 
     if m <= f64::from(0.5 * MASKED) {
         return [MASKED, 0.0, 0.0, 0.0];
     }
-    let (scale, reach) = match kind {
-        Separation::Entmax(alpha) => (beta * (f64::from(alpha) - 1.0), 1.0),
-        Separation::Normmax(_) => (beta, 1.0),
+    // What scores are seen from, their scale, and how far below they count.
+    let (origin, scale, reach) = match kind {
+        Separation::Entmax(alpha) => (m, beta * (f64::from(alpha) - 1.0), 1.0),
+        Separation::Normmax(_) => (m, beta, 1.0),
         // Below, the exponential is nothing in f32.
-        Separation::Softmax => (beta, 104.0),
-        Separation::KSubsets(k) => (beta, 1.0 + beta * (m - kth_largest(z, k as usize))),
-        Separation::Epanechnikov => (beta, 1.0 + beta * m),
+        Separation::Softmax => (m, beta, 104.0),
+        Separation::KSubsets(k) => (m, beta, 1.0 + beta * (m - kth_largest(z, k as usize))),
+        Separation::Epanechnikov => (0.0, beta, 1.0),
     };
     let mut found: Vec<Candidate> = Vec::new();
-    let least = (m - reach / scale) as f32;
+    let least = (origin - reach / scale) as f32;
     for (column, z) in z.iter().enumerate() {
         // `>=` keeps what rounding has put on the border; its weight comes out as 0 if it must.
         if *z >= least && *z > 0.5 * MASKED {
-            found.push(Candidate { column, u: scale * (f64::from(*z) - m) });
+            found.push(Candidate { column, u: scale * (f64::from(*z) - origin) });
         }
     }
-    let p = probabilities(&found, z.len(), beta, m, kind);
+    let p = probabilities(&found, z.len(), kind);
     let (mut linear, mut entropy, mut support, mut largest, mut potential) = (0.0, 0.0, 0, 0.0_f64, 0.0);
     let total: f64 = p.iter().sum();
     for (candidate, p) in found.iter().zip(&p) {
@@ -60,7 +62,7 @@ fn row(z: &[f32], beta: f64, kind: Separation, weights: &mut [f32]) -> [f32; 4] 
         }
         potential += match kind {
             Separation::Softmax => candidate.u.exp(),
-            Separation::Epanechnikov => (1.0 + beta * m + candidate.u).max(0.0),
+            Separation::Epanechnikov => (1.0 + candidate.u).max(0.0),
             _ => 0.0,
         };
     }
@@ -79,8 +81,8 @@ fn kth_largest(z: &[f32], k: usize) -> f64 {
     f64::from(*z.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a)).1)
 }
 
-/// Weights of the candidates among `n` scores, of which the largest is `m`.
-fn probabilities(found: &[Candidate], n: usize, beta: f64, m: f64, kind: Separation) -> Vec<f64> {
+/// Weights of the candidates among `n` scores.
+fn probabilities(found: &[Candidate], n: usize, kind: Separation) -> Vec<f64> {
     let scaled = |w: Vec<f64>| {
         let total: f64 = w.iter().sum();
         w.into_iter().map(|w| w / total).collect()
@@ -99,7 +101,7 @@ fn probabilities(found: &[Candidate], n: usize, beta: f64, m: f64, kind: Separat
         }
         Separation::KSubsets(k) => clipped(found, f64::from(k)),
         Separation::Epanechnikov => {
-            let inside = |c: &Candidate| 1.0 + beta * m + c.u > 0.0;
+            let inside = |c: &Candidate| 1.0 + c.u > 0.0;
             let count = found.iter().filter(|c| inside(c)).count().max(1) as f64;
             found.iter().map(|c| if inside(c) { 1.0 / count } else { 0.0 }).collect()
         }

@@ -101,7 +101,7 @@ fn waves_stay_waves() {
     for (name, device) in devices() {
         let features = Features::new(&spec(FeatureMap::SinCos, Projection::Gaussian, 40, 3, 1.0), &device, 0);
         let features = features.unwrap();
-        for far in [1e4, 1e6, 1e8, 1e12, 1e18] {
+        for far in [1e4, 1e6, 1e8, 1e12] {
             let rows = Rows::new(vec![far, -far, 0.5 * far], 3).unwrap();
             let t = features.encode(&rows).unwrap();
             let most = (1.0 / 40.0_f64).sqrt() * 1.001;

@@ -126,7 +126,10 @@ fn normalised_rows() {
                 // The mean is off by roundings of its size, each value less it by another.
                 let off = EPS * (2.0 + n.sqrt()) * centre;
                 let least = 4.0 * (n * TINY + off * off);
-                if !squares.is_finite() || all > 0.99 * MOST && centre > 0.0 {
+                if all.is_finite() && all > 0.99 * MOST && centre > 0.0 && squares < 1.01 * MOST {
+                    // The mean may leave f32 on the way.
+                    assert!(got.iter().all(|v| *v == 0.0 || !v.is_finite()), "{what}: {got:?}");
+                } else if !squares.is_finite() {
                     assert_all(&what, got, &vec![Want::NotFinite; got.len()]);
                 } else if squares > 0.99 * MOST {
                     // At the border, one or the other.
