@@ -43,7 +43,7 @@ fn bits_of_f64(values: &[f64]) -> Vec<u64> {
 fn operations(device: &Device) -> Found {
     let mut found = Found::new();
     let mut random = Random::new(5);
-    let (b, n, d) = (70, 130, 37);
+    let (b, n, d) = (40, 70, 37);
     let (q, x) = (random.rows(b, d, 1.0), random.rows(n, d, 1.0));
     let (q, x) = (tensor(device, &q), tensor(device, &x));
     let mut add = |name: &str, t: &Tensor| found.push((name.to_owned(), bits(&t.to_vec().unwrap())));
@@ -51,7 +51,7 @@ fn operations(device: &Device) -> Found {
     add("product", &scores);
     add("product nn", &ops::matmul(&scores, &x, Layout::NN).unwrap());
     add("product tn", &ops::matmul(&q, &q, Layout::TN).unwrap());
-    let pair = Tensor::from_flat(device, &x.to_vec().unwrap(), &[2, 65, d]).unwrap();
+    let pair = Tensor::from_flat(device, &x.to_vec().unwrap(), &[2, 35, d]).unwrap();
     add("batched", &ops::batched_matmul(&pair, &pair, Layout::NT).unwrap());
     for kind in Similarity::ALL {
         add(kind.name(), &ops::similarity(&q, &x, kind).unwrap());
@@ -88,7 +88,7 @@ fn operations(device: &Device) -> Found {
     let signs = Bits::new(device, &Rows::new(signs, d).unwrap()).unwrap();
     add("overlaps", &ops::overlaps(&signs, &signs).unwrap());
     found.push(("loss of pairs".into(), vec![loss.to_bits()]));
-    for k in [3, 30, 100] {
+    for k in [3, 30, 70] {
         let (values, indices) = ops::nearest(&q, &x, k, Similarity::L2).unwrap();
         found.push(("nearest".into(), bits(&values)));
         found.push(("numbers of the nearest".into(), indices.iter().map(|i| u64::from(*i)).collect()));
@@ -113,17 +113,17 @@ fn seeded(device: &Device) -> Found {
         }
     }
     for ensemble in Ensemble::ALL {
-        let bank = Bank::new(ensemble, 4, 5000, 20).unwrap();
-        let queries = bank.gather(&[3, 4000]).unwrap();
+        let bank = Bank::new(ensemble, 4, 900, 20).unwrap();
+        let queries = bank.gather(&[3, 800]).unwrap();
         let options = ScanOptions { update: true, ..ScanOptions::default() };
-        for scan in bank.scan(&queries, &[3, 4000], 3.0, device, &options).unwrap() {
+        for scan in bank.scan(&queries, &[3, 800], 3.0, device, &options).unwrap() {
             let sums = [scan.best, scan.second, scan.sum, scan.squares];
             found.push((format!("scan {ensemble}"), bits_of_f64(&[&sums[..], &scan.moments].concat())));
         }
     }
     let settings = SeparationSettings {
         temperatures: vec![0.3, 0.1],
-        iterations: 20,
+        iterations: 6,
         starts: 2,
         device: device.clone(),
         exact: Some(false),
@@ -133,9 +133,9 @@ fn seeded(device: &Device) -> Found {
     separate_memories(&rows, &mut map, &settings, None).unwrap();
     found.push(("trained map".into(), bits_of_f64(map.weights())));
     let plan = Plan {
-        n: vec![16, 64],
+        n: vec![16, 32],
         d: vec![10],
-        queries: 30,
+        queries: 12,
         seeds: vec![0, 1],
         schedules: vec![Schedule::Converged],
         mixing: 8,
@@ -237,7 +237,8 @@ fn two_kinds() -> Vec<Options> {
 
 #[test]
 fn runs_on_one_device_give_the_same_bits() {
-    for (name, device) in devices() {
+    // The CPU, and the two that differ in every operation.
+    for (name, device) in devices().into_iter().take(3) {
         assert_same(name, &memories(&device), &memories(&device));
         assert_same(name, &operations(&device), &operations(&device));
     }
@@ -245,7 +246,7 @@ fn runs_on_one_device_give_the_same_bits() {
 
 #[test]
 fn seeds_give_the_same_bits() {
-    for (name, device) in devices().into_iter().take(3) {
+    for (name, device) in devices().into_iter().take(2) {
         assert_same(name, &seeded(&device), &seeded(&device));
     }
     let options = CodeOptions { starts: 2, seed: 4, iterations: 50, ..CodeOptions::default() };
@@ -253,32 +254,21 @@ fn seeds_give_the_same_bits() {
     assert_eq!(code(), code());
 }
 
-/// A device that is opened anew has other buffers and compiles its kernels again.
+/// A device that is opened anew has other buffers and compiles its kernels again; and what lay in a buffer before must not show: the pool of
+/// the second is full of NaN, in every size that is asked for.
 #[test]
-fn a_fresh_device_gives_the_same_bits() {
+fn a_fresh_device_with_dirty_buffers_gives_the_same_bits() {
     for options in two_kinds() {
         let (Some(first), Some(second)) = (open(options), open(options)) else { return };
+        let poison: Vec<Tensor> = (4..=16)
+            .flat_map(|size| [8, 9, 10, 11, 12, 13, 14, 15].map(|eighth| (1_usize << size) / 8 * eighth))
+            .flat_map(|count| [count; 4])
+            .map(|count| Tensor::from_flat(&second, &vec![f32::NAN; count], &[count]).unwrap())
+            .collect();
+        // A wait for them, so that writes of the host may take them too.
+        poison.last().unwrap().to_vec().unwrap();
+        drop(poison);
         assert_same(&format!("{options:?}"), &everything(&second), &everything(&first));
-    }
-}
-
-/// What lay in a buffer before must not show: the pool is full of NaN here, in every size that is asked for.
-#[test]
-fn dirty_buffers_change_nothing() {
-    for options in two_kinds() {
-        let Some(device) = open(options) else { return };
-        let clean = everything(&device);
-        for round in 0..2 {
-            let poison: Vec<Tensor> = (4..=17)
-                .flat_map(|size| [8, 9, 10, 11, 12, 13, 14, 15].map(|eighth| (1_usize << size) / 8 * eighth))
-                .flat_map(|count| [count; 6])
-                .map(|count| Tensor::from_flat(&device, &vec![f32::NAN; count], &[count]).unwrap())
-                .collect();
-            // A wait for them, so that writes of the host may take them too.
-            poison.last().unwrap().to_vec().unwrap();
-            drop(poison);
-            assert_same(&format!("{options:?}, round {round}"), &everything(&device), &clean);
-        }
     }
 }
 
