@@ -33,7 +33,7 @@ fn results_are_there_as_a_whole_or_not_at_all() {
     for (line, file) in [
         ("recall: --patterns p.npy --queries q.npy --device cpu --out o.npy", "o.npy"),
         ("recall: --patterns p.npy --queries q.npy --device cpu --out o.npz", "o.npz"),
-        ("energy: --patterns p.npy --queries q.npy --device cpu --out o.safetensors", "o.safetensors"),
+        ("energy: --patterns p.npy --states q.npy --device cpu --out o.safetensors", "o.safetensors"),
         ("code: --known polygon:7 --out c.npy", "c.npy"),
         ("code: --known polygon:7 --plot c.svg", "c.svg"),
         ("explain: --patterns p.npy --queries q.npy --device cpu --plot e.svg", "e.svg"),

@@ -5,7 +5,7 @@ use attractor::io::ArrayData;
 use std::process::Stdio;
 
 fn desk() -> Desk {
-    let desk = Desk::new(&["recall"], &["--device", "cpu"]);
+    let desk = Desk::new(&["recall"], &[]);
     desk.save("p.npy", &[3, 2], ArrayData::F32(&[1.0, 0.0, 0.0, 1.0, -1.0, 0.0]));
     desk.save("q.npy", &[2, 2], ArrayData::F32(&[0.9, 0.2, 0.1, 0.8]));
     desk
@@ -15,12 +15,12 @@ fn desk() -> Desk {
 fn a_reader_that_goes_away_is_no_failure() {
     let desk = desk();
     for line in [
-        "capacity: --memory nearest --d 4 --n 4,16 --queries 10",
+        "capacity: --memory nearest --d 4 --n 4,16 --queries 10 --device cpu",
         "code: --list",
         "code: --help",
         "devices: ",
-        "demo: --quiet --json",
-        "recall: --patterns p.npy --queries q.npy --out o.npy --json",
+        "demo: --device cpu --quiet --json",
+        "recall: --device cpu --patterns p.npy --queries q.npy --out o.npy --json",
         "features: advise --patterns p.npy --help",
     ] {
         let mut child = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -38,7 +38,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 #[test]
 fn an_output_that_is_full_is_a_failure() {
     let desk = desk();
-    for line in ["code: --list", "recall: --patterns p.npy --queries q.npy --out o.npy"] {
+    for line in ["code: --list", "recall: --device cpu --patterns p.npy --queries q.npy --out o.npy"] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let out = desk.command(line).stdout(full).output().unwrap();
         let told = String::from_utf8_lossy(&out.stderr);
@@ -54,18 +54,19 @@ fn names_that_are_no_text_are_names() {
     let desk = desk();
     let [odd, folder] = [&b"r\xe9.npz"[..], b"f\xff"].map(OsStr::from_bytes);
     for (line, name) in [
-        ("--patterns p.npy --queries q.npy --json --out", odd),
-        ("energy: --patterns p.npy --queries q.npy --json --out", odd),
-        ("separate: --patterns p.npy --json --out", odd),
+        ("recall: --device cpu --patterns p.npy --queries q.npy --json --out", odd),
+        ("energy: --device cpu --patterns p.npy --states q.npy --json --out", odd),
+        ("separate: --device cpu --patterns p.npy --json --out", odd),
         ("code: --known polygon:5 --json --out", odd),
-        ("explain: --patterns p.npy --queries q.npy --json --plot", OsStr::from_bytes(b"\xfe.svg")),
-        ("demo: --json --out-dir", folder),
-        ("capacity: --memory nearest --d 4 --n 4,16 --queries 10 --json --out", folder),
+        (
+            "explain: --device cpu --patterns p.npy --queries q.npy --json --plot",
+            OsStr::from_bytes(b"\xfe.svg"),
+        ),
+        ("demo: --device cpu --json --out-dir", folder),
+        ("capacity: --memory nearest --d 4 --n 4,16 --queries 10 --device cpu --json --out", folder),
     ] {
         let mut command = desk.command(line);
-        // What lines of this desk end with comes before.
-        let out = command.arg(name).output();
-        let out = out.unwrap();
+        let out = command.arg(name).output().unwrap();
         let told = String::from_utf8_lossy(&out.stderr).into_owned();
         assert!(!told.contains("panicked"), "{line}: {told}");
         assert!(out.status.success(), "{line}: {told}");
@@ -79,7 +80,9 @@ fn a_result_may_take_the_place_of_what_it_was_made_of() {
     let desk = desk();
     let before = names(&desk.path(""));
     for (at, line) in
-        ["--patterns p.npy --queries q.npy", "--patterns q.npy --queries p.npy"].iter().enumerate()
+        ["--device cpu --patterns p.npy --queries q.npy", "--device cpu --patterns q.npy --queries p.npy"]
+            .iter()
+            .enumerate()
     {
         desk.done(&format!("{line} --out other{at}.npy"));
         let want = desk.values(&format!("other{at}.npy"), "");
@@ -95,12 +98,13 @@ fn a_result_may_take_the_place_of_what_it_was_made_of() {
 #[test]
 fn an_experiment_of_a_version_to_come_is_left_as_it_is() {
     let desk = desk();
-    desk.done("capacity: --memory nearest --d 4 --n 4,16 --queries 10 --out run --quiet");
+    desk.done("capacity: --memory nearest --d 4 --n 4,16 --queries 10 --device cpu --out run --quiet");
     let manifest = desk.read("run/manifest.json").replace("\"format\": 1", "\"format\": 2");
     std::fs::write(desk.path("run/manifest.json"), &manifest).unwrap();
-    for line in
-        ["capacity: --out run --resume", "capacity: --memory nearest --d 4 --n 4,16 --queries 10 --out run"]
-    {
+    for line in [
+        "capacity: --out run --resume",
+        "capacity: --memory nearest --d 4 --n 4,16 --queries 10 --device cpu --out run",
+    ] {
         let text = desk.fails(line);
         assert!(text.contains("format 2") && text.contains("a later one"), "{text}");
     }
@@ -110,7 +114,7 @@ fn an_experiment_of_a_version_to_come_is_left_as_it_is() {
 #[test]
 fn two_experiments_do_not_share_a_folder() {
     let desk = desk();
-    let line = "capacity: --memory nearest --d 4 --n 4,16 --queries 10 --out run --quiet";
+    let line = "capacity: --memory nearest --d 4 --n 4,16 --queries 10 --device cpu --out run --quiet";
     desk.done(line);
     let held = std::fs::File::open(desk.path("run/journal.jsonl")).unwrap();
     fs4::FileExt::lock(&held).unwrap();
