@@ -56,7 +56,6 @@ impl Context {
     pub(crate) fn dispatch(&self, dispatch: &Dispatch<'_>) -> Result<()> {
         let pipeline = self.pipeline(dispatch.kernel)?;
         let mut recorder = lock(&self.recorder);
-        self.intact(dispatch.kernel, dispatch.buffers)?;
         recorder.dispatch(self, &pipeline, dispatch)?;
         self.counts.dispatches.fetch_add(1, Ordering::Relaxed);
         // A software adapter has no watchdog, and no one looks at its screen meanwhile.
