@@ -33,7 +33,6 @@ fn each_allocation(times: u64, right: impl Fn(Result<Vec<f32>, Error>, &[f32]) -
         assert!(allocations > 3, "{what}: {allocations} allocations");
         let level = held(context);
         let mut errors = 0;
-        let started = std::time::Instant::now();
         for n in 0..allocations {
             context.release();
             context.fail_allocations(n..n.saturating_add(times));
@@ -47,7 +46,6 @@ fn each_allocation(times: u64, right: impl Fn(Result<Vec<f32>, Error>, &[f32]) -
             // What the fault has left behind shows in the next call, if anywhere.
             assert!(same(&job(&device).unwrap(), &want), "{what}, after allocation {n}: another answer");
         }
-        eprintln!("TIME {what} {allocations} {:?}", started.elapsed());
         assert!(times == 1 || errors > allocations / 2, "{what}: {errors} errors of {allocations}");
     }
 }
