@@ -88,7 +88,7 @@ pub(crate) fn maximum(v: &[f32]) -> f32 {
 /// Whether there is a NaN or plus infinity, of which no weight can be made. (Minus infinity weighs nothing.)
 #[inline(always)]
 pub(crate) fn spoiled(v: &[f32]) -> bool {
-    v.iter().fold(false, |spoiled, v| spoiled | !(*v < f32::INFINITY))
+    v.iter().fold(false, |spoiled, v| spoiled | v.is_nan() | (*v == f32::INFINITY))
 }
 
 /// Sum over lanes.

@@ -82,7 +82,7 @@ fn maximum<T: Number>(values: &[T]) -> T {
 fn unknown<T: Number>(values: &[T]) -> bool {
     values
         .iter()
-        .fold(false, |unknown, v| unknown | ((*v - *v).partial_cmp(&T::ZERO) != Some(Ordering::Equal)))
+        .fold(false, |unknown, v| unknown | ((*v * T::ZERO).partial_cmp(&T::ZERO) != Some(Ordering::Equal)))
 }
 
 /// `sum exp(sharp (v - largest))`

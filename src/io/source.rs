@@ -19,6 +19,9 @@ use std::{
     sync::Arc,
 };
 
+/// An array: its name, its shape, its values as f32.
+pub(crate) type Named = (String, Vec<usize>, Vec<f32>);
+
 /// A file of numbers, opened: `.npy`, `.npz` or `.safetensors`, told by its suffix in either case; with the feature
 /// `parquet` also `.parquet`.
 ///
@@ -250,8 +253,8 @@ impl Source {
     }
 
     /// All arrays as f32 with their names and shapes. The file's header is read once, however many they are.
-    pub(crate) fn all_values(&self) -> Result<Vec<(String, Vec<usize>, Vec<f32>)>> {
-        let read = || -> Checked<Vec<(String, Vec<usize>, Vec<f32>)>> {
+    pub(crate) fn all_values(&self) -> Result<Vec<Named>> {
+        let read = || -> Checked<Vec<Named>> {
             match self.format {
                 Format::Npz => {
                     let all = npz::read_all(&self.file)?;

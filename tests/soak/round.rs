@@ -282,7 +282,7 @@ fn faults(desk: &Desk<'_>) -> Result<()> {
     })?;
     let tensor = Tensor::new(&device, &[[1.0_f32, 2.0]])?;
     tensor.to_vec()?;
-    if let Some(context) = device.as_gpu().filter(|_| desk.seed % 2 == 0) {
+    if let Some(context) = device.as_gpu().filter(|_| desk.seed.is_multiple_of(2)) {
         context.destroy();
         refused("a lost device", tensor.to_vec(), |e| matches!(e, Error::DeviceLost { .. }))?;
     }

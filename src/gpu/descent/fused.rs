@@ -259,10 +259,7 @@ mod tests {
                             let (slice, splits) = shape.splits(b, n);
                             let what = format!("{} b {b} n {n}: {splits} of {slice}", shape.kernel);
                             assert!(slice / shape.block * shape.trips <= MAX_TRIPS, "{what}");
-                            assert!(
-                                splits >= 1 && splits <= MOST_PARTS && slice % shape.block == 0,
-                                "{what}"
-                            );
+                            assert!((1..=MOST_PARTS).contains(&splits) && slice % shape.block == 0, "{what}");
                             // Ends of slices are worked out in 32 bits.
                             assert!(u32::try_from(n + splits * slice).is_ok(), "{what}");
                             assert!(splits * shape.row_groups <= shape.parts(b, n), "{what}");

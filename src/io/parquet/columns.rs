@@ -235,7 +235,9 @@ impl<T: Target> Values<'_, T> {
     ) -> Checked<()> {
         let (mut defined, mut repeated, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
         loop {
-            (defined.clear(), repeated.clear(), numbers.clear());
+            defined.clear();
+            repeated.clear();
+            numbers.clear();
             let read = reader.read_records(BATCH, Some(&mut defined), Some(&mut repeated), &mut numbers);
             let (rows, _, levels) = read.map_err(|error| damaged(&error))?;
             if rows == 0 && levels == 0 {

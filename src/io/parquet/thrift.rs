@@ -112,7 +112,10 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    fn numbers(bytes: &[u8]) -> Option<(Vec<([i16; 2], i64)>, usize)> {
+    /// Places and values, and how many bytes are left.
+    type Found = (Vec<([i16; 2], i64)>, usize);
+
+    fn numbers(bytes: &[u8]) -> Option<Found> {
         let (mut reader, mut found) = (Reader(bytes), Vec::new());
         reader.structure(&mut |place, value| found.push((place, value)))?;
         Some((found, reader.0.len()))

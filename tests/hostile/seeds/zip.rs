@@ -133,7 +133,7 @@ pub(super) fn npz_files() -> Vec<Seed> {
         overlapping.push(Entry { name: format!("{i}.npy").into_bytes(), offset: Some(0), ..bomb.clone() });
     }
     // A local header within the data of another entry.
-    let inner = archive(&[b.clone()]);
+    let inner = archive(std::slice::from_ref(&b));
     let within = Entry { name: b"in.npy".to_vec(), offset: Some(35), ..b.clone() };
     let claims = |size: u32| {
         let array = npy("'|u1'", "False", &format!("({},)", size - 128), &[0; 1000]);

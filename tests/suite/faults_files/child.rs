@@ -10,8 +10,11 @@ use std::{
 const WORK: &str = "ATTRACTOR_TEST_WORK";
 const FOLDER: &str = "ATTRACTOR_TEST_FOLDER";
 
+/// A kind of work, and what does it in a folder.
+type Work = (&'static str, fn(&Path));
+
 /// All that children do, by name.
-const ALL: [(&str, fn(&Path)); 4] = [
+const ALL: [Work; 4] = [
     ("at every byte", full::at_every_byte),
     ("on a small disk", full::on_a_small_disk),
     ("on a disk for reading", refused::on_a_disk_for_reading),

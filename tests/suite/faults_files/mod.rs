@@ -30,8 +30,11 @@ fn folder() -> TempDir {
     if fast.is_dir() { tempfile::tempdir_in(fast).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
+/// A kind of file, and what writes one.
+type Writer = (&'static str, fn(&Path, &[f32]) -> Result<()>);
+
 /// The ways that this library writes a file of its own accord.
-const WRITERS: [(&str, fn(&Path, &[f32]) -> Result<()>); 4] = [
+const WRITERS: [Writer; 4] = [
     ("a.npy", arrays),
     ("a.npz", arrays),
     ("a.safetensors", arrays),
@@ -44,7 +47,7 @@ fn arrays(path: &Path, values: &[f32]) -> Result<()> {
 
 /// Writes with each writer; gives paths and what they wrote.
 fn written(folder: &Path, values: &[f32]) -> Vec<(PathBuf, Vec<u8>)> {
-    let write = |(name, write): &(&str, fn(&Path, &[f32]) -> Result<()>)| {
+    let write = |(name, write): &Writer| {
         let path = folder.join(name);
         write(&path, values).unwrap();
         let bytes = fs::read(&path).unwrap();

@@ -257,7 +257,9 @@ fn recalls_see_a_memory_between_two_changes() {
             let all = Random::new(6).rows(6 + 2 * changes, D, 1.0);
             let queries = Random::new(7).rows(4, D, 1.0);
             // Before each change two more rows; every other change forgets one as well.
-            let live = |version: usize, i: usize| i < 6 + 2 * version && (i % 4 != 0 || i / 4 >= version / 2);
+            let live = |version: usize, i: usize| {
+                i < 6 + 2 * version && (!i.is_multiple_of(4) || i / 4 >= version / 2)
+            };
             let build = |version: usize| {
                 let rows: Vec<f32> =
                     (0..all.rows()).filter(|i| live(version, *i)).flat_map(|i| all.row(i)).copied().collect();
