@@ -45,6 +45,8 @@ static COUNTING: counting::Counting = counting::Counting;
 /// One test at a time, since they share the allocator's counters.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
+    // Without the way to where it happened: finding that takes memory, which would count here.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

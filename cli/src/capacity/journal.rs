@@ -159,11 +159,10 @@ mod tests {
     /// A journal of each version of the format; saved again it is the same.
     #[test]
     fn kept_journals_are_read() {
-        let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/formats/capacity-1/journal.jsonl");
-        let text = std::fs::read_to_string(kept).unwrap();
+        let text = include_str!("../../../tests/fixtures/formats/capacity-1/journal.jsonl");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
-        std::fs::copy(kept, &path).unwrap();
+        std::fs::write(&path, text).unwrap();
         let cells = Cells::open(&path).unwrap();
         assert_eq!(cells.before, 4);
         for line in text.lines() {

@@ -247,6 +247,14 @@ impl<T: Target> Values<'_, T> {
             if self.column.is_list {
                 self.check_lengths(&repeated)?;
             }
+            // The crate gives what it found where a damaged page has fewer values than it is said to have.
+            let want = if self.column.is_list { levels } else { rows };
+            if numbers.len() != want {
+                return Err(Fault::damaged(format!(
+                    "has {} values where there should be {want}",
+                    numbers.len()
+                )));
+            }
             if self.numbers.try_reserve(numbers.len()).is_err() {
                 let want = "split the file or use a machine with more memory";
                 return Err(Fault::new("has more values than there is memory for", want));
