@@ -23,7 +23,7 @@ struct Parameters {
 fn terms(a: vec4<f32>, b: vec4<f32>) -> f32 {
     let ratio = a / max(b, vec4<f32>(1e-30));
     // A ratio beyond f32 must not pass for its logarithm.
-    let known = is_finite(ratio) & !is_nan(b);
+    let known = is_finite(ratio) & is_finite(b);
     return dot(a, select(vec4<f32>(nan(p.b)), log(max(ratio, vec4<f32>(1.2e-38))), known));
 }
 

@@ -10,11 +10,11 @@ use rayon::prelude::*;
 /// Logarithms that are worth a thread's while.
 const WORK: usize = 1 << 16;
 
-/// `a log(a / b)`; 0 where `a` is 0, since the logarithm stays finite. NaN where the ratio leaves f32.
+/// `a log(a / b)`; 0 where `a` is 0, since the logarithm stays finite. NaN where the ratio leaves f32, or `b` has.
 #[inline(always)]
 fn term(a: f32, b: f32) -> f32 {
     let ratio = a / if b <= ZERO { ZERO } else { b };
-    a * if ratio < f32::INFINITY { ln_positive(ratio) } else { f32::NAN }
+    a * if ratio < f32::INFINITY && b < f32::INFINITY { ln_positive(ratio) } else { f32::NAN }
 }
 
 #[inline(always)]

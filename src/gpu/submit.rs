@@ -100,8 +100,13 @@ impl Context {
             Err(error) => Err(error),
         };
         self.counts.submissions.fetch_add(1, Ordering::Relaxed);
-        // Other threads' commands went with it.
-        let index = sent.inspect_err(|error| recorder.refuse(error.to_string()))?;
+        let refuse = |error: &Error| {
+            // Other threads' commands went with it. Of a lost device nothing is read anyway.
+            if !matches!(error, Error::DeviceLost { .. }) {
+                recorder.refuse(error.to_string());
+            }
+        };
+        let index = sent.inspect_err(refuse)?;
         let oldest = recorder.sent(index.clone(), IN_FLIGHT);
         drop(recorder);
         if let Some(oldest) = oldest {
