@@ -193,6 +193,11 @@ fn format_for(path: &Path, arrays: &[Array<'_>]) -> Checked<Format> {
             let problem = format!("the name of array {i} takes {} bytes", name.len());
             return Err(Fault::new(problem, "a .npz file has room for 65531"));
         }
+        // A reader takes it for the end of the name.
+        if format == Format::Npz && name.contains('\0') {
+            let problem = format!("the name of array {i} has a zero character in it");
+            return Err(Fault::new(problem, "leave it out, or write a .safetensors file"));
+        }
         if format == Format::Safetensors && *name == "__metadata__" {
             return Err(Fault::new(
                 "an array is called '__metadata__'",
@@ -259,6 +264,7 @@ mod tests {
         assert!(refused("a.npy", &[a(), b()]).contains("cannot hold 2 arrays"));
         assert!(refused("a.npy", &[]).contains("cannot hold 0 arrays"));
         assert!(refused("a.npz", &[a(), b(), a()]).contains("two arrays are called 'a'"));
+        assert!(refused("a.npz", &[array("a\0b", vec![6])]).contains("zero character"));
         assert!(refused("a.safetensors", &[array("__metadata__", vec![6])]).contains("keeps that name"));
         assert!(refused("a.png", &[a()]).contains("'.png'"));
         assert!(refused("a.parquet", &[a()]).contains("parquet"));

@@ -90,7 +90,7 @@ fn check(suffix: &str, bytes: &[u8], values: usize, scratch: &Scratch) {
 
 /// A file with one array; `None` where its name or its shape has no room in a header.
 fn saved(path: &Path, name: &str, shape: &[usize], data: ArrayData<'_>) -> Option<Source> {
-    if shape.len() > 1000 || name == "__metadata__" || name.len() > 60_000 {
+    if shape.len() > 1000 || name == "__metadata__" || name.len() > 60_000 || name.contains('\0') {
         return None;
     }
     write(path, &[Array { name, shape: shape.to_vec(), data }]).expect("what was read is saved");
