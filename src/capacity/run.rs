@@ -85,7 +85,7 @@ const HOPELESS: f64 = 0.05;
 /// Runs a plan. The rows come out by dimension, corruption, memory, temperature and schedule.
 ///
 /// # Errors
-/// Those of [`Plan::check`], of the memories, and of the journal; [`Error::Interrupted`] where `progress` asks for it, which it is within a cell too:
+/// Those of [`Plan::check`], of the memories, and of the journal; [`Error::Interrupted`](crate::Error::Interrupted) where `progress` asks for it, which it is within a cell too:
 /// the journal has what was finished. A memory whose output leaves the finite numbers is no error: its queries have
 /// failed.
 ///

@@ -170,10 +170,10 @@ impl KnownCode {
         let family = |name, what| Some(Self { name, what, points, dim });
         match (points, dim) {
             (0 | 1, _) | (_, 0) => None,
-            _ if points <= dim + 1 => family("simplex", "simplex"),
+            _ if points <= dim.saturating_add(1) => family("simplex", "simplex"),
             _ if dim == 2 => family("polygon", "regular polygon"),
             _ if dim == 1 => None,
-            _ if points <= 2 * dim => family("orthoplex", AXES),
+            _ if points <= dim.saturating_mul(2) => family("orthoplex", AXES),
             _ => CODES.into_iter().find(|code| (code.points, code.dim) == (points, dim)),
         }
     }

@@ -35,8 +35,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "edge-fused",
         fault: "a fused step counts one pattern beyond its slice",
         file: "shaders/step_fused.wgsl",
-        was: "let hidden = at >= end || term.y",
-        now: "let hidden = at > end || term.y",
+        was: "let hidden = at >= end || (term.x",
+        now: "let hidden = at > end || (term.x",
         tests: &["dense::"],
     },
     Mutation {
@@ -182,9 +182,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "bound-binding",
         fault: "a buffer may be larger than a binding",
-        file: "src/gpu/context.rs",
-        was: "if bytes > limit {",
-        now: "if bytes > limit.saturating_mul(4) {",
+        file: "src/gpu/allocate.rs",
+        was: "let limit = self.binding_limit();\n        if bytes > limit {",
+        now: "let limit = self.binding_limit();\n        if bytes > limit.saturating_mul(4) {",
         tests: &["devices::", "faults::"],
     },
     Mutation {
@@ -224,8 +224,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "file-in-place",
         fault: "a file is written where it is, not beside it",
         file: "src/io/atomic.rs",
-        was: "let temporary = temporary_beside(&path)?;\n            fill(temporary.as_file(), content)?;",
-        now: "let temporary = temporary_beside(&path)?;\n            fill(&File::create(&path)?, content)?;\n            fs::copy(&path, temporary.path())?;",
+        was: "let temporary = Temporary::beside(&path)?;",
+        now: "if path.is_absolute() {\n                return fill(&File::create(&path)?, content);\n            }\n            let temporary = Temporary::beside(&path)?;",
         tests: &["atomic::", "faults_files::"],
     },
 ];
