@@ -5,9 +5,9 @@ use crate::Error;
 use std::{sync::Arc, thread};
 
 /// The GPU of the tests; `None` where there is none and none is required.
-fn open() -> Option<Arc<Context>> {
+pub(super) fn open(options: Options) -> Option<Arc<Context>> {
     let selector = std::env::var("ATTRACTOR_TEST_GPU").unwrap_or_else(|_| "software".to_owned());
-    match Context::open_with(&selector, Options::default()) {
+    match Context::open_with(&selector, options) {
         Ok(context) => Some(context),
         Err(error) => {
             let required = std::env::var("ATTRACTOR_REQUIRE_GPU").is_ok_and(|v| v == "1");
@@ -26,7 +26,7 @@ fn record_a_fault(context: &Arc<Context>) {
 
 #[test]
 fn a_refused_recording_is_told_to_all_who_had_a_part() {
-    let Some(context) = open() else { return };
+    let Some(context) = open(Options::default()) else { return };
     let (mine, before) = (context.upload("mine", &[1; 64]).unwrap(), context.storage("before", 64).unwrap());
     context.copy((&mine, 0), (&before, 0), 64).unwrap();
     context.flush().unwrap();
@@ -53,7 +53,7 @@ fn a_refused_recording_is_told_to_all_who_had_a_part() {
 
 #[test]
 fn a_fault_belongs_to_the_thread_whose_call_it_was() {
-    let Some(context) = open() else { return };
+    let Some(context) = open(Options::default()) else { return };
     let mine = context.upload("mine", &[3; 64]).unwrap();
     let faulty = Arc::clone(&context);
     // A call of another thread that the driver refuses at once, and that thread's own look at it afterwards.
@@ -73,7 +73,7 @@ fn a_fault_belongs_to_the_thread_whose_call_it_was() {
 
 #[test]
 fn writes_without_a_submission_hold_no_more_than_a_few_batches() {
-    let Some(context) = open() else { return };
+    let Some(context) = open(Options::default()) else { return };
     // 640 MB, 8 at a time, of which nothing is ever recorded or read.
     let (bytes, resident) = (vec![5; 8 << 20], resident_bytes());
     let buffer = context.storage_for_host("a target", bytes.len() as u64).unwrap();
@@ -91,7 +91,7 @@ fn writes_without_a_submission_hold_no_more_than_a_few_batches() {
 
 #[test]
 fn many_small_writes_are_sent_though_nothing_is_submitted() {
-    let Some(context) = open() else { return };
+    let Some(context) = open(Options::default()) else { return };
     let buffer = context.storage_for_host("a target", 64).unwrap();
     (0..1000_u32).for_each(|i| context.write(&buffer, 0, &[i as u8; 64]).unwrap());
     // Each holds a buffer of the driver's until it is sent: 64 of them at most.
@@ -102,7 +102,7 @@ fn many_small_writes_are_sent_though_nothing_is_submitted() {
 
 #[test]
 fn uploads_that_nobody_uses_take_no_new_buffers() {
-    let Some(context) = open() else { return };
+    let Some(context) = open(Options::default()) else { return };
     let upload = || drop(context.upload("unused", &[1; 64]).unwrap());
     upload();
     let before = context.counters();

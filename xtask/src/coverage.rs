@@ -1,6 +1,6 @@
 //! Which lines of the library the tests run.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 const HELP: &str = "\
 cargo xtask coverage [--lines]    share of the library's lines that its tests run, file by file; fails below 90 %
@@ -18,11 +18,7 @@ pub(crate) fn coverage(arguments: &[&str]) -> Result<(), String> {
         _ => return crate::help(HELP),
     };
     crate::driver::provide()?;
-    let there =
-        Command::new("cargo").args(["llvm-cov", "--version"]).output().is_ok_and(|o| o.status.success());
-    if !there {
-        return Err("cargo-llvm-cov is not installed; run: cargo install --locked cargo-llvm-cov".to_owned());
-    }
+    crate::needs_subcommand("llvm-cov")?;
     // The library's own tests and no others: what only the command runs has no test here.
     let run =
         ["llvm-cov", "--release", "--package", "attractor", "--all-features", "--lib", "--test", "suite"];

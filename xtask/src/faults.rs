@@ -3,8 +3,10 @@
 mod rows;
 mod run;
 
+use crate::libtest::Outcome;
 use rows::{ROWS, Row};
-use run::{Outcome, Target, Tests};
+use run::{Target, Tests};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const HELP: &str = "\
@@ -96,29 +98,17 @@ fn to_table(verdicts: &[Verdict]) -> String {
 }
 
 fn to_json(verdicts: &[Verdict]) -> String {
-    let quoted = |text: &str| {
-        let escaped = text.chars().flat_map(|c| match c {
-            '"' | '\\' => vec!['\\', c],
-            c if c.is_control() => vec![' '],
-            c => vec![c],
-        });
-        format!("\"{}\"", escaped.collect::<String>())
-    };
-    let list = |items: &mut dyn Iterator<Item = String>| {
-        format!("[{}]", items.map(|item| quoted(&item)).collect::<Vec<_>>().join(", "))
-    };
     let rows = ROWS.iter().zip(verdicts).map(|(row, verdict)| {
-        format!(
-            "  {{\"fault\": {}, \"provoked\": {}, \"expected\": {}, \"tests\": {}, \"passed\": {}, \"problems\": {}}}",
-            quoted(row.fault),
-            quoted(row.provoked),
-            quoted(row.expected),
-            list(&mut row.tests.iter().map(ToString::to_string)),
-            verdict.passed,
-            list(&mut verdict.problems.iter().cloned()),
-        )
+        json!({
+            "fault": row.fault,
+            "provoked": row.provoked,
+            "expected": row.expected,
+            "tests": row.tests.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "passed": verdict.passed,
+            "problems": verdict.problems,
+        })
     });
-    format!("[\n{}\n]\n", rows.collect::<Vec<_>>().join(",\n"))
+    format!("{:#}\n", rows.collect::<Value>())
 }
 
 #[cfg(test)]

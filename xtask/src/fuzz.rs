@@ -28,15 +28,14 @@ struct Outcome {
 
 /// Runs the targets; fails where one has a find.
 pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let root = manifest.as_deref().and_then(Path::parent).ok_or("run it as `cargo xtask fuzz`")?;
+    let root = crate::root()?;
     let folder = root.join("fuzz");
     let choice = choose(arguments, &all_targets(&folder)?)?;
     provide()?;
     let cargo_fuzz = |words: &[&str]| {
         let mut command = Command::new("rustup");
         command.args(["run", "nightly", "cargo", "fuzz"]).args(words).arg("--fuzz-dir").arg(&folder);
-        command.arg("--sanitizer").arg(&choice.sanitizer).current_dir(root);
+        command.arg("--sanitizer").arg(&choice.sanitizer).current_dir(&root);
         command
     };
     let built = cargo_fuzz(&["build"]).status().map_err(|error| format!("rustup: {error}"))?;

@@ -4,6 +4,7 @@ mod coverage;
 mod driver;
 mod faults;
 mod fuzz;
+mod libtest;
 mod mutants;
 mod nightly;
 mod peers;
@@ -12,7 +13,10 @@ mod soak;
 mod supply;
 mod validation;
 
-use std::process::{Command, ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
 
 const HELP: &str = "\
 cargo xtask test           format, lints, tests of all crates on CPU and GPU, documentation
@@ -90,15 +94,34 @@ fn help(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The folder of the workspace. Cargo says where xtask lies when it runs it.
+fn root() -> Result<PathBuf, String> {
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let root = xtask.as_deref().and_then(Path::parent).map(Path::to_owned);
+    root.ok_or_else(|| "run it as `cargo xtask`".to_owned())
+}
+
+/// Cargo, the one that runs this.
+fn cargo_command() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Mesa's device-selection layer complains about a missing display on every start.
+    command.env("NODEVICE_SELECT", "1");
+    command
+}
+
+/// Refuses where cargo lacks a subcommand that is installed by itself, and says how.
+fn needs_subcommand(name: &str) -> Result<(), String> {
+    let there = Command::new("cargo").args([name, "--version"]).output().is_ok_and(|o| o.status.success());
+    match there {
+        true => Ok(()),
+        false => Err(format!("cargo-{name} is not installed; run: cargo install --locked cargo-{name}")),
+    }
+}
+
 /// Runs cargo in the workspace, saying so.
 fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
     eprintln!("xtask: cargo {}", arguments.join(" "));
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
-    command.args(arguments).envs(environment.iter().copied());
-    // Mesa's device-selection layer complains about a missing display on every start.
-    command.env("NODEVICE_SELECT", "1");
-    match command.status() {
+    match cargo_command().args(arguments).envs(environment.iter().copied()).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("cargo {} failed ({status})", arguments.join(" "))),
         Err(error) => Err(format!("cargo {}: {error}", arguments.join(" "))),

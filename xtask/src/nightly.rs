@@ -1,10 +1,7 @@
 //! Checks that need a nightly toolchain: `cargo xtask miri` and `cargo xtask sanitize`.
 
 use crate::driver;
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::process::Command;
 
 /// Tests of the library that go through the `unsafe` of the CPU side: the pointers that `gemm` is given, the tokens of
 /// `pulp`, and what is built on both. Files are read from bytes: Miri has no memory maps.
@@ -71,7 +68,7 @@ pub(crate) fn sanitize(arguments: &[&str]) -> Result<(), String> {
 
 fn under(sanitizer: &str, filters: &[&str]) -> Result<(), String> {
     let suppressions = |name: &str| -> Result<String, String> {
-        Ok(root()?.join("xtask/sanitizers").join(name).display().to_string())
+        Ok(crate::root()?.join("xtask/sanitizers").join(name).display().to_string())
     };
     let options = match sanitizer {
         // The driver's library is closed before the end of the program: its leaks would have no names.
@@ -130,18 +127,9 @@ fn needs(component: &str) -> Result<(), String> {
     ))
 }
 
-fn root() -> Result<PathBuf, String> {
-    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    xtask
-        .as_deref()
-        .and_then(Path::parent)
-        .map(Path::to_owned)
-        .ok_or_else(|| "run it as `cargo xtask`".to_owned())
-}
-
 /// A folder of its own for what is built in another way.
 fn target(name: &str) -> Result<String, String> {
-    Ok(root()?.join("target").join(name).display().to_string())
+    Ok(crate::root()?.join("target").join(name).display().to_string())
 }
 
 /// Runs cargo of another toolchain: that of the stable one, which runs this program, would not do.

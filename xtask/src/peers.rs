@@ -12,7 +12,7 @@ const PYTHON: (u32, u32) = (3, 11);
 
 /// Prepares peers and runs them; the arguments are those of `benches/peers/run.py`.
 pub(crate) fn peers(arguments: &[&str]) -> Result<(), String> {
-    let root = root()?;
+    let root = crate::root()?;
     let (folder, target) = (root.join("benches/peers"), root.join("target/peers"));
     let python = environment(&folder, &target)?;
     let conduct = || {
@@ -33,13 +33,6 @@ pub(crate) fn peers(arguments: &[&str]) -> Result<(), String> {
         }
     }
     run(&mut conduct())
-}
-
-/// The folder of the workspace. Cargo says where xtask lies when it runs it.
-pub(crate) fn root() -> Result<PathBuf, String> {
-    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let root = xtask.as_deref().and_then(Path::parent).map(Path::to_owned);
-    root.ok_or_else(|| "run it as `cargo xtask`".to_owned())
 }
 
 /// The Python of an environment with the peers of `requirements.txt`, made where there is none and made

@@ -81,14 +81,11 @@ impl Said {
 
 /// Runs tests of the library by the start of their names (all for none), and listens.
 pub(crate) fn tests(names: &[&str], environment: &[(&str, &str)]) -> Result<Said, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = crate::cargo_command();
     command.args(["test", "--release", "--package", "attractor", "--all-features", "--test", "suite", "--"]);
     // Whole names of modules: `shaders::` is not `every_shaders::`.
     command.args(names).arg("--nocapture");
-    command
-        .envs([("ATTRACTOR_REQUIRE_GPU", "1"), ("NODEVICE_SELECT", "1")])
-        .envs(environment.iter().copied());
+    command.env("ATTRACTOR_REQUIRE_GPU", "1").envs(environment.iter().copied());
     let shown: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     eprintln!("xtask: tests {} with {}", names.join(" "), shown.join(" "));
     let start = Instant::now();

@@ -41,7 +41,7 @@ struct Package {
 }
 
 fn packages() -> Result<Vec<Package>, String> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let output = crate::cargo_command()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .output()
         .map_err(|e| format!("cargo metadata: {e}"))?;
@@ -103,10 +103,7 @@ fn msrv(packages: &[Package]) -> Result<(), String> {
 }
 
 fn deny() -> Result<(), String> {
-    let there = Command::new("cargo").args(["deny", "--version"]).output().is_ok_and(|o| o.status.success());
-    if !there {
-        return Err("cargo-deny is not installed; run: cargo install --locked cargo-deny".to_owned());
-    }
+    crate::needs_subcommand("deny")?;
     crate::cargo(&["deny", "check", "bans", "licenses", "sources"], &[])?;
     if let Err(message) = crate::cargo(&["deny", "check", "advisories"], &[]) {
         return Err(format!(

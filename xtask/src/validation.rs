@@ -2,7 +2,7 @@
 //! and a newer one that comes with Chromium's `SwiftShader` and can also look into the kernels.
 
 use super::{
-    driver, peers,
+    driver,
     portability::{Row, Said, tests},
 };
 use std::{
@@ -47,7 +47,7 @@ pub(crate) fn run() -> Result<Vec<Row>, String> {
         "/usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json",
     )?;
     let library = driver::file_of("chromium-common", "libVkLayer_khronos_validation.so", "")?;
-    let folder = peers::root()?.join("target/portability");
+    let folder = crate::root()?.join("target/portability");
     let newer = folder.join("newer");
     write(&newer.join("VkLayer_khronos_validation.json"), &manifest(&library))?;
     let newer = newer.canonicalize().map_err(|error| format!("{}: {error}", newer.display()))?;

@@ -2,7 +2,7 @@
 
 use super::*;
 use attractor::{
-    Precision,
+    Error, Precision,
     memory::{
         Energy, EnergySettings, FeatureMemory, FeatureSettings, KernelizedMemory, KernelizedSettings,
         LinearMap,
@@ -46,8 +46,6 @@ fn build(
     energy.memory(Arc::new(rows.as_slice().to_vec()), rows.columns(), &settings)
 }
 
-use attractor::Error;
-
 /// Patterns and queries of any kind: what a memory refuses, it refuses in the same words everywhere, and what it takes gives
 /// numbers or says that it does not.
 #[test]
@@ -63,13 +61,9 @@ fn errors_are_the_same() {
         let (x, q) = (x.rows(n, d), q.rows(b, d));
         let options =
             RecallOptions { steps: 3, trace: !energy.starts_with("universal"), ..RecallOptions::default() };
-        let results: Vec<_> = some_devices(pick)
-            .into_iter()
-            .map(|(name, device)| {
-                let memory = build(energy, &x, &device, similarity);
-                (name, memory.and_then(|memory| memory.recall_with(&q, &options)))
-            })
-            .collect();
+        let recall = |device: &Device| build(energy, &x, device, similarity)?.recall_with(&q, &options);
+        let results: Vec<_> =
+            some_devices(pick).into_iter().map(|(name, device)| (name, recall(&device))).collect();
         if same_errors(&results) {
             return;
         }
@@ -116,13 +110,9 @@ fn answers_are_the_same() {
         };
         let q = Rows::new(noise.iter().enumerate().map(near).collect::<Vec<_>>(), d).unwrap();
         let options = RecallOptions { steps: 2, tolerance: Some(0.0), ..RecallOptions::default() };
-        let results: Vec<_> = some_devices(pick)
-            .into_iter()
-            .map(|(name, device)| {
-                let memory = build(energy, &x, &device, similarity);
-                (name, memory.and_then(|memory| memory.recall_with(&q, &options)))
-            })
-            .collect();
+        let recall = |device: &Device| build(energy, &x, device, similarity)?.recall_with(&q, &options);
+        let results: Vec<_> =
+            some_devices(pick).into_iter().map(|(name, device)| (name, recall(&device))).collect();
         if same_errors(&results) {
             return;
         }

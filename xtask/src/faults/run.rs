@@ -1,10 +1,11 @@
 //! Tests by their names, and how they ended.
 
+use crate::libtest::{Outcome, outcome};
 use std::{
     collections::BTreeMap,
     fmt,
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 /// A binary of tests.
@@ -40,14 +41,6 @@ impl fmt::Display for Tests {
     }
 }
 
-/// How a test ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Passed,
-    Failed,
-    Ignored,
-}
-
 /// Runs the tests of a binary that match any of the filters. Where the binary cannot be built no test has run, which is not
 /// hidden: cargo says why, and the rows that want them fail.
 pub(super) fn run(target: Target, filters: &[&str]) -> Result<BTreeMap<String, Outcome>, String> {
@@ -56,11 +49,10 @@ pub(super) fn run(target: Target, filters: &[&str]) -> Result<BTreeMap<String, O
         arguments.extend(filters);
     }
     eprintln!("xtask: cargo {}", arguments.join(" "));
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let failed = |error: std::io::Error| format!("cargo {}: {error}", arguments.join(" "));
-    let mut cargo = Command::new(program)
+    let mut cargo = crate::cargo_command()
         .args(&arguments)
-        .envs([("ATTRACTOR_REQUIRE_GPU", "1"), ("NODEVICE_SELECT", "1")])
+        .env("ATTRACTOR_REQUIRE_GPU", "1")
         .stdout(Stdio::piped())
         .spawn()
         .map_err(failed)?;
@@ -78,33 +70,4 @@ pub(super) fn run(target: Target, filters: &[&str]) -> Result<BTreeMap<String, O
         outcomes.clear();
     }
     Ok(outcomes)
-}
-
-/// The test of a line `test NAME ... RESULT`, and how it ended.
-fn outcome(line: &str) -> Option<(String, Outcome)> {
-    let (name, result) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
-    let outcome = match result.split(',').next()?.trim() {
-        "ok" => Outcome::Passed,
-        "ignored" => Outcome::Ignored,
-        _ => Outcome::Failed,
-    };
-    // `NAME - should panic`
-    Some((name.split(' ').next()?.to_owned(), outcome))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_libtest_are_read() {
-        let read = |line: &str| outcome(line).map(|(name, outcome)| format!("{name} {outcome:?}"));
-        assert_eq!(read("test a::b ... ok").as_deref(), Some("a::b Passed"));
-        assert_eq!(read("test a::b ... FAILED").as_deref(), Some("a::b Failed"));
-        assert_eq!(read("test a::b ... ignored, takes hours").as_deref(), Some("a::b Ignored"));
-        assert_eq!(read("test a - should panic ... ok").as_deref(), Some("a Passed"));
-        assert_eq!(read("test a::b has been running for over 60 seconds"), None);
-        assert_eq!(read("test result: ok. 3 passed; 0 failed; 0 ignored"), None);
-        assert_eq!(read("running 3 tests"), None);
-    }
 }

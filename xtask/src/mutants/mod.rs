@@ -2,6 +2,7 @@
 
 mod list;
 
+use crate::libtest;
 use list::{MUTATIONS, Mutation};
 use std::{
     fs,
@@ -120,11 +121,11 @@ impl Copy {
     /// Builds and runs the library's tests whose names contain one of the filters.
     fn test(&self, filters: &[&str]) -> Result<Outcome, String> {
         let cargo = || {
-            let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            let mut command = crate::cargo_command();
             command.current_dir(&self.sources);
             command.env("CARGO_TARGET_DIR", std::env::current_dir().unwrap_or_default().join(&self.target));
             command.env("CARGO_PROFILE_RELEASE_INCREMENTAL", "true");
-            command.env("ATTRACTOR_REQUIRE_GPU", "1").env("NODEVICE_SELECT", "1");
+            command.env("ATTRACTOR_REQUIRE_GPU", "1");
             command.args(["test", "--release", "--package", "attractor", "--lib", "--test", "suite"]);
             command
         };
@@ -157,14 +158,14 @@ impl Copy {
 
 /// What the output of the tests says.
 fn outcome(text: &str, success: bool) -> Outcome {
-    let named = |ending: &'static str| {
-        text.lines()
-            .filter_map(move |line| line.strip_prefix("test ")?.strip_suffix(ending).map(str::to_owned))
+    let ended = |how| {
+        let all = text.lines().filter_map(libtest::outcome);
+        all.filter(move |(_, ended)| *ended == how).map(|(name, _)| name)
     };
-    let mut failed: Vec<String> = named(" ... FAILED").collect();
     if success {
-        return Outcome::Passed(named(" ... ok").count());
+        return Outcome::Passed(ended(libtest::Outcome::Passed).count());
     }
+    let mut failed: Vec<String> = ended(libtest::Outcome::Failed).collect();
     if failed.is_empty() {
         failed.push("the test program itself, which ended before its time".to_owned());
     }
