@@ -2,18 +2,33 @@
 
 use super::{super::desk::Desk, names};
 use attractor::io::ArrayData;
+use signal_hook::flag;
 use std::{
     fs,
     io::Write,
     process::{Child, Command, Output, Stdio},
+    sync::{Arc, Once, atomic::AtomicBool},
     time::Duration,
 };
 
 const SIGINT: u32 = 2;
 const SIGTERM: u32 = 15;
 
+/// Makes that children heed signals though this program was started to ignore them, as those in the background of a script are:
+/// what is handled here is as usual there. Here it is as usual too.
+fn heed() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [SIGINT, SIGTERM] {
+            let always = Arc::new(AtomicBool::new(true));
+            flag::register_conditional_default(signal as i32, always).unwrap();
+        }
+    });
+}
+
 /// A command that has been started and listens to signals.
 fn start(desk: &Desk, line: &str) -> Child {
+    heed();
     let child = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let listens = || {
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
@@ -173,6 +188,7 @@ fn ignored_signals_stay_ignored() {
 /// On a terminal: the keys Ctrl and C, a bar that is taken away, and a line.
 #[test]
 fn a_terminal_is_left_clean() {
+    heed();
     let desk = desk();
     let whole = desk.command(LONG[0]);
     let words: Vec<String> = whole.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
