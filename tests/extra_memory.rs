@@ -1,16 +1,24 @@
-//! How much memory a softmax step takes beside its patterns and queries, counted by the allocator: a
-//! binary of its own, since that allocator is the whole program's.
+//! How much memory a softmax step takes beside its patterns and queries, and that threads leave none behind, counted by
+//! the allocator: a binary of its own, since that allocator is the whole program's.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that fails should say where")]
 
 use attractor::{
     Device, Tensor,
+    gpu::Options,
     ops::{Similarity, step},
 };
+use std::{sync::Mutex, thread};
 
+#[path = "suite/common.rs"]
+#[allow(dead_code, reason = "the suite uses all of it")]
+mod common;
 #[path = "common/counting.rs"]
 #[allow(dead_code, reason = "other tests ask for more of it")]
 mod counting;
+
+/// One test at a time: what another has in use would be counted.
+static ALONE: Mutex<()> = Mutex::new(());
 
 #[global_allocator]
 static COUNTING: counting::Counting = counting::Counting;
@@ -31,6 +39,7 @@ fn extra(b: usize, n: usize, d: usize, similarity: Similarity) -> usize {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "takes minutes where kernels are not optimised")]
 fn a_step_over_a_million_patterns_takes_less_than_64_mb() {
+    let _alone = ALONE.lock();
     for similarity in [Similarity::Dot, Similarity::L2] {
         let most = extra(512, 1_000_000, 64, similarity);
         println!("{similarity}: {:.1} MB", most as f64 / 1e6);
@@ -38,4 +47,27 @@ fn a_step_over_a_million_patterns_takes_less_than_64_mb() {
         // An allocator that counts nothing would agree to anything: the states alone are this much.
         assert!(most >= 512 * 64 * 4, "{similarity}: {most} bytes");
     }
+}
+
+/// Servers begin and end threads for as long as they run.
+#[test]
+fn threads_that_end_leave_nothing_with_a_device() {
+    const THREADS: usize = 500;
+    let _alone = ALONE.lock();
+    let Some(device) = common::open(Options::default()) else { return };
+    let threads = |count: usize| {
+        for _ in 0..count {
+            let work = || Tensor::from_flat(&device, &[1.0, 2.0], &[2]).unwrap().to_vec().unwrap();
+            let got = thread::scope(|scope| scope.spawn(work).join().unwrap());
+            assert_eq!(got, [1.0, 2.0]);
+        }
+    };
+    // Pools fill meanwhile.
+    threads(20);
+    let before = counting::in_use();
+    threads(THREADS);
+    let left = counting::in_use().saturating_sub(before);
+    println!("{left} bytes after {THREADS} threads");
+    // Less than a word for each, whatever the device has put by meanwhile.
+    assert!(left < 8 * THREADS, "{left} bytes after {THREADS} threads");
 }

@@ -1,9 +1,10 @@
 //! Faults of a device: those that the driver reports, and those that tests provoke.
 //!
 //! wgpu says little of itself. A lost device takes every call and does nothing; that it is lost comes by a callback. A
-//! refused command is told to the error scope of the thread that gave it, or else to a handler. So each call that can be
-//! refused is made in scopes ([`Context::guarded`]), every send and readback looks for the rest ([`Context::check`]), and
-//! what a refused recording was to write is known as such (`Recorder::sound`).
+//! refused command is told to a handler, on the thread that gave it and before its call returns. So each call that can be
+//! refused is made with an ear on that ([`Context::guarded`]), every send and readback looks for the rest
+//! ([`Context::check`]), and what a refused recording was to write is known as such (`Recorder::sound`). wgpu's error scopes
+//! would do for calls as well, but keep some memory for each thread that ever opened one.
 
 use super::{Context, context::lock};
 use crate::{Error, Result};
@@ -19,7 +20,7 @@ use std::{
     thread::{self, ThreadId},
     time::Duration,
 };
-use wgpu::{ErrorFilter, PollError, PollStatus, PollType};
+use wgpu::{PollError, PollStatus, PollType};
 
 /// Longest wait for one submission, where no other is asked for.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -29,8 +30,8 @@ pub(super) struct Faults {
     /// Why the device was lost. Held for reading while mapped memory is copied, and for writing before wgpu may know of the
     /// loss.
     lost: RwLock<Option<String>>,
-    /// What no call was told of, by the thread whose call it was: another's has nothing to do with it.
-    uncaptured: Mutex<HashMap<ThreadId, String>>,
+    /// The first fault that no call was told of yet, by the thread whose call it was: another's has nothing to do with it.
+    untold: Mutex<HashMap<ThreadId, wgpu::Error>>,
     /// Nanoseconds.
     patience: AtomicU64,
     /// Allocations that are to fail, by their numbers.
@@ -44,7 +45,7 @@ impl Faults {
     pub(super) fn watch(device: &wgpu::Device, patience: Option<Duration>) -> Arc<Self> {
         let faults = Arc::new(Self {
             lost: RwLock::default(),
-            uncaptured: Mutex::default(),
+            untold: Mutex::default(),
             patience: AtomicU64::new(nanoseconds(patience.unwrap_or(PATIENCE))),
             failing: Mutex::new(0..0),
             losing: AtomicU64::new(submission_to_lose()),
@@ -55,13 +56,18 @@ impl Faults {
         });
         let seen = Arc::clone(&faults);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            lock(&seen.uncaptured).entry(thread::current().id()).or_insert_with(|| error.to_string());
+            lock(&seen.untold).entry(thread::current().id()).or_insert(error);
         }));
         faults
     }
 
     fn lose(&self, reason: &str) {
         self.lost.write().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason.to_owned());
+    }
+
+    /// Takes the fault of this thread that no call was told of.
+    fn take(&self) -> Option<wgpu::Error> {
+        lock(&self.untold).remove(&thread::current().id())
     }
 
     fn reason(&self) -> RwLockReadGuard<'_, Option<String>> {
@@ -99,14 +105,14 @@ fn submission_to_lose() -> u64 {
 }
 
 impl Context {
-    /// Makes calls of wgpu, and gives what they give, or the first fault that came of them: scopes belong to their thread,
-    /// so that nobody else hears of it.
+    /// Makes calls of wgpu, and gives what they give, or the first fault that came of them; nobody else hears of it.
     pub(super) fn guarded<T>(&self, what: &str, work: impl FnOnce() -> T) -> Result<T> {
-        let filters = [ErrorFilter::OutOfMemory, ErrorFilter::Internal, ErrorFilter::Validation];
-        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
+        let earlier = self.faults.take();
         let done = work();
-        // Off the web these are ready at once: nothing here waits.
-        let fault = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).last();
+        let fault = self.faults.take();
+        if let Some(earlier) = earlier {
+            lock(&self.faults.untold).insert(thread::current().id(), earlier);
+        }
         match fault {
             None => Ok(done),
             Some(wgpu::Error::OutOfMemory { .. }) => {
@@ -162,8 +168,8 @@ impl Context {
     /// Surfaces faults of this thread's calls that were reported since the last look, and the loss of the device.
     pub(super) fn check(&self, what: &str) -> Result<()> {
         self.alive()?;
-        match lock(&self.faults.uncaptured).remove(&thread::current().id()) {
-            Some(message) => Err(self.fault(what, &message)),
+        match self.faults.take() {
+            Some(error) => Err(self.fault(what, &error)),
             None => Ok(()),
         }
     }

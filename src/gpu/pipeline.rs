@@ -25,7 +25,7 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Compiles a variant that has `memory` bytes of workgroup memory. Faults surface in the caller's error scope.
+    /// Compiles a variant that has `memory` bytes of workgroup memory. Faults are told to the caller: see `Context::guarded`.
     pub(super) fn new(
         device: &Device,
         name: &str,
