@@ -6,6 +6,7 @@
 
 mod columns;
 mod pages;
+mod shape;
 mod thrift;
 
 use super::{

@@ -1,6 +1,11 @@
 //! What a file says of its own sizes, compared with what it is.
 
-use super::{File, columns::Column, thrift::Reader};
+use super::{
+    File,
+    columns::Column,
+    shape::{FOOTER, PAGE},
+    thrift::Reader,
+};
 use crate::io::fault::{Checked, Fault};
 use ::parquet::{
     basic::Compression,
@@ -17,7 +22,7 @@ fn lies(problem: impl std::fmt::Display) -> Fault {
     Fault::damaged(format!("is not a sound parquet file: {problem}"))
 }
 
-/// Looks at the end of a file: lists in the metadata must not be longer than the metadata.
+/// Looks at the end of a file: its metadata must be what the format says, with no list that is longer than all of it.
 pub(super) fn check_footer(file: &[u8]) -> Checked<()> {
     const END: usize = 8;
     let odd =
@@ -30,9 +35,9 @@ pub(super) fn check_footer(file: &[u8]) -> Checked<()> {
     let Some(start) = rest.len().checked_sub(length) else {
         return Err(lies(format!("{length} bytes of metadata in a file of {}", file.len())));
     };
-    match Reader(&rest[start..]).structure(&mut |_, _| {}) {
+    match Reader(&rest[start..]).structure(FOOTER, &mut |_, _| {}) {
         Some(()) => Ok(()),
-        None => Err(lies("its metadata claims more than it has")),
+        None => Err(lies("its metadata is not that of the format, or claims more than is there")),
     }
 }
 
@@ -72,7 +77,7 @@ fn check_pages(file: &[u8], chunk: &ColumnChunkMetaData, most: u64) -> Checked<u
     while !left.is_empty() && values < u64::try_from(chunk.num_values()).unwrap_or(0) {
         let mut head = Reader(left);
         let (mut kind, mut unpacked, mut packed, mut counts) = (-1, -1, -1, [0; 3]);
-        let read = head.structure(&mut |place, value| match place {
+        let read = head.structure(PAGE, &mut |place, value| match place {
             [0, 1] => kind = value,
             [0, 2] => unpacked = value,
             [0, 3] => packed = value,

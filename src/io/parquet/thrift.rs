@@ -1,7 +1,10 @@
 //! The compact encoding of Thrift, as far as it takes to see that no number in it claims more than is there.
 //!
-//! The parquet crate reserves room for as many elements as a list says it has, and for as many bytes as a page says
-//! it becomes; both are looked at here before it sees them.
+//! The parquet crate goes through as many elements as a list says it has, and reserves room for as many bytes as a page
+//! says it becomes; both are looked at here before it sees them. What it would read otherwise than it is read here is
+//! refused: fields of another kind than the format's, and truths in lists, for which it takes no bytes.
+
+use super::shape::{Fields, Kind};
 
 /// Structures within structures; parquet's own are no deeper than 10.
 const DEEPEST: usize = 32;
@@ -10,12 +13,13 @@ const DEEPEST: usize = 32;
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// Reads a structure, and calls `visit` with the place and value of each whole number that is a field of it or of
+    /// Reads a structure of these fields, and calls `visit` with the place and value of each whole number that is a field of it or of
     /// a structure in it: the number of the field, behind that of the field around it (0 where it is its own, -1 where
     /// it lies deeper).
-    /// `None` where it does not end, is too deep, or a list in it has more elements than there are bytes.
-    pub(super) fn structure(&mut self, visit: &mut dyn FnMut([i16; 2], i64)) -> Option<()> {
-        self.fields(0, DEEPEST, visit)
+    /// `None` where it does not end, is too deep, has a field of another kind, or a list in it has more elements than
+    /// there are bytes.
+    pub(super) fn structure(&mut self, known: Fields, visit: &mut dyn FnMut([i16; 2], i64)) -> Option<()> {
+        self.fields(known, 0, DEEPEST, visit)
     }
 
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
@@ -50,7 +54,13 @@ impl<'a> Reader<'a> {
         usize::try_from(count).ok().filter(|count| *count <= self.0.len())
     }
 
-    fn fields(&mut self, around: i16, depth: usize, visit: &mut dyn FnMut([i16; 2], i64)) -> Option<()> {
+    fn fields(
+        &mut self,
+        known: Fields,
+        around: i16,
+        depth: usize,
+        visit: &mut dyn FnMut([i16; 2], i64),
+    ) -> Option<()> {
         let mut id = 0_i16;
         loop {
             let head = self.byte()?;
@@ -61,24 +71,39 @@ impl<'a> Reader<'a> {
                 0 => i16::try_from(self.whole()?).ok()?,
                 step => id.checked_add(i16::from(step))?,
             };
-            match head & 15 {
+            let want = known.iter().find(|(number, _)| *number == id).map(|(_, kind)| kind);
+            match (head & 15, want) {
                 // The value of a truth stands in its head.
-                1 | 2 => {}
-                kind => self.value(kind, [around, id], depth, visit)?,
+                (1 | 2, None | Some(Kind::Truth)) => {}
+                (1 | 2, Some(_)) | (_, Some(Kind::Truth)) => return None,
+                (code, want) => self.value(code, want, [around, id], depth, visit)?,
             }
         }
     }
 
+    /// Reads a value by the code of its kind, which must be that of the kind that is wanted.
     fn value(
         &mut self,
-        kind: u8,
+        code: u8,
+        want: Option<&Kind>,
         place: [i16; 2],
         depth: usize,
         visit: &mut dyn FnMut([i16; 2], i64),
     ) -> Option<()> {
         let deeper = depth.checked_sub(1)?;
-        match kind {
-            1..=3 => self.byte().map(drop),
+        let right = match want {
+            None => true,
+            Some(Kind::Truth) => false,
+            Some(Kind::Byte) => code == 3,
+            Some(Kind::Whole) => matches!(code, 4..=6),
+            Some(Kind::Double) => code == 7,
+            Some(Kind::Bytes) => code == 8,
+            Some(Kind::List(_)) => code == 9,
+            Some(Kind::Structure(_)) => code == 12,
+        };
+        match code {
+            _ if !right => None,
+            3 => self.byte().map(drop),
             4..=6 => {
                 let value = self.whole()?;
                 visit(place, value);
@@ -92,17 +117,21 @@ impl<'a> Reader<'a> {
             9 | 10 => {
                 let head = self.byte()?;
                 let count = self.count(head >> 4)?;
+                let of = if let Some(Kind::List(of)) = want { Some(*of) } else { None };
                 // Numbers in lists are nobody's field.
-                (0..count).try_for_each(|_| self.value(head & 15, [-1, -1], deeper, &mut |_, _| {}))
+                (0..count).try_for_each(|_| self.value(head & 15, of, [-1, -1], deeper, &mut |_, _| {}))
             }
             11 => {
                 let count = self.count(15)?;
                 let kinds = if count == 0 { 0 } else { self.byte()? };
-                let mut each = |kind| self.value(kind, [-1, -1], deeper, &mut |_, _| {});
+                let mut each = |code| self.value(code, None, [-1, -1], deeper, &mut |_, _| {});
                 (0..count).try_for_each(|_| each(kinds >> 4).and_then(|()| each(kinds & 15)))
             }
             // A field of the number 0 must not pass for the outermost structure.
-            12 => self.fields(if place[0] == 0 && place[1] > 0 { place[1] } else { -1 }, deeper, visit),
+            12 => {
+                let known: Fields = if let Some(Kind::Structure(known)) = want { known } else { &[] };
+                self.fields(known, if place[0] == 0 && place[1] > 0 { place[1] } else { -1 }, deeper, visit)
+            }
             _ => None,
         }
     }
@@ -116,8 +145,12 @@ mod tests {
     type Found = (Vec<([i16; 2], i64)>, usize);
 
     fn numbers(bytes: &[u8]) -> Option<Found> {
+        numbers_of(&[], bytes)
+    }
+
+    fn numbers_of(known: Fields, bytes: &[u8]) -> Option<Found> {
         let (mut reader, mut found) = (Reader(bytes), Vec::new());
-        reader.structure(&mut |place, value| found.push((place, value)))?;
+        reader.structure(known, &mut |place, value| found.push((place, value)))?;
         Some((found, reader.0.len()))
     }
 
@@ -136,6 +169,29 @@ mod tests {
         // Field 0 = { 2: 7 }; field 5 = { 5: { 1: 7 } }.
         let want = vec![([-1, 2], 7), ([-1, 1], 7)];
         assert_eq!(numbers(&[0x0c, 0, 0x25, 14, 0, 0x5c, 0x5c, 0x15, 14, 0, 0, 0]), Some((want, 0)));
+    }
+
+    #[test]
+    fn fields_of_other_kinds_than_the_formats_are_refused() {
+        const KNOWN: Fields =
+            &[(1, Kind::Whole), (2, Kind::Truth), (3, Kind::List(&Kind::Structure(&[(1, Kind::Bytes)])))];
+        // Field 1 = 3, field 2 = true, field 3 = [{ 1: "a" }], field 4 = 1.0.
+        let bytes = [0x15, 6, 0x11, 0x19, 0x1c, 0x18, 1, b'a', 0, 0x17, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0];
+        assert_eq!(numbers_of(KNOWN, &bytes), Some((vec![([0, 1], 3)], 0)));
+        // A string or a truth in place of a number, numbers in place of a truth, of a list, and in a list of structures.
+        for other in [
+            &[0x18, 0, 0][..],
+            &[0x11, 0],
+            &[0x25, 6, 0],
+            &[0x35, 6, 0],
+            &[0x39, 0x15, 6, 0],
+            &[0x3a, 0x0c, 0],
+        ] {
+            assert_eq!(numbers_of(KNOWN, other), None, "{other:?}");
+            assert!(numbers(other).is_some(), "{other:?}");
+        }
+        // The parquet crate goes through truths in a list without a byte for each.
+        assert_eq!(numbers(&[0x49, 0x21, 1, 1, 0]), None);
     }
 
     #[test]
