@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::Stdio,
-    time::Duration,
+    time::Instant,
 };
 
 /// What is written in turns.
@@ -18,8 +18,11 @@ fn content(new: bool) -> Vec<f32> {
 fn killed_at_any_moment_a_file_is_the_old_one_or_the_new_one() {
     const KILLS: u32 = 200;
     let folder = folder();
+    let start = Instant::now();
     let new = written(folder.path(), &content(true));
     let old = written(folder.path(), &content(false));
+    // Kills come over the time of some rounds, however long those take here.
+    let while_written = 2 * start.elapsed();
     let (mut midst, mut seen) = (0, [0; 2]);
     for kill in 0..KILLS {
         let mut child = child::command("in turns", folder.path())
@@ -29,8 +32,8 @@ fn killed_at_any_moment_a_file_is_the_old_one_or_the_new_one() {
             .unwrap();
         let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(told.any(|line| line.unwrap().contains("begins")));
-        // Over the time of some rounds, in an order that jumps about.
-        std::thread::sleep(Duration::from_micros(u64::from(kill * 61 % KILLS) * 50));
+        // In an order that jumps about.
+        std::thread::sleep(while_written * (kill * 61 % KILLS) / KILLS);
         child.kill().unwrap();
         child.wait().unwrap();
         for ((path, old), (_, new)) in old.iter().zip(&new) {
