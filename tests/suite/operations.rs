@@ -510,6 +510,8 @@ fn operations_chain_on_odd_shapes() {
     let gram = reference::matmul(&scores, &scores, Layout::NT);
     let lse: Vec<f64> = scores.iter().map(|row| reference::log_sum_exp(row, 1.0)).collect();
     let squares: f64 = lse.iter().map(|v| v * v).sum();
+    let products = reference::matmul(&matrix(&q), &matrix(&x), Layout::NT);
+    let gram_of_products = reference::matmul(&products, &products, Layout::NT);
     for (name, device) in devices() {
         // Dirty buffers wait in the pool.
         for size in [1, 3, 5, 7, 9, 35] {
@@ -522,6 +524,14 @@ fn operations_chain_on_odd_shapes() {
         assert_close(&format!("{name} total"), &got.to_vec().unwrap(), &[total], 1e-4);
         let got = ops::matmul(&s, &s, Layout::NT).unwrap();
         assert_close(&format!("{name} gram"), &got.to_vec().unwrap(), &gram.data, 1e-3);
+        let p = ops::matmul(&tensor(&device, &q), &tensor(&device, &x), Layout::NT).unwrap();
+        let got = ops::matmul(&p, &p, Layout::NT).unwrap();
+        assert_close(
+            &format!("{name} gram of products"),
+            &got.to_vec().unwrap(),
+            &gram_of_products.data,
+            1e-4,
+        );
         let l = ops::log_sum_exp(&s, 1.0).unwrap();
         let got = ops::matmul(&l, &l, Layout::NT).unwrap();
         assert_close(&format!("{name} squares"), &got.to_vec().unwrap(), &[squares], 1e-3);
