@@ -34,10 +34,16 @@ pub(crate) struct Row {
 
 /// Runs the stages that are named, or all of them, and prints a table.
 pub(crate) fn portability(arguments: &[&str]) -> Result<(), String> {
+    let stages = || STAGES.map(|(name, about, _)| format!("{name:12} {about}")).join("\n");
+    if let ["--help" | "-h"] = arguments {
+        return crate::help(&format!(
+            "cargo xtask portability [STAGE...]    all of these, or those named:\n\n{}",
+            stages()
+        ));
+    }
     let known = |name: &&&str| STAGES.iter().any(|(stage, ..)| *stage == **name);
     if let Some(other) = arguments.iter().find(|name| !known(name)) {
-        let stages = STAGES.map(|(name, about, _)| format!("  {name:12} {about}")).join("\n");
-        return Err(format!("no stage '{other}' of portability; there are\n{stages}"));
+        return Err(format!("no stage '{other}' of portability; there are\n{}", stages()));
     }
     driver::provide()?;
     let (mut rows, mut faults) = (Vec::new(), Vec::new());

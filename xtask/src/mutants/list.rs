@@ -165,12 +165,20 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "nan-finite",
         fault: "not-a-number is told by comparison, which compilers may leave out",
-        file: "shaders/walk.wgsl",
-        was: "return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;",
-        now: "return v == v && abs(v) < 3.4e38;",
+        file: "shaders/numbers.wgsl",
+        was: "return (bitcast<vec4<u32>>(v) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u);",
+        now: "return (v == v) & (abs(v) < vec4<f32>(3.4e38));",
         tests: &["feature_memory::", "shaders::", "numbers::"],
     },
     // ---- bounds of the host ---------------------------------------------------------------
+    Mutation {
+        name: "bound-noise",
+        fault: "fields that are 0 but for rounding turn bits",
+        file: "src/ops/flips.rs",
+        was: "{ NOISE * sizes }",
+        now: "{ 0.0 * sizes }",
+        tests: &["binary::", "numbers::bits::"],
+    },
     Mutation {
         name: "bound-trips",
         fault: "kernels may loop more often than a software adapter goes along",
