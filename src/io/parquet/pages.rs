@@ -65,16 +65,17 @@ pub(super) fn check(file: &[u8], reader: &File, column: &Column) -> Checked<()> 
     Ok(())
 }
 
-/// How many values the pages of a chunk have by their heads, each of which must fit.
+/// How many values the pages of a chunk have by their heads, each of which must fit. Those are looked at that the crate
+/// may read: from where it begins to the end of the chunk, which it may come to before it has seen that values end.
 fn check_pages(file: &[u8], chunk: &ColumnChunkMetaData, most: u64) -> Checked<u64> {
     let outside = || lies("a column lies outside of the file");
-    let first = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-    let start = usize::try_from(first.min(chunk.data_page_offset())).map_err(|_| outside())?;
+    let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+    let start = usize::try_from(start).map_err(|_| outside())?;
     let length = usize::try_from(chunk.compressed_size()).map_err(|_| outside())?;
     let end = start.checked_add(length).ok_or_else(outside)?;
     let mut left = file.get(start..end).ok_or_else(outside)?;
     let mut values = 0_u64;
-    while !left.is_empty() && values < u64::try_from(chunk.num_values()).unwrap_or(0) {
+    while !left.is_empty() {
         let mut head = Reader(left);
         let (mut kind, mut unpacked, mut packed, mut counts) = (-1, -1, -1, [0; 3]);
         let read = head.structure(PAGE, &mut |place, value| match place {
