@@ -32,6 +32,8 @@ struct Parameters {
 @group(0) @binding(4) var<storage, read_write> kept: array<f32>;
 @group(0) @binding(5) var<storage, read_write> states: array<f32>;
 #if MATRIX
+// Sizes up to which a field of each bit is 0, [d].
+@group(0) @binding(6) var<storage, read> noise: array<f32>;
 #else
 @group(0) @binding(6) var<storage, read> table: array<vec4<f32>>;
 
@@ -53,7 +55,8 @@ fn work(row: u32, lane: u32, live: bool) {
         storageBarrier();
         let x = states[row * p.state_width + i];
 #if MATRIX
-        let field = kept[of_row + i];
+        let sum = kept[of_row + i];
+        let field = select(0.0, sum, abs(sum) > noise[i]);
         storageBarrier();
 #else
         var log_most = -3.4e38;

@@ -3,6 +3,7 @@
 #import common
 #import row_reduce
 #import ln
+#import numbers
 
 // What is known of a state that has been taken.
 struct Walker {
@@ -58,15 +59,10 @@ struct Parameters {
 @group(0) @binding(6) var<storage, read> sums: array<f32>;
 @group(0) @binding(7) var<storage, read> slopes: array<vec4<f32>>;
 
-// By bits: compilers may assume that there are no infinities.
-fn is_finite(v: f32) -> bool {
-    return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;
-}
-
 fn work(row: u32, lane: u32, live: bool) {
     let walker = walkers[row];
     let running = live && walker.status == RUNNING;
-    let all = p.rows * p.width;
+    let whole = p.rows * p.width;
     let u = p.scale * sums[row];
     let energy = -ln(max(max(u, p.epsilon), 1.2e-38)) / p.beta;
     let floor = max(max(walker.u, p.epsilon), 1.2e-38);
@@ -77,19 +73,19 @@ fn work(row: u32, lane: u32, live: bool) {
     let factor = select(0.0, -1.0 / (p.beta * u), u > p.epsilon);
     var largest = 0.0;
     var squares = 0.0;
-    var odd = select(1.0, 0.0, is_finite(u));
+    var odd = select(1.0, 0.0, is_finite(vec4<f32>(u)).x);
     for (var i = lane; i < p.width; i += LANES) {
         let at = row * p.width + i;
-        var gradient = taken[all + at];
+        var gradient = taken[whole + at];
         if running && !rises {
             let x = trials[at];
-            gradient = factor * (p.slope * slopes[at] - p.pull * u * x) * taken[2u * all + at];
+            gradient = factor * (p.slope * slopes[at] - p.pull * u * x) * taken[2u * whole + at];
             taken[at] = x;
-            taken[all + at] = gradient;
+            taken[whole + at] = gradient;
         }
         largest = max(largest, max4(abs(gradient)));
         squares += sum4(gradient * gradient);
-        if !(is_finite(gradient.x) && is_finite(gradient.y) && is_finite(gradient.z) && is_finite(gradient.w)) {
+        if !all(is_finite(gradient)) {
             odd = 1.0;
         }
     }
@@ -127,7 +123,7 @@ fn work(row: u32, lane: u32, live: bool) {
     for (var i = lane; i < p.width; i += LANES) {
         let at = row * p.width + i;
         if running && after.status == RUNNING {
-            let x = taken[at] - step * taken[all + at];
+            let x = taken[at] - step * taken[whole + at];
             trials[at] = x;
             scaled[at] = p.unit * x;
             square += sum4(x * x);

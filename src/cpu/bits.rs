@@ -485,6 +485,7 @@ pub(crate) fn sweep_matrix(
     states: &[f32],
     fields: &[f32],
     matrix: &[f32],
+    noise: &[f32],
     order: &[u32],
     clamp: &[bool],
 ) -> Vec<f32> {
@@ -495,7 +496,7 @@ pub(crate) fn sweep_matrix(
         for &i in order {
             let i = i as usize;
             let x = state[i];
-            if clamp[q * d + i] || fields[i] * x >= 0.0 {
+            if clamp[q * d + i] || fields[i].abs() <= noise[i] || fields[i] * x > 0.0 {
                 continue;
             }
             state[i] = -x;

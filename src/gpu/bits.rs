@@ -209,23 +209,26 @@ pub(crate) fn sweep(
     values.download()
 }
 
-/// States `[b, d]` after a sweep under a symmetric matrix `[d, d]`; `fields [b, d]` are those of the states, and change with them.
+/// States `[b, d]` after a sweep under a symmetric matrix `[d, d]`; `fields [b, d]` are those of the states, and change with them;
+/// up to `noise [d]` they are 0.
 pub(crate) fn sweep_matrix(
     states: &Matrix,
     fields: &Matrix,
     matrix: &Matrix,
+    noise: &[f32],
     order: &[u32],
     clamp: &[bool],
 ) -> Result<Vec<f32>> {
     let (context, b, d) = (states.context(), states.rows(), states.columns());
     let order_buffer = context.upload("an order of bits", bytemuck::cast_slice(order))?;
     let clamped = flags(context, clamp)?;
+    let noise = context.upload("sizes of fields that are 0", bytemuck::cast_slice(noise))?;
     let widths = [fields, states, matrix].map(|m| 4 * m.width4() as u32);
     Sweep {
         context,
         kernel: "sweep.matrix",
         parameters: [b as u32, d as u32, widths[0], widths[1], widths[2], d as u32],
-        buffers: vec![matrix.buffer(), &order_buffer, &clamped, fields.buffer(), states.buffer()],
+        buffers: vec![matrix.buffer(), &order_buffer, &clamped, fields.buffer(), states.buffer(), &noise],
         exact: true,
         trips: d.div_ceil(64) + 1,
         work: 2.0 * b as f64 * d as f64,

@@ -153,11 +153,16 @@ pub fn overlaps(states: &Bits, patterns: &Bits) -> Result<Tensor> {
 }
 
 impl FlipTable {
-    /// What a field must exceed to be told from 0, where the sizes of all that was summed come to `sizes`. Where the sum is exact, that is
-    /// 0; else two patterns that cancel would leave a rounding error to decide, and recall might never end.
+    /// What a field must exceed to be told from 0: see [`noise`].
     pub(crate) fn noise(&self, sizes: f64) -> f64 {
-        if self.whole && sizes < EXACT { 0.0 } else { NOISE * sizes }
+        noise(sizes, self.whole)
     }
+}
+
+/// What a field must exceed to be told from 0, where the sizes of all that was summed come to `sizes`. Where the sum is exact, that is
+/// 0; else two patterns that cancel would leave a rounding error to decide: another one on each device, and recall might never end.
+pub(crate) fn noise(sizes: f64, whole: bool) -> f64 {
+    if whole && sizes < EXACT { 0.0 } else { NOISE * sizes }
 }
 
 /// Sums of whole and half numbers below this are exact in f32.
@@ -210,23 +215,25 @@ pub(crate) fn sweep(
     }
 }
 
-/// States `[b * d]` after one asynchronous sweep under a symmetric matrix `[d, d]` with a zero diagonal; `fields` are those of the states.
+/// States `[b * d]` after one asynchronous sweep under a symmetric matrix `[d, d]` with a zero diagonal; `fields` are those of the states. Up
+/// to `noise [d]` they count as 0.
 pub(crate) fn matrix_sweep(
     states: &[f32],
     fields: &[f32],
     matrix: &Tensor,
+    noise: &[f32],
     order: &[u32],
     clamp: &[bool],
 ) -> Result<Vec<f32>> {
     let d = matrix.matrix_shape().1;
     match matrix.place() {
-        Place::Cpu(matrix) => Ok(cpu::bits::sweep_matrix(states, fields, matrix, order, clamp)),
+        Place::Cpu(matrix) => Ok(cpu::bits::sweep_matrix(states, fields, matrix, noise, order, clamp)),
         Place::Gpu(matrix) => {
             let upload = |values: &[f32]| {
                 let rows = Rows::new(values, d)?;
                 gpu::Matrix::upload(matrix.context(), &rows, rows.rows(), d)
             };
-            gpu::bits::sweep_matrix(&upload(states)?, &upload(fields)?, matrix, order, clamp)
+            gpu::bits::sweep_matrix(&upload(states)?, &upload(fields)?, matrix, noise, order, clamp)
         }
     }
 }

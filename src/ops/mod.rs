@@ -30,7 +30,7 @@ pub use divergence::{Divergence, ZERO, divergence};
 pub use elementwise::{Binary, Unary, binary, by_row, power, unary};
 pub(crate) use features::{End, FeatureRules};
 pub use features::{FeatureMap, FeatureSpec, FeatureVector, Features, FrequencySource, Projection};
-pub(crate) use flips::{FlipTable, Flips, Wanted, flips, matrix_sweep, sweep};
+pub(crate) use flips::{FlipTable, Flips, Wanted, flips, matrix_sweep, noise, sweep};
 pub use flips::{Interaction, Rule, overlaps};
 pub use lagrangian::{Lagrangian, activation, lagrangian, layer_energy};
 pub(crate) use lengths::{LARGEST, check_lengths, check_reach};

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     Bits, Device, Error, Result, Rows, Tensor, ToRows,
     ops::{
-        FlipTable, Interaction, Layout, Rule, Unary, Wanted, flips, matmul, matrix_sweep, overlaps, sweep,
-        top_k, unary,
+        FlipTable, Interaction, Layout, Rule, Unary, Wanted, flips, matmul, matrix_sweep, noise, overlaps,
+        sweep, top_k, unary,
     },
     tensor::check_bipolar,
 };
@@ -22,7 +22,7 @@ use learning::Couplings;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The classical Hopfield network: states of -1 and 1, energy `-1/2 x.W x - b.x`, updates `x_i <- sign(sum_j W_ij x_j + b_i)`; where the
-/// field is 0 the bit stays (Hopfield, PNAS 79, 1982).
+/// field is 0, or as small as the rounding of its sum, the bit stays (Hopfield, PNAS 79, 1982).
 ///
 /// [`Order::Asynchronous`] never raises the energy and always ends; [`Order::Synchronous`] ends in a fixed point or in a cycle of two states
 /// ([`Status::Cycle2`](super::Status::Cycle2)). With Hebb's rule, no bias and fewer than `d / 2` patterns no matrix is made: fields come from the bits
@@ -47,7 +47,15 @@ pub struct HopfieldMemory {
     table: FlipTable,
     /// Hebb's and Storkey's, kept up with the patterns once it is needed.
     couplings: Mutex<Option<Couplings>>,
-    matrix: Mutex<Option<Arc<Tensor>>>,
+    matrix: Mutex<Option<Arc<Matrix>>>,
+}
+
+/// Couplings on the device.
+struct Matrix {
+    /// `[d, d]`, times `d` for Hebb's rule.
+    values: Tensor,
+    /// What the field of each bit must exceed to be told from 0, `[d]`.
+    noise: Vec<f32>,
 }
 
 /// Settings of a [`HopfieldMemory`].
@@ -164,8 +172,8 @@ impl HopfieldMemory {
         if self.settings.learning == Learning::Hebb { 1.0 / self.dim() as f64 } else { 1.0 }
     }
 
-    /// The couplings `[d, d]` on the device, times `d` for Hebb's rule.
-    fn matrix(&self) -> Result<Arc<Tensor>> {
+    /// The couplings on the device.
+    fn matrix(&self) -> Result<Arc<Matrix>> {
         let kept = || self.matrix.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(matrix) = kept().as_ref() {
             return Ok(Arc::clone(matrix));
@@ -188,9 +196,18 @@ impl HopfieldMemory {
         };
         let values: Vec<f32> = made.values.iter().map(|w| *w as f32).collect();
         *couplings() = Some(made);
-        let matrix = Arc::new(Tensor::from_flat(self.device(), &values, &[d, d])?);
+        let noise = values.chunks_exact(d).zip(0..).map(|(of_bit, i)| self.noise(of_bit, i)).collect();
+        let matrix = Arc::new(Matrix { values: Tensor::from_flat(self.device(), &values, &[d, d])?, noise });
         *kept() = Some(Arc::clone(&matrix));
         Ok(matrix)
+    }
+
+    /// What the field of bit `i`, with these couplings, must exceed to be told from 0.
+    fn noise(&self, couplings: &[f32], i: usize) -> f32 {
+        let sum: f64 = couplings.iter().map(|w| f64::from(w.abs())).sum();
+        let bias = self.settings.bias.get(i).map_or(0.0, |b| f64::from(b.abs()) / self.unit());
+        // To the whole numbers of Hebb's rule a bias is added last, with the same rounding everywhere.
+        noise(sum + bias, self.settings.learning == Learning::Hebb) as f32
     }
 
     fn learn(&self, couplings: &mut Couplings, xi: &[f32]) {
@@ -220,7 +237,7 @@ impl HopfieldMemory {
 
 struct View<'a> {
     memory: &'a HopfieldMemory,
-    matrix: Option<Arc<Tensor>>,
+    matrix: Option<Arc<Matrix>>,
     clamp: Option<&'a [bool]>,
 }
 
@@ -246,13 +263,17 @@ impl View<'_> {
             });
         };
         let x = Tensor::from_flat(memory.device(), ask.states, &[states.rows(), d])?;
-        let mut fields = matmul(&x, matrix, Layout::NT)?.to_vec()?;
+        let mut fields = matmul(&x, &matrix.values, Layout::NT)?.to_vec()?;
         let unit = memory.unit();
         let bias = &memory.settings.bias;
         let energy = |(x, f): (&[f32], &mut [f32])| {
             let quadratic: f64 = x.iter().zip(&*f).map(|(x, f)| f64::from(*x) * f64::from(*f)).sum();
             let linear: f64 = x.iter().zip(bias).map(|(x, b)| f64::from(*x) * f64::from(*b)).sum();
             f.iter_mut().zip(bias).for_each(|(f, b)| *f += (f64::from(*b) / unit) as f32);
+            f.iter_mut()
+                .zip(&matrix.noise)
+                .filter(|(f, noise)| f.abs() <= **noise)
+                .for_each(|(f, _)| *f = 0.0);
             (-0.5 * unit * quadratic - linear) as f32
         };
         let energy = ask.states.chunks_exact(d).zip(fields.chunks_exact_mut(d)).map(energy).collect();
@@ -297,7 +318,10 @@ impl Landscape for View<'_> {
                 let known = known(self.clamp, ask.queries, d);
                 match &self.matrix {
                     None => sweep(&states, &memory.patterns, &memory.table, &order, &known)?,
-                    Some(matrix) => matrix_sweep(ask.states, &fields, matrix, &order, &known)?,
+                    Some(matrix) => {
+                        let Matrix { values, noise } = &**matrix;
+                        matrix_sweep(ask.states, &fields, values, noise, &order, &known)?
+                    }
                 }
             }
         };
