@@ -104,8 +104,11 @@ impl Shape {
     }
 }
 
-/// Bytes of workgroup memory that the fused kernels want.
-const FUSED_MEMORY: u32 = 22_528;
+/// Bytes of workgroup memory that fused kernels, and those of looks at random features, want for rows of `d` columns. The
+/// shortest are at home on every device.
+pub(in crate::gpu) fn memory(d: usize) -> u32 {
+    if d <= 64 { 16_384 } else { 22_528 }
+}
 
 /// Whether updates can be made this way here.
 pub(in crate::gpu) fn can(
@@ -120,7 +123,7 @@ pub(in crate::gpu) fn can(
         // Lengths of patterns, which cosine needs for the energy, are none of its business.
         Strategy::Fused => {
             matches!(similarity, Similarity::L2 | Similarity::Dot)
-                && context.workgroup_memory() >= FUSED_MEMORY
+                && context.workgroup_memory() >= memory(d)
                 && shape()
         }
         Strategy::Few => similarity != Similarity::L1 && shape(),

@@ -1,7 +1,9 @@
 //! Looks and encodings in one pass over the frequencies that writes no products: `features_fused.wgsl`, `features_sums.wgsl`.
 
 use super::super::{
-    Context, Dispatch, MAX_TRIPS, Matrix, Strategy, matmul, padded,
+    Context, Dispatch, MAX_TRIPS, Matrix, Strategy,
+    descent::memory,
+    matmul, padded,
     reduce::reduce,
     shader,
     tune::{Class, Op},
@@ -19,8 +21,6 @@ const MOST_PARTS: usize = 256;
 const SCRATCH: usize = 32 << 20;
 /// Fewest states for which a tile is worth its while.
 const MANY: usize = 32;
-/// Bytes of workgroup memory that the kernels of looks want.
-const MEMORY: u32 = 22_528;
 /// Loop trips of a generator's call.
 const GENERATOR: usize = 10;
 
@@ -119,7 +119,7 @@ impl Shape {
 pub(in crate::gpu) fn can(context: &Context, strategy: Strategy, d: usize) -> bool {
     match strategy {
         Strategy::Fused | Strategy::Generated => {
-            context.workgroup_memory() >= MEMORY && Shape::look(strategy, d).is_some()
+            context.workgroup_memory() >= memory(d) && Shape::look(strategy, d).is_some()
         }
         Strategy::Few => false,
         tile => matmul::can(context, tile),
