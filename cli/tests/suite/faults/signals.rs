@@ -5,7 +5,7 @@ use attractor::io::ArrayData;
 use signal_hook::flag;
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Write},
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Once, atomic::AtomicBool},
     time::Duration,
@@ -171,8 +171,13 @@ fn ignored_signals_stay_ignored() {
     let desk = Desk::new(&["capacity"], &[]);
     let whole = desk.command("capacity: --memory nearest --d 8 --n ..256 --queries 100 --device cpu --quiet");
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' INT && exec \"$@\"", "sh"]).arg(whole.get_program()).args(whole.get_args());
-    let mut child = shell.current_dir(desk.path("")).stderr(Stdio::piped()).spawn().unwrap();
+    let script = "trap '' INT && echo && exec \"$@\"";
+    shell.args(["-c", script, "sh"]).arg(whole.get_program()).args(whole.get_args());
+    shell.current_dir(desk.path("")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    // Before this line the shell itself would end.
+    let mut told = BufReader::new(child.stdout.take().unwrap());
+    told.read_line(&mut String::new()).unwrap();
     while child.try_wait().unwrap().is_none() {
         // Fails where it has ended meanwhile.
         let _ = Command::new("sh")
