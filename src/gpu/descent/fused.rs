@@ -106,7 +106,7 @@ impl Shape {
 
 /// Bytes of workgroup memory that fused kernels, and those of looks at random features, want for rows of `d` columns. The
 /// shortest are at home on every device.
-pub(in crate::gpu) fn memory(d: usize) -> u32 {
+pub(in crate::gpu) fn fused_memory(d: usize) -> u32 {
     if d <= 64 { 16_384 } else { 22_528 }
 }
 
@@ -123,7 +123,7 @@ pub(in crate::gpu) fn can(
         // Lengths of patterns, which cosine needs for the energy, are none of its business.
         Strategy::Fused => {
             matches!(similarity, Similarity::L2 | Similarity::Dot)
-                && context.workgroup_memory() >= memory(d)
+                && context.workgroup_memory() >= fused_memory(d)
                 && shape()
         }
         Strategy::Few => similarity != Similarity::L1 && shape(),

@@ -10,7 +10,7 @@ mod fused;
 mod stream;
 
 pub(in crate::gpu) use chain::scores_family;
-pub(in crate::gpu) use fused::{can, memory};
+pub(in crate::gpu) use fused::{can, fused_memory};
 
 use super::{
     Buffer, Context, Dispatch, Matrix, Strategy,

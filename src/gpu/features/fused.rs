@@ -2,7 +2,7 @@
 
 use super::super::{
     Context, Dispatch, MAX_TRIPS, Matrix, Strategy,
-    descent::memory,
+    descent::fused_memory,
     matmul, padded,
     reduce::reduce,
     shader,
@@ -119,7 +119,7 @@ impl Shape {
 pub(in crate::gpu) fn can(context: &Context, strategy: Strategy, d: usize) -> bool {
     match strategy {
         Strategy::Fused | Strategy::Generated => {
-            context.workgroup_memory() >= memory(d) && Shape::look(strategy, d).is_some()
+            context.workgroup_memory() >= fused_memory(d) && Shape::look(strategy, d).is_some()
         }
         Strategy::Few => false,
         tile => matmul::can(context, tile),

@@ -3,8 +3,9 @@
 //! That crate takes a field for what the format says it is, whatever the file says; what a file calls by another kind it
 //! would read out of step. So both must say the same.
 
+use Kind::{Byte, Bytes, Double, List, Structure, Truth, Whole};
+
 /// What a field is.
-#[derive(Debug)]
 pub(super) enum Kind {
     Truth,
     Byte,
@@ -19,7 +20,20 @@ pub(super) enum Kind {
 /// The fields of a structure by their numbers. Others are skipped.
 pub(super) type Fields = &'static [(i16, Kind)];
 
-use Kind::{Byte, Bytes, Double, List, Structure, Truth, Whole};
+impl Kind {
+    /// Whether a file calls this kind by this code.
+    pub(super) fn has_code(&self, code: u8) -> bool {
+        match self {
+            Truth => matches!(code, 1 | 2),
+            Byte => code == 3,
+            Whole => matches!(code, 4..=6),
+            Double => code == 7,
+            Bytes => code == 8,
+            List(_) => code == 9,
+            Structure(_) => code == 12,
+        }
+    }
+}
 
 /// The head of a page.
 pub(super) const PAGE: Fields = &[

@@ -13,9 +13,9 @@ const DEEPEST: usize = 32;
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// Reads a structure of these fields, and calls `visit` with the place and value of each whole number that is a field of it or of
-    /// a structure in it: the number of the field, behind that of the field around it (0 where it is its own, -1 where
-    /// it lies deeper).
+    /// Reads a structure of these fields, and calls `visit` with the place and value of each whole number that is a
+    /// field of it or of a structure in it: the number of the field, behind that of the field around it (0 where it is
+    /// its own, -1 where it lies deeper).
     /// `None` where it does not end, is too deep, has a field of another kind, or a list in it has more elements than
     /// there are bytes.
     pub(super) fn structure(&mut self, known: Fields, visit: &mut dyn FnMut([i16; 2], i64)) -> Option<()> {
@@ -72,37 +72,26 @@ impl<'a> Reader<'a> {
                 step => id.checked_add(i16::from(step))?,
             };
             let want = known.iter().find(|(number, _)| *number == id).map(|(_, kind)| kind);
-            match (head & 15, want) {
+            match head & 15 {
+                code if want.is_some_and(|kind| !kind.has_code(code)) => return None,
                 // The value of a truth stands in its head.
-                (1 | 2, None | Some(Kind::Truth)) => {}
-                (1 | 2, Some(_)) | (_, Some(Kind::Truth)) => return None,
-                (code, want) => self.value(code, want, [around, id], depth, visit)?,
+                1 | 2 => {}
+                code => self.value(code, want, [around, id], depth, visit)?,
             }
         }
     }
 
-    /// Reads a value by the code of its kind, which must be that of the kind that is wanted.
+    /// Reads a value by the code of its kind, of which more may be known.
     fn value(
         &mut self,
         code: u8,
-        want: Option<&Kind>,
+        known: Option<&Kind>,
         place: [i16; 2],
         depth: usize,
         visit: &mut dyn FnMut([i16; 2], i64),
     ) -> Option<()> {
         let deeper = depth.checked_sub(1)?;
-        let right = match want {
-            None => true,
-            Some(Kind::Truth) => false,
-            Some(Kind::Byte) => code == 3,
-            Some(Kind::Whole) => matches!(code, 4..=6),
-            Some(Kind::Double) => code == 7,
-            Some(Kind::Bytes) => code == 8,
-            Some(Kind::List(_)) => code == 9,
-            Some(Kind::Structure(_)) => code == 12,
-        };
         match code {
-            _ if !right => None,
             3 => self.byte().map(drop),
             4..=6 => {
                 let value = self.whole()?;
@@ -116,10 +105,13 @@ impl<'a> Reader<'a> {
             }
             9 | 10 => {
                 let head = self.byte()?;
-                let count = self.count(head >> 4)?;
-                let of = if let Some(Kind::List(of)) = want { Some(*of) } else { None };
+                let (count, code) = (self.count(head >> 4)?, head & 15);
+                let of = if let Some(Kind::List(of)) = known { Some(*of) } else { None };
+                if count > 0 && of.is_some_and(|kind| !kind.has_code(code)) {
+                    return None;
+                }
                 // Numbers in lists are nobody's field.
-                (0..count).try_for_each(|_| self.value(head & 15, of, [-1, -1], deeper, &mut |_, _| {}))
+                (0..count).try_for_each(|_| self.value(code, of, [-1, -1], deeper, &mut |_, _| {}))
             }
             11 => {
                 let count = self.count(15)?;
@@ -129,8 +121,8 @@ impl<'a> Reader<'a> {
             }
             // A field of the number 0 must not pass for the outermost structure.
             12 => {
-                let known: Fields = if let Some(Kind::Structure(known)) = want { known } else { &[] };
-                self.fields(known, if place[0] == 0 && place[1] > 0 { place[1] } else { -1 }, deeper, visit)
+                let fields: Fields = if let Some(Kind::Structure(fields)) = known { fields } else { &[] };
+                self.fields(fields, if place[0] == 0 && place[1] > 0 { place[1] } else { -1 }, deeper, visit)
             }
             _ => None,
         }

@@ -196,7 +196,7 @@ impl HopfieldMemory {
         };
         let values: Vec<f32> = made.values.iter().map(|w| *w as f32).collect();
         *couplings() = Some(made);
-        let noise = values.chunks_exact(d).zip(0..).map(|(of_bit, i)| self.noise(of_bit, i)).collect();
+        let noise = values.chunks_exact(d).enumerate().map(|(i, of_bit)| self.noise(of_bit, i)).collect();
         let matrix = Arc::new(Matrix { values: Tensor::from_flat(self.device(), &values, &[d, d])?, noise });
         *kept() = Some(Arc::clone(&matrix));
         Ok(matrix)
