@@ -61,7 +61,12 @@ impl std::fmt::Debug for Buffer {
 /// commands of the same recording, which run after them; but a write from the host goes ahead of the
 /// recording, so it must only take buffers that no unsubmitted command names: `epoch` counts
 /// submissions and tells.
+///
+/// Of those that will do, the first in the buffers' own order is taken. What a step of an iteration gets then hangs on
+/// what is in use when it begins, not on the order in which that became free: after a step or two the same buffers come
+/// round, and with them the bind groups that were made before.
 pub(super) struct Pool<B = wgpu::Buffer> {
+    /// By size, in the buffers' order, each with the epoch when it became free.
     free: BTreeMap<u64, Vec<(B, u64)>>,
     bytes: u64,
 }
@@ -83,12 +88,12 @@ pub(super) fn size_class(bytes: u64) -> u64 {
     bytes.next_multiple_of(step)
 }
 
-impl<B> Pool<B> {
+impl<B: Ord> Pool<B> {
     /// A free buffer of this class; `before` asks for one that no recording since that epoch names.
     pub(super) fn take(&mut self, class: u64, before: Option<u64>) -> Option<B> {
         let free = self.free.get_mut(&class)?;
-        let at = free.iter().rposition(|(_, epoch)| before.is_none_or(|b| *epoch < b))?;
-        let buffer = free.swap_remove(at).0;
+        let at = free.iter().position(|(_, epoch)| before.is_none_or(|b| *epoch < b))?;
+        let buffer = free.remove(at).0;
         if free.is_empty() {
             self.free.remove(&class);
         }
@@ -115,7 +120,8 @@ impl<B> Pool<B> {
             }
         }
         self.bytes += class;
-        self.free.entry(class).or_default().push((buffer, epoch));
+        let free = self.free.entry(class).or_default();
+        free.insert(free.partition_point(|(other, _)| *other < buffer), (buffer, epoch));
         evicted
     }
 

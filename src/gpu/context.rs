@@ -111,6 +111,8 @@ pub struct Counters {
     pub readbacks: u64,
     /// Kernels started.
     pub dispatches: u64,
+    /// Bind groups made; a steady state makes no new ones.
+    pub bind_groups: u64,
     /// Kernels compiled.
     pub pipelines: u64,
     /// Buffers that exist now, in use or waiting in the pool.
@@ -126,6 +128,7 @@ pub(super) struct Counts {
     pub(super) submissions: AtomicU64,
     pub(super) readbacks: AtomicU64,
     pub(super) dispatches: AtomicU64,
+    pub(super) bind_groups: AtomicU64,
     pub(super) pipelines: AtomicU64,
     pub(super) buffers: AtomicU64,
     pub(super) allocations: AtomicU64,
@@ -366,6 +369,7 @@ impl Context {
             submissions: read(&self.counts.submissions),
             readbacks: read(&self.counts.readbacks),
             dispatches: read(&self.counts.dispatches),
+            bind_groups: read(&self.counts.bind_groups),
             pipelines: read(&self.counts.pipelines),
             buffers: read(&self.counts.buffers),
             allocations: read(&self.counts.allocations),

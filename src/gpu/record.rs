@@ -5,7 +5,10 @@ use super::{
     pipeline::{PARAMETER_BYTES, Pipeline},
 };
 use crate::{Error, Result};
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::atomic::Ordering,
+};
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferSize, BufferUsages,
     CommandEncoder, CommandEncoderDescriptor, ComputePass, ComputePassDescriptor, Device, SubmissionIndex,
@@ -250,6 +253,7 @@ impl Recorder {
         let descriptor =
             BindGroupDescriptor { label: Some(dispatch.kernel), layout: &pipeline.layout, entries: &entries };
         let group = context.guarded(dispatch.kernel, || context.device.create_bind_group(&descriptor))?;
+        context.counts.bind_groups.fetch_add(1, Ordering::Relaxed);
         if self.groups.len() >= MOST_GROUPS {
             self.groups.clear();
         }

@@ -4,7 +4,9 @@ use super::common::*;
 use attractor::{
     Error, Tensor,
     gpu::{Counters, Kernels, Options, Strategy, adapters, shader::Extras, tune::Op},
-    machine, ops,
+    machine,
+    network::{self, Layer, Network},
+    ops::{self, Lagrangian},
     prelude::*,
 };
 use std::thread;
@@ -49,6 +51,29 @@ fn a_recall_is_one_submission_and_one_readback() {
         assert!(after.dispatches - before.dispatches >= 200, "{name}");
         assert_eq!(after.pipelines, before.pipelines, "{name}: a kernel was compiled in a steady state");
     }
+}
+
+/// Steps of the host's, with results and uploads between them, come round to the same buffers.
+#[test]
+fn iterations_make_no_new_bind_groups() {
+    let Some(device) = fresh_gpu() else { return };
+    let mut random = Random::new(10);
+    let mut network = Network::new(&device);
+    let seen = network.add_layer(Layer::new(6, Lagrangian::Identity)).unwrap();
+    let hidden = network.add_layer(Layer::new(4, Lagrangian::Softmax { beta: 2.0 }).tau(0.2)).unwrap();
+    network.connect(hidden, seen, &random.rows(4, 6, 1.0)).unwrap();
+    let start = network.start(&[(seen, &random.rows(3, 6, 1.0))]).unwrap();
+    let counted = |steps| {
+        let settings = network::Settings { steps, tolerance: 0.0, ..network::Settings::default() };
+        let before = device.as_gpu().unwrap().counters();
+        network.integrate(&start, &settings).unwrap();
+        let after = device.as_gpu().unwrap().counters();
+        (after.bind_groups - before.bind_groups, after.dispatches - before.dispatches)
+    };
+    let (first, _) = counted(8);
+    assert!(first > 0, "nothing is counted");
+    let (more, dispatches) = counted(50);
+    assert!(dispatches > 500 && more == 0, "{more} new bind groups for {dispatches} dispatches");
 }
 
 fn resident_bytes() -> Option<u64> {
