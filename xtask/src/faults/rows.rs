@@ -75,7 +75,7 @@ pub(super) const ROWS: [Row; 19] = [
         expected: "as without the border, within the bound",
         tests: &[
             SUITE.tests("numbers::borders::"),
-            SUITE.tests("dense::shards_change_nothing"),
+            SUITE.tests("dense::large::shards_change_nothing"),
             SUITE.tests("spread::patterns_beyond_the_device_stream_through_it"),
         ],
     },
