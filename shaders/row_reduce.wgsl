@@ -15,12 +15,16 @@ var<workgroup> shared_values: array<f32, 64>;
 // Set by `main`: nothing is assumed of how many lanes a subgroup has, nor of which they are.
 var<private> subgroup: u32;
 var<private> subgroups: u32;
+// One lane of each subgroup.
+var<private> elected: bool;
 
 // Combines one value per lane; every lane gets the result. Called by all lanes together.
 fn lanes_sum(lane: u32, value: f32) -> f32 {
+    let of_subgroup = subgroupAdd(value);
     workgroupBarrier();
-    // All lanes of a subgroup write the same.
-    shared_values[subgroup] = subgroupAdd(value);
+    if elected {
+        shared_values[subgroup] = of_subgroup;
+    }
     workgroupBarrier();
     var sum = shared_values[0];
     for (var i = 1u; i < subgroups; i += 1u) {
@@ -30,8 +34,11 @@ fn lanes_sum(lane: u32, value: f32) -> f32 {
 }
 
 fn lanes_max(lane: u32, value: f32) -> f32 {
+    let of_subgroup = subgroupMax(value);
     workgroupBarrier();
-    shared_values[subgroup] = subgroupMax(value);
+    if elected {
+        shared_values[subgroup] = of_subgroup;
+    }
     workgroupBarrier();
     var largest = shared_values[0];
     for (var i = 1u; i < subgroups; i += 1u) {

@@ -30,6 +30,7 @@ fn main(
 #if SUBGROUPS
     subgroup = subgroup_number;
     subgroups = subgroup_count;
+    elected = local == subgroupMin(local);
 #endif
     let number = group_number(group, groups);
     let row = min(number, p.rows - 1u);

@@ -49,6 +49,10 @@ fn main(
     @builtin(num_subgroups) subgroups: u32,
 #endif
 ) {
+#if WHOLE_SUBGROUPS
+    // One lane of each subgroup.
+    let elected = local == subgroupMin(local);
+#endif
     let tiles = (p.rows + ${NQ-1}u) / ${NQ}u;
     let number = group_number(group, groups);
     let split = number / tiles;
@@ -119,8 +123,10 @@ fn main(
 #endfor
             let of_lane = (sum.x + sum.y) + (sum.z + sum.w);
 #if WHOLE_SUBGROUPS
-            // All lanes of a subgroup write the same.
-            partial[${r*NQ+n*64}u + subgroup] = subgroupAdd(of_lane);
+            let of_subgroup = subgroupAdd(of_lane);
+            if elected {
+                partial[${r*NQ+n*64}u + subgroup] = of_subgroup;
+            }
 #else
             partial[${r*NQ+n*64}u + local] = of_lane;
 #endif
