@@ -13,11 +13,31 @@ use std::{
 };
 
 /// Messages that are not about this library: their name, and a line that says what each is about.
-const KNOWN: [(&str, &str); 1] = [
+const KNOWN: [(&str, &str); 2] = [
     // naga gives types in workgroup memory and of local variables the strides and offsets of buffers, which have no
     // meaning there; wgpu issue 7696, and wgpu leaves this message out as well.
     ("VUID-StandaloneSpirv-None-10684", "storage class has an explicit layout from the "),
+    // What the layer turns on for its own look into kernels.
+    ("WARNING-Setting-Limit-Adjusted", "Warning that validation is adjusting settings"),
 ];
+
+/// The newer layer's looks into kernels: for two invocations at one place of workgroup memory, and everything else. Both at
+/// once make kernels that take hours to compile.
+const RACES: &str = "\
+khronos_validation.gpuav_enable = true
+khronos_validation.validate_core = false
+khronos_validation.gpuav_shared_memory_data_race = true
+khronos_validation.gpuav_descriptor_checks = false
+khronos_validation.gpuav_buffer_address_oob = false
+khronos_validation.gpuav_post_process_descriptor_indexing = false
+khronos_validation.gpuav_shader_sanitizer = false
+khronos_validation.gpuav_buffers_validation = false
+";
+const ACCESSES: &str = "\
+khronos_validation.gpuav_enable = true
+khronos_validation.validate_core = false
+khronos_validation.gpuav_shared_memory_data_race = false
+";
 
 /// What a layer says first, when it is at work.
 const AT_WORK: [&str; 2] =
@@ -69,10 +89,17 @@ pub(crate) fn run() -> Result<Vec<Row>, String> {
             tests: &[],
         },
         Layer {
-            name: "newer layer inside of kernels",
+            name: "newer layer, races in workgroup memory",
+            version: version("chromium-common"),
+            manifest: newer.clone(),
+            settings: RACES,
+            tests: &["smoke::"],
+        },
+        Layer {
+            name: "newer layer, everything else inside of kernels",
             version: version("chromium-common"),
             manifest: newer,
-            settings: "khronos_validation.gpuav_enable = true\nkhronos_validation.validate_core = false\n",
+            settings: ACCESSES,
             tests: &["smoke::"],
         },
     ];
