@@ -1,59 +1,90 @@
 //! All invocations of a workgroup reach each barrier equally often: whatever decides about a barrier (a branch, the end
 //! of a loop, a return before it) comes from parameters, the workgroup's number and buffers that are only read.
+//! And no two of them store to the same place of workgroup memory: whatever says where, or whether, comes from the
+//! invocation's own number.
 //!
-//! WGSL demands this and naga does not see all of it; Direct3D's older compiler refuses the rest, and some Metal
-//! drivers go astray where a loop hangs on what lies in workgroup memory.
+//! WGSL demands the first and naga does not see all of it; Direct3D's older compiler refuses the rest, and some Metal
+//! drivers go astray where a loop hangs on what lies in workgroup memory. The second is a race, of equal values too;
+//! places that are reckoned from the number, but alike for two invocations, only the validation layers see.
 
 use super::shaders::{parsed, sources};
-use naga::{AddressSpace, Block, BuiltIn, Expression, Function, Handle, Module, Statement, StorageAccess};
+use naga::{
+    AddressSpace, Binding, Block, BuiltIn, Expression, Function, FunctionArgument, GlobalVariable, Handle,
+    Module, Statement, StorageAccess, TypeInner,
+};
 use std::collections::HashSet;
 
 type Names = HashSet<Handle<naga::LocalVariable>>;
 
-/// What may differ between the invocations of a workgroup.
+/// What is asked of each value.
+#[derive(Clone, Copy, PartialEq)]
+enum Question {
+    /// Whether it may differ between the invocations of a workgroup.
+    MayDiffer,
+    /// Whether it hangs on the invocation's number: a subgroup's alone does not tell its lanes apart.
+    TellsApart,
+}
+
+/// What may differ between the invocations of a workgroup, or tell them apart.
 struct Analysis<'a> {
     module: &'a Module,
-    /// Of each function: its arguments, and whether its result may differ.
-    arguments: Vec<Vec<bool>>,
+    question: Question,
+    /// Of each function: its arguments, where it is called, and whether its result may differ.
+    arguments: Vec<Option<Vec<bool>>>,
     results: Vec<bool>,
+    /// Variables of an invocation's own, outside of functions, whose value may differ.
+    own: HashSet<Handle<GlobalVariable>>,
 }
 
 impl<'a> Analysis<'a> {
-    fn new(module: &'a Module) -> Self {
-        let arguments = module.functions.iter().map(|(_, f)| vec![false; f.arguments.len()]).collect();
-        let mut all = Self { module, arguments, results: vec![false; module.functions.len()] };
+    fn new(module: &'a Module, question: Question) -> Self {
+        let functions = module.functions.len();
+        let (arguments, results) = (vec![None; functions], vec![false; functions]);
+        let mut all = Self { module, question, arguments, results, own: HashSet::new() };
         loop {
-            let before = (all.arguments.clone(), all.results.clone());
-            for (handle, function) in module.functions.iter() {
-                let own = all.arguments[handle.index()].clone();
-                let scope = Scope::new(&all, function, own);
-                let result = scope.result_differs(&function.body, false);
-                let calls = scope.calls();
-                all.results[handle.index()] |= result;
-                all.note(calls);
+            let before = (all.arguments.clone(), all.results.clone(), all.own.len());
+            let look = |(handle, scope): (_, Scope<'_>)| {
+                let body = &scope.function.body;
+                (handle, scope.result_differs(body, false), scope.calls(), scope.kept(body, false))
+            };
+            for (handle, result, calls, kept) in all.scopes().map(look).collect::<Vec<_>>() {
+                if let Some(handle) = handle {
+                    all.results[Handle::index(handle)] |= result;
+                }
+                calls.into_iter().for_each(|(function, arguments)| all.note(function, &arguments));
+                all.own.extend(kept);
             }
-            let calls = all.entry().calls();
-            all.note(calls);
-            if before == (all.arguments.clone(), all.results.clone()) {
+            if before == (all.arguments.clone(), all.results.clone(), all.own.len()) {
                 return all;
             }
         }
     }
 
-    fn note(&mut self, calls: Vec<(Handle<Function>, Vec<bool>)>) {
-        for (function, arguments) in calls {
-            let known = &mut self.arguments[function.index()];
-            known.iter_mut().zip(arguments).for_each(|(known, differs)| *known |= differs);
-        }
+    fn note(&mut self, function: Handle<Function>, arguments: &[bool]) {
+        let known = self.arguments[function.index()].get_or_insert_with(|| vec![false; arguments.len()]);
+        known.iter_mut().zip(arguments).for_each(|(known, differs)| *known |= differs);
     }
 
     fn entry(&self) -> Scope<'_> {
         let function = &self.module.entry_points[0].function;
-        let same = |argument: &naga::FunctionArgument| {
-            let same = [BuiltIn::WorkGroupId, BuiltIn::NumWorkGroups, BuiltIn::NumSubgroups];
-            matches!(&argument.binding, Some(naga::Binding::BuiltIn(b)) if same.contains(b))
+        let of_group = [BuiltIn::WorkGroupId, BuiltIn::NumWorkGroups, BuiltIn::NumSubgroups];
+        let of_subgroup = [BuiltIn::SubgroupId, BuiltIn::SubgroupSize];
+        let same = |argument: &FunctionArgument| match &argument.binding {
+            Some(Binding::BuiltIn(b)) => {
+                of_group.contains(b) || self.question == Question::TellsApart && of_subgroup.contains(b)
+            }
+            _ => false,
         };
         Scope::new(self, function, function.arguments.iter().map(|a| !same(a)).collect())
+    }
+
+    /// What runs first, and all functions that are called.
+    fn scopes(&self) -> impl Iterator<Item = (Option<Handle<Function>>, Scope<'_>)> {
+        let called = self.module.functions.iter().filter_map(|(handle, function)| {
+            let arguments = self.arguments[handle.index()].clone()?;
+            Some((Some(handle), Scope::new(self, function, arguments)))
+        });
+        [(None, self.entry())].into_iter().chain(called)
     }
 
     fn has_barrier(&self, block: &Block) -> bool {
@@ -145,8 +176,9 @@ impl<'a> Scope<'a> {
                 any(&[Some(*arg), *arg1, *arg2, *arg3].into_iter().flatten().collect::<Vec<_>>())
             }
             Expression::CallResult(function) => self.all.results[function.index()],
-            // Results of atomics, of subgroups, of uniform loads.
-            _ => true,
+            Expression::AtomicResult { .. } => true,
+            // Results of subgroups, of uniform loads.
+            _ => self.all.question == Question::MayDiffer,
         }
     }
 
@@ -159,11 +191,64 @@ impl<'a> Scope<'a> {
             Expression::LocalVariable(variable) => self.variables.contains(variable),
             Expression::GlobalVariable(global) => match self.all.module.global_variables[*global].space {
                 AddressSpace::Uniform | AddressSpace::Immediate => false,
+                AddressSpace::Private => self.all.own.contains(global),
+                // What others have stored there tells nobody apart.
+                _ if self.all.question == Question::TellsApart => false,
                 AddressSpace::Storage { access } => access.contains(StorageAccess::STORE),
                 _ => true,
             },
-            _ => true,
+            _ => self.all.question == Question::MayDiffer,
         }
+    }
+
+    /// The variable outside of functions that a pointer is into.
+    fn global(&self, pointer: Handle<Expression>) -> Option<Handle<GlobalVariable>> {
+        match &self.function.expressions[pointer] {
+            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => self.global(*base),
+            Expression::GlobalVariable(variable) => Some(*variable),
+            _ => None,
+        }
+    }
+
+    fn space(&self, variable: Handle<GlobalVariable>) -> AddressSpace {
+        self.all.module.global_variables[variable].space
+    }
+
+    /// Variables of an invocation's own, outside of functions, that get a value here that may differ.
+    fn kept(&self, block: &Block, apart: bool) -> Vec<Handle<GlobalVariable>> {
+        let of = |statement: &Statement| {
+            let mut found = Vec::new();
+            if let Statement::Store { pointer, value } = statement
+                && (apart || self.differs(*pointer) || self.differs(*value))
+            {
+                found.extend(self.global(*pointer).filter(|v| self.space(*v) == AddressSpace::Private));
+            }
+            let apart = apart || self.parts(statement);
+            found.extend(inner(statement).into_iter().flat_map(|block| self.kept(block, apart)));
+            found
+        };
+        block.iter().flat_map(of).collect()
+    }
+
+    /// The variable in workgroup memory to one place of which all invocations store.
+    fn met(&self, block: &Block, apart: bool) -> Option<Handle<GlobalVariable>> {
+        block.iter().find_map(|statement| {
+            if let Statement::Store { pointer, .. } = statement
+                && !(apart || self.differs(*pointer))
+                && let Some(variable) = self.global(*pointer)
+                && self.space(variable) == AddressSpace::WorkGroup
+                && !self.is_atomic(variable)
+            {
+                return Some(variable);
+            }
+            let apart = apart || self.parts(statement);
+            inner(statement).into_iter().find_map(|block| self.met(block, apart))
+        })
+    }
+
+    fn is_atomic(&self, variable: Handle<GlobalVariable>) -> bool {
+        let types = &self.all.module.types;
+        matches!(types[self.all.module.global_variables[variable].ty].inner, TypeInner::Atomic(_))
     }
 
     fn variable(&self, pointer: Handle<Expression>) -> Option<Handle<naga::LocalVariable>> {
@@ -264,12 +349,15 @@ impl<'a> Scope<'a> {
 
 /// What is wrong with the barriers of a shader.
 fn fault(module: &Module) -> Option<&'static str> {
-    let all = Analysis::new(module);
-    let functions = module.functions.iter().map(|(handle, function)| {
-        Scope::new(&all, function, all.arguments[handle.index()].clone()).fault(&function.body, &mut false)
-    });
-    let entry = all.entry().fault(&module.entry_points[0].function.body, &mut false);
-    functions.flatten().next().or(entry)
+    let all = Analysis::new(module, Question::MayDiffer);
+    all.scopes().find_map(|(_, scope)| scope.fault(&scope.function.body, &mut false))
+}
+
+/// The variable in workgroup memory to one place of which several invocations of a shader store.
+fn race(module: &Module) -> Option<String> {
+    let all = Analysis::new(module, Question::TellsApart);
+    let met = all.scopes().find_map(|(_, scope)| scope.met(&scope.function.body, false))?;
+    Some(module.global_variables[met].name.clone().unwrap_or_default())
 }
 
 #[test]
@@ -280,21 +368,34 @@ fn every_barrier_is_reached_by_all_invocations() {
     }
 }
 
-/// The test above sees each of the ways in which a barrier can go wrong.
 #[test]
-fn barriers_that_some_miss_are_seen() {
-    let shader = |body: &str| {
+fn no_two_invocations_store_to_one_place() {
+    for (name, source) in sources() {
+        let (module, _) = parsed(&name, &source);
+        assert_eq!(race(&module), None, "{name}");
+    }
+}
+
+/// The tests above see each of the ways in which a barrier or a store can go wrong.
+#[test]
+fn barriers_that_some_miss_and_stores_that_meet_are_seen() {
+    let module = |body: &str| {
         let source = format!(
             "@group(0) @binding(0) var<storage, read> fixed: array<u32>;
              @group(0) @binding(1) var<storage, read_write> changing: array<u32>;
              var<workgroup> shared_flag: u32;
+             var<workgroup> places: array<u32, 64>;
+             var<private> own: u32;
              fn wait() {{ workgroupBarrier(); }}
              fn same(v: u32) -> u32 {{ return v + 1u; }}
+             fn keep(at: u32) {{ places[at] = 1u; }}
              @compute @workgroup_size(64)
-             fn main(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3<u32>) {{ {body} }}"
+             fn main(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3<u32>,
+                     @builtin(subgroup_id) subgroup: u32) {{ {body} }}"
         );
-        fault(&parsed(body, &source).0)
+        parsed(body, &source).0
     };
+    let shader = |body: &str| fault(&module(body));
     for body in [
         "workgroupBarrier(); if local == 0u { return; }",
         "for (var i = 0u; i < fixed[group.x]; i += 1u) { workgroupBarrier(); }",
@@ -314,5 +415,24 @@ fn barriers_that_some_miss_are_seen() {
         "switch local { case 1u: { wait(); } default: {} }",
     ] {
         assert!(shader(body).is_some(), "{body}");
+    }
+    for body in [
+        "places[local] = 1u; keep(same(local));",
+        "if local == 0u { shared_flag = 1u; }",
+        "own = local; places[own] = 1u;",
+        "for (var i = local; i < 9u; i += 64u) { places[i] = 1u; }",
+        "if local == subgroupMin(local) { places[subgroup] = 1u; }",
+    ] {
+        assert_eq!(race(&module(body)), None, "{body}");
+    }
+    for body in [
+        "shared_flag = 1u;",
+        "places[subgroup] = subgroupAdd(local);",
+        "own = subgroup; places[own] = 1u;",
+        "keep(group.x);",
+        "for (var i = 0u; i < 9u; i += 1u) { places[i] = changing[i]; }",
+        "if places[3] == 0u { places[3] = 1u; }",
+    ] {
+        assert!(race(&module(body)).is_some(), "{body}");
     }
 }
