@@ -66,8 +66,8 @@ impl std::fmt::Debug for Buffer {
 /// what is in use when it begins, not on the order in which that became free: after a step or two the same buffers come
 /// round, and with them the bind groups that were made before.
 pub(super) struct Pool<B = wgpu::Buffer> {
-    /// By size, in the buffers' order, each with the epoch when it became free.
-    free: BTreeMap<u64, Vec<(B, u64)>>,
+    /// By size, each with the epoch when it became free.
+    free: BTreeMap<u64, BTreeMap<B, u64>>,
     bytes: u64,
 }
 
@@ -88,12 +88,13 @@ pub(super) fn size_class(bytes: u64) -> u64 {
     bytes.next_multiple_of(step)
 }
 
-impl<B: Ord> Pool<B> {
+impl<B: Ord + Clone> Pool<B> {
     /// A free buffer of this class; `before` asks for one that no recording since that epoch names.
     pub(super) fn take(&mut self, class: u64, before: Option<u64>) -> Option<B> {
         let free = self.free.get_mut(&class)?;
-        let at = free.iter().position(|(_, epoch)| before.is_none_or(|b| *epoch < b))?;
-        let buffer = free.remove(at).0;
+        let (buffer, _) = free.iter().find(|(_, epoch)| before.is_none_or(|b| **epoch < b))?;
+        let buffer = buffer.clone();
+        free.remove(&buffer);
         if free.is_empty() {
             self.free.remove(&class);
         }
@@ -111,7 +112,7 @@ impl<B: Ord> Pool<B> {
         while self.bytes + class > KEEP {
             // The largest go first: few of them make room for many others.
             let Some(mut entry) = self.free.last_entry() else { break };
-            if entry.get_mut().pop().is_some() {
+            if entry.get_mut().pop_last().is_some() {
                 self.bytes -= *entry.key();
                 evicted += 1;
             }
@@ -120,8 +121,7 @@ impl<B: Ord> Pool<B> {
             }
         }
         self.bytes += class;
-        let free = self.free.entry(class).or_default();
-        free.insert(free.partition_point(|(other, _)| *other < buffer), (buffer, epoch));
+        self.free.entry(class).or_default().insert(buffer, epoch);
         evicted
     }
 
@@ -133,7 +133,7 @@ impl<B: Ord> Pool<B> {
     /// Lets all free buffers go; gives how many there were.
     pub(super) fn clear(&mut self) -> u64 {
         self.bytes = 0;
-        std::mem::take(&mut self.free).values().map(|list| list.len() as u64).sum()
+        std::mem::take(&mut self.free).values().map(|free| free.len() as u64).sum()
     }
 }
 

@@ -21,8 +21,8 @@ const KNOWN: [(&str, &str); 2] = [
     ("WARNING-Setting-Limit-Adjusted", "Warning that validation is adjusting settings"),
 ];
 
-/// The newer layer's looks into kernels: for two invocations at one place of workgroup memory, and everything else. Both at
-/// once make kernels that take hours to compile.
+/// The newer layer's looks into kernels: for two invocations at one place of workgroup memory, and everything else. With both
+/// at once kernels were still being compiled after 16 minutes, in 3.6 GB.
 const RACES: &str = "\
 khronos_validation.gpuav_enable = true
 khronos_validation.validate_core = false

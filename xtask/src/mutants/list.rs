@@ -114,6 +114,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         tests: &["operations::"],
     },
     Mutation {
+        name: "race-reduce",
+        fault: "all lanes of a subgroup write its sum",
+        file: "shaders/row_reduce.wgsl",
+        was: "    let of_subgroup = subgroupAdd(value);\n    workgroupBarrier();\n    if elected {",
+        now: "    let of_subgroup = subgroupAdd(value);\n    workgroupBarrier();\n    if true {",
+        tests: &["uniformity::"],
+    },
+    Mutation {
         name: "barrier-hadamard",
         fault: "no barrier between the rounds of the fast Hadamard transform",
         file: "shaders/hadamard.wgsl",
@@ -199,8 +207,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "bound-pool",
         fault: "the host writes into a buffer that recorded commands still read",
         file: "src/gpu/buffer.rs",
-        was: "before.is_none_or(|b| *epoch < b)",
-        now: "before.is_none_or(|b| *epoch <= b)",
+        was: "before.is_none_or(|b| **epoch < b)",
+        now: "before.is_none_or(|b| **epoch <= b)",
         tests: &["buffer::", "dense::", "operations::", "stress::"],
     },
     Mutation {
