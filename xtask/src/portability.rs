@@ -10,14 +10,15 @@ use std::{
 };
 
 /// The stages in the order in which they run, and what each is about.
-const STAGES: [(&str, &str, Run); 7] = [
+const STAGES: [(&str, &str, Run); 8] = [
     ("shaders", "every kernel in SPIR-V, Metal, HLSL and GLSL, each translation before its tool", shaders),
     ("swiftshader", "the smoke suite on another Vulkan driver", swiftshader),
     ("least", "the whole suite on devices of WebGPU's default limits and no features", least),
     ("plain", "the whole suite without features (no subgroups, immediates, f16)", plain),
     ("lanes", "the smoke suite with subgroups of 4 and of 16", lanes),
     ("checked", "the smoke suite with wgpu's runtime checks", checked),
-    ("validation", "the whole suite under the Vulkan validation layers", validation::run),
+    ("validation", "the whole suite under the Vulkan validation layers", validation::suite),
+    ("inside", "the smoke suite under the layer that looks into kernels", validation::inside),
 ];
 
 type Run = fn() -> Result<Vec<Row>, String>;

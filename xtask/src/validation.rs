@@ -1,4 +1,4 @@
-//! `cargo xtask portability validation`: the suite under Vulkan's validation layers, of which there are two at hand: Debian's,
+//! `cargo xtask portability validation inside`: the suite under Vulkan's validation layers, of which there are two at hand: Debian's,
 //! and a newer one that comes with Chromium's `SwiftShader` and can also look into the kernels.
 
 use super::{
@@ -52,6 +52,8 @@ struct Layer {
     settings: &'static str,
     /// Tests to run, by the start of their names.
     tests: &'static [&'static str],
+    /// What else they need.
+    environment: &'static [(&'static str, &'static str)],
 }
 
 const SETTINGS: &str = "\
@@ -60,68 +62,69 @@ khronos_validation.report_flags = error,warn,perf,info
 khronos_validation.log_filename = stdout
 ";
 
-pub(crate) fn run() -> Result<Vec<Row>, String> {
+/// Everything that calls of Vulkan can do wrong, over the whole suite.
+pub(crate) fn suite() -> Result<Vec<Row>, String> {
     let debian = driver::file_of(
         "vulkan-validationlayers",
         "VkLayer_khronos_validation.json",
         "/usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json",
     )?;
+    let debian = Layer {
+        name: "layer of Debian",
+        version: version("vulkan-validationlayers"),
+        manifest: debian.parent().unwrap_or(Path::new("/")).to_owned(),
+        // Its look at synchronization, the first there was, ends in a crash of its own.
+        settings: "",
+        tests: &[],
+        // It looks devices up in a table that it changes meanwhile where another thread opens one.
+        environment: &[("RUST_TEST_THREADS", "1")],
+    };
+    let synchronization =
+        "khronos_validation.validate_sync = true\nkhronos_validation.syncval_full_validation = true\n";
+    let newer = newer("newer layer, also between submissions", synchronization, &[])?;
+    [debian, newer].iter().map(under).collect()
+}
+
+/// What kernels can do wrong, over the suite that runs each of them.
+pub(crate) fn inside() -> Result<Vec<Row>, String> {
+    let looks =
+        [("newer layer, races in workgroup memory", RACES), ("newer layer, all else in kernels", ACCESSES)];
+    looks.into_iter().map(|(name, settings)| under(&newer(name, settings, &["smoke::"])?)).collect()
+}
+
+/// The layer that comes with Chromium, which has no manifest of its own.
+fn newer(
+    name: &'static str,
+    settings: &'static str,
+    tests: &'static [&'static str],
+) -> Result<Layer, String> {
     let library = driver::file_of("chromium-common", "libVkLayer_khronos_validation.so", "")?;
-    let folder = crate::root()?.join("target/portability");
-    let newer = folder.join("newer");
-    write(&newer.join("VkLayer_khronos_validation.json"), &manifest(&library))?;
-    let newer = newer.canonicalize().map_err(|error| format!("{}: {error}", newer.display()))?;
-    let version = |package| format!("{package} {}", installed(package));
-    let layers = [
-        Layer {
-            name: "layer of Debian",
-            version: version("vulkan-validationlayers"),
-            manifest: debian.parent().unwrap_or(Path::new("/")).to_owned(),
-            // Its look at synchronization, the first there was, ends in a crash of its own.
-            settings: "",
-            tests: &[],
-        },
-        Layer {
-            name: "newer layer, also between submissions",
-            version: version("chromium-common"),
-            manifest: newer.clone(),
-            settings: "khronos_validation.validate_sync = true\nkhronos_validation.syncval_full_validation = true\n",
-            tests: &[],
-        },
-        Layer {
-            name: "newer layer, races in workgroup memory",
-            version: version("chromium-common"),
-            manifest: newer.clone(),
-            settings: RACES,
-            tests: &["smoke::"],
-        },
-        Layer {
-            name: "newer layer, everything else inside of kernels",
-            version: version("chromium-common"),
-            manifest: newer,
-            settings: ACCESSES,
-            tests: &["smoke::"],
-        },
-    ];
-    layers.iter().map(|layer| under(layer, &folder)).collect()
+    let folder = folder()?.join("newer");
+    write(&folder.join("VkLayer_khronos_validation.json"), &manifest(&library))?;
+    let manifest = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
+    Ok(Layer { name, version: version("chromium-common"), manifest, settings, tests, environment: &[] })
+}
+
+fn folder() -> Result<PathBuf, String> {
+    Ok(crate::root()?.join("target/portability"))
 }
 
 /// Runs tests under a layer.
-fn under(layer: &Layer, folder: &Path) -> Result<Row, String> {
-    let settings = folder.join(layer.name.replace([' ', ','], "-"));
+fn under(layer: &Layer) -> Result<Row, String> {
+    let settings = folder()?.join(layer.name.replace([' ', ','], "-"));
     write(&settings.join("vk_layer_settings.txt"), &format!("{SETTINGS}{}", layer.settings))?;
     let settings = settings.canonicalize().map_err(|error| error.to_string())?;
     // Where they look into kernels, the layers abort at the end of a process that has devices open.
-    let said = tests_under(
-        layer.tests,
-        &[
-            ("VK_INSTANCE_LAYERS", "VK_LAYER_KHRONOS_validation"),
-            ("VK_LAYER_PATH", &layer.manifest.to_string_lossy()),
-            ("VK_LAYER_SETTINGS_PATH", &settings.to_string_lossy()),
-            // Else naga names its language to the layer, which is one that Debian's does not know.
-            ("WGPU_DEBUG", "0"),
-        ],
-    )?;
+    let (manifest, place) = (layer.manifest.to_string_lossy(), settings.to_string_lossy());
+    let environment = [
+        ("VK_INSTANCE_LAYERS", "VK_LAYER_KHRONOS_validation"),
+        ("VK_LAYER_PATH", &*manifest),
+        ("VK_LAYER_SETTINGS_PATH", &*place),
+        // Else naga names its language to the layer, which is one that Debian's does not know.
+        ("WGPU_DEBUG", "0"),
+    ];
+    // Where they look into kernels, the layers abort at the end of a process that has devices open.
+    let said = tests_under(layer.tests, &[&environment, layer.environment].concat())?;
     write(&settings.join("log.txt"), &said.lines.join("\n"))?;
     let messages = messages(&said);
     let at_work = messages.iter().filter(|((_, id), _)| AT_WORK.contains(id)).map(|(_, n)| n).sum::<usize>();
@@ -164,10 +167,13 @@ fn manifest(library: &Path) -> String {
     )
 }
 
-/// The version of an installed package of Debian.
-fn installed(package: &str) -> String {
+/// A package of Debian's with the version that is installed.
+fn version(package: &str) -> String {
     let out = Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]).output();
-    out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default()
+    format!(
+        "{package} {}",
+        out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default()
+    )
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
