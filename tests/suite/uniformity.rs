@@ -45,7 +45,7 @@ impl<'a> Analysis<'a> {
             let before = (all.arguments.clone(), all.results.clone(), all.own.len());
             let look = |(handle, scope): (_, Scope<'_>)| {
                 let body = &scope.function.body;
-                (handle, scope.result_differs(body, false), scope.calls(), scope.kept(body, false))
+                (handle, scope.result_differs(body, false), scope.calls(), scope.kept().1)
             };
             for (handle, result, calls, kept) in all.scopes().map(look).collect::<Vec<_>>() {
                 if let Some(handle) = handle {
@@ -140,8 +140,7 @@ impl<'a> Scope<'a> {
                 let differs = scope.value_differs(expression);
                 scope.values.push(differs);
             }
-            let mut found = scope.variables.clone();
-            scope.stores(&function.body, false, &mut found);
+            let (found, _) = scope.kept();
             if found.len() == scope.variables.len() {
                 return scope;
             }
@@ -182,12 +181,17 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// What a pointer is into.
+    fn root(&self, pointer: Handle<Expression>) -> &'a Expression {
+        match &self.function.expressions[pointer] {
+            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => self.root(*base),
+            root => root,
+        }
+    }
+
     /// Whether what lies behind a pointer may differ, or may be changed by others meanwhile.
     fn content_differs(&self, pointer: Handle<Expression>) -> bool {
-        match &self.function.expressions[pointer] {
-            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => {
-                self.content_differs(*base)
-            }
+        match self.root(pointer) {
             Expression::LocalVariable(variable) => self.variables.contains(variable),
             Expression::GlobalVariable(global) => match self.all.module.global_variables[*global].space {
                 AddressSpace::Uniform | AddressSpace::Immediate => false,
@@ -198,64 +202,6 @@ impl<'a> Scope<'a> {
                 _ => true,
             },
             _ => self.all.question == Question::MayDiffer,
-        }
-    }
-
-    /// The variable outside of functions that a pointer is into.
-    fn global(&self, pointer: Handle<Expression>) -> Option<Handle<GlobalVariable>> {
-        match &self.function.expressions[pointer] {
-            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => self.global(*base),
-            Expression::GlobalVariable(variable) => Some(*variable),
-            _ => None,
-        }
-    }
-
-    fn space(&self, variable: Handle<GlobalVariable>) -> AddressSpace {
-        self.all.module.global_variables[variable].space
-    }
-
-    /// Variables of an invocation's own, outside of functions, that get a value here that may differ.
-    fn kept(&self, block: &Block, apart: bool) -> Vec<Handle<GlobalVariable>> {
-        let of = |statement: &Statement| {
-            let mut found = Vec::new();
-            if let Statement::Store { pointer, value } = statement
-                && (apart || self.differs(*pointer) || self.differs(*value))
-            {
-                found.extend(self.global(*pointer).filter(|v| self.space(*v) == AddressSpace::Private));
-            }
-            let apart = apart || self.parts(statement);
-            found.extend(inner(statement).into_iter().flat_map(|block| self.kept(block, apart)));
-            found
-        };
-        block.iter().flat_map(of).collect()
-    }
-
-    /// The variable in workgroup memory to one place of which all invocations store.
-    fn met(&self, block: &Block, apart: bool) -> Option<Handle<GlobalVariable>> {
-        block.iter().find_map(|statement| {
-            if let Statement::Store { pointer, .. } = statement
-                && !(apart || self.differs(*pointer))
-                && let Some(variable) = self.global(*pointer)
-                && self.space(variable) == AddressSpace::WorkGroup
-                && !self.is_atomic(variable)
-            {
-                return Some(variable);
-            }
-            let apart = apart || self.parts(statement);
-            inner(statement).into_iter().find_map(|block| self.met(block, apart))
-        })
-    }
-
-    fn is_atomic(&self, variable: Handle<GlobalVariable>) -> bool {
-        let types = &self.all.module.types;
-        matches!(types[self.all.module.global_variables[variable].ty].inner, TypeInner::Atomic(_))
-    }
-
-    fn variable(&self, pointer: Handle<Expression>) -> Option<Handle<naga::LocalVariable>> {
-        match &self.function.expressions[pointer] {
-            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => self.variable(*base),
-            Expression::LocalVariable(variable) => Some(*variable),
-            _ => None,
         }
     }
 
@@ -289,16 +235,55 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn stores(&self, block: &Block, apart: bool, found: &mut Names) {
+    /// Shows each store: where, what, and whether invocations may come to it differently.
+    fn stores(
+        &self,
+        block: &Block,
+        apart: bool,
+        see: &mut dyn FnMut(Handle<Expression>, Handle<Expression>, bool),
+    ) {
         for statement in block {
-            if let Statement::Store { pointer, value } = statement
-                && (apart || self.differs(*pointer) || self.differs(*value))
-            {
-                found.extend(self.variable(*pointer));
+            if let Statement::Store { pointer, value } = statement {
+                see(*pointer, *value, apart);
             }
             let apart = apart || self.parts(statement);
-            inner(statement).into_iter().for_each(|block| self.stores(block, apart, found));
+            inner(statement).into_iter().for_each(|block| self.stores(block, apart, see));
         }
+    }
+
+    /// Variables that get a value here that may differ: of the function, and of the invocation outside of it.
+    fn kept(&self) -> (Names, Vec<Handle<GlobalVariable>>) {
+        let (mut locals, mut own) = (Names::new(), Vec::new());
+        self.stores(&self.function.body, false, &mut |pointer, value, apart| {
+            if apart || self.differs(pointer) || self.differs(value) {
+                match self.root(pointer) {
+                    Expression::LocalVariable(variable) => drop(locals.insert(*variable)),
+                    Expression::GlobalVariable(global)
+                        if self.all.module.global_variables[*global].space == AddressSpace::Private =>
+                    {
+                        own.push(*global);
+                    }
+                    _ => {}
+                }
+            }
+        });
+        (locals, own)
+    }
+
+    /// The variable in workgroup memory to one place of which all invocations store.
+    fn met(&self) -> Option<&'a GlobalVariable> {
+        let mut met = None;
+        self.stores(&self.function.body, false, &mut |pointer, _, apart| {
+            if let Expression::GlobalVariable(global) = self.root(pointer) {
+                let variable = &self.all.module.global_variables[*global];
+                let atomic = matches!(self.all.module.types[variable.ty].inner, TypeInner::Atomic(_));
+                let alike = !apart && !self.differs(pointer);
+                if alike && variable.space == AddressSpace::WorkGroup && !atomic {
+                    met = Some(variable);
+                }
+            }
+        });
+        met
     }
 
     fn result_differs(&self, block: &Block, apart: bool) -> bool {
@@ -356,8 +341,8 @@ fn fault(module: &Module) -> Option<&'static str> {
 /// The variable in workgroup memory to one place of which several invocations of a shader store.
 fn race(module: &Module) -> Option<String> {
     let all = Analysis::new(module, Question::TellsApart);
-    let met = all.scopes().find_map(|(_, scope)| scope.met(&scope.function.body, false))?;
-    Some(module.global_variables[met].name.clone().unwrap_or_default())
+    let met = all.scopes().find_map(|(_, scope)| scope.met())?;
+    Some(met.name.clone().unwrap_or_default())
 }
 
 #[test]

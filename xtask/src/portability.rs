@@ -89,7 +89,7 @@ impl Said {
 }
 
 /// Runs tests of the library by the start of their names (all for none), and listens.
-fn tests(names: &[&str], environment: &[(&str, &str)]) -> Result<Said, String> {
+pub(crate) fn tests(names: &[&str], environment: &[(&str, &str)]) -> Result<Said, String> {
     let said = tests_under(names, environment)?;
     if !said.ended.success() && said.failed == 0 {
         return Err(format!("the tests ended early ({})", said.ended));
