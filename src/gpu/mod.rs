@@ -18,6 +18,7 @@ mod matrix;
 pub(crate) mod normalize;
 pub(crate) mod pairs;
 mod pipeline;
+mod recent;
 mod record;
 pub(crate) mod reduce;
 pub(crate) mod scan;

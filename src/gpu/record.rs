@@ -3,12 +3,10 @@
 use super::{
     Buffer, Context, MAX_TRIPS,
     pipeline::{PARAMETER_BYTES, Pipeline},
+    recent::Recent,
 };
 use crate::{Error, Result};
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::atomic::Ordering,
-};
+use std::{collections::VecDeque, sync::atomic::Ordering};
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferSize, BufferUsages,
     CommandEncoder, CommandEncoderDescriptor, ComputePass, ComputePassDescriptor, Device, SubmissionIndex,
@@ -36,8 +34,6 @@ const MAX_GROUPS: usize = 65_535;
 const ARENA: u64 = 1 << 20;
 /// What a write of the host counts for at least: 64 of them are a batch.
 const LEAST_WRITE: u64 = 1 << 20;
-/// Most bind groups that are kept for use again.
-const MOST_GROUPS: usize = 512;
 /// Most storage buffers of a kernel.
 const BINDINGS: usize = 8;
 
@@ -65,7 +61,7 @@ pub(super) struct Recorder {
     /// Whether parameters travel with the commands instead.
     immediates: bool,
     /// Bind groups of earlier dispatches: a steady state makes no new ones.
-    groups: HashMap<GroupKey, BindGroup>,
+    groups: Recent<GroupKey, BindGroup>,
     dispatches: usize,
     work: f64,
     epoch: u64,
@@ -84,7 +80,7 @@ impl Recorder {
             arenas: Vec::new(),
             stride: PARAMETER_BYTES.next_multiple_of(u64::from(alignment)),
             immediates,
-            groups: HashMap::new(),
+            groups: Recent::new(),
             dispatches: 0,
             work: 0.0,
             epoch: 0,
@@ -233,7 +229,7 @@ impl Recorder {
             *slot = Some((buffer.raw().clone(), bytes(buffer)));
         }
         if let Some(group) = self.groups.get(&key) {
-            return Ok(group.clone());
+            return Ok(group);
         }
         let whole = |buffer, bytes| {
             BindingResource::Buffer(BufferBinding { buffer, offset: 0, size: BufferSize::new(bytes) })
@@ -254,9 +250,6 @@ impl Recorder {
             BindGroupDescriptor { label: Some(dispatch.kernel), layout: &pipeline.layout, entries: &entries };
         let group = context.guarded(dispatch.kernel, || context.device.create_bind_group(&descriptor))?;
         context.counts.bind_groups.fetch_add(1, Ordering::Relaxed);
-        if self.groups.len() >= MOST_GROUPS {
-            self.groups.clear();
-        }
         self.groups.insert(key, group.clone());
         Ok(group)
     }
