@@ -130,7 +130,7 @@ fn energies(desk: &Desk<'_>) -> Result<()> {
         };
         let mut memory = energy.memory(Arc::new(values(8, 5)?.into_vec()), D, &settings)?;
         memory.append(&values(2, 6)?)?;
-        let options = RecallOptions { steps: 8, ..RecallOptions::default() };
+        let options = RecallOptions { steps: 2, ..RecallOptions::default() };
         memory.recall_with(&values(3, 7)?, &options)?;
     }
     let patterns = desk.rows(10, 8)?;

@@ -18,17 +18,7 @@ of the time after the first quarter. Takes about one core, at the lowest priorit
 
 /// Runs it.
 pub(crate) fn soak(arguments: &[&str]) -> Result<(), String> {
-    let mut environment = vec![
-        ("ATTRACTOR_SOAK_MINUTES", "60".to_owned()),
-        // One thread of the software GPU's beside one that has work for it: about one core.
-        ("LP_NUM_THREADS", "1".to_owned()),
-        ("RAYON_NUM_THREADS", "2".to_owned()),
-        // glibc gives threads that come and go one of sixteen heaps each, which all fill up by and by: resident memory
-        // would grow for hours without a byte that is not given back.
-        ("MALLOC_ARENA_MAX", "1".to_owned()),
-        // Kernels of a hardware GPU are not timed in between.
-        ("ATTRACTOR_TUNE", "off".to_owned()),
-    ];
+    let mut environment = vec![("ATTRACTOR_SOAK_MINUTES", "60".to_owned())];
     let mut rest = arguments.iter();
     while let Some(&option) = rest.next() {
         let name = match option {
