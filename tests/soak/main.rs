@@ -113,6 +113,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Time between two lines of progress.
 const TELL: Duration = Duration::from_secs(60);
 
+/// In a process of its own where this one began without [`SETTINGS`]: they cannot be changed later.
 #[test]
 fn nothing_grows() {
     if SETTINGS.iter().all(|(name, value)| std::env::var(name).is_ok_and(|v| v == *value)) {
@@ -127,7 +128,7 @@ fn nothing_grows() {
     assert!(process.wait().unwrap().success(), "see above");
 }
 
-/// Goes round until the time is over, in a process that has [`SETTINGS`].
+/// Goes round until the time is over.
 fn soak() {
     let plan = Plan::new();
     let (gpus, parts) = (plan.gpus(), plan.parts());

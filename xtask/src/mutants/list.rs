@@ -212,6 +212,22 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         tests: &["buffer::", "dense::", "operations::", "stress::"],
     },
     Mutation {
+        name: "bound-group",
+        fault: "a bind group that was made for more or fewer bytes is used again",
+        file: "src/gpu/record.rs",
+        was: "*slot = Some((buffer.raw().clone(), bytes(buffer)));",
+        now: "*slot = Some((buffer.raw().clone(), 0));",
+        tests: &["devices::", "dense::", "operations::"],
+    },
+    Mutation {
+        name: "bound-age",
+        fault: "bind groups are kept however long ago they were asked for",
+        file: "src/gpu/recent.rs",
+        was: "if self.asked > GENERATION {",
+        now: "if self.asked == 0 {",
+        tests: &["recent::"],
+    },
+    Mutation {
         name: "bound-shard",
         fault: "the first row of a second shard is counted from the wrong place",
         file: "src/tensor/shards.rs",
