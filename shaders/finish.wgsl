@@ -8,6 +8,7 @@ struct Parameters {
     rows: u32,
     width: u32,
     beta: f32,
+    // As in `start.wgsl`.
     cosine: u32,
     skip: u32,
     step_size: f32,
@@ -56,8 +57,10 @@ fn work(row: u32, lane: u32, live: bool) {
             energies[p.trace_first + row] = vec4<f32>(before.m, before.le, before.squared, before.l);
         }
         var q = before;
-        if p.cosine != 0u {
+        if p.cosine == 1u {
             q.scale = select(0.0, p.beta / sqrt(squared), squared >= 1.1754944e-38);
+        } else if p.cosine == 2u {
+            q.unit = select(0.0, 1.0 / sqrt(squared), squared >= 1.1754944e-38);
         }
         q.squared = squared;
         q.steps += 1u;

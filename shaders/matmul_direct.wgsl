@@ -5,7 +5,8 @@
 // subgroup is known to have eight invocations (OCTETS), they own eight tiles side by side, and each loads
 // one of the eight rows that all of them need.
 //
-// Exactly one of NN, NT, TN says how the operands are stored. L1 sums |a - b| in place of a * b.
+// Exactly one of NN, NT, TN says how the operands are stored. L1 sums |a - b| in place of a * b, SQUARED (a - b)^2 of rows that the
+// query's and the pattern's factors have brought to length 1 where such are compared.
 #import common
 #import store
 
@@ -65,26 +66,55 @@ fn main(
     // Rows of both operands run along k; their padding is zero.
 #for j in 0..8
     let b_${j} = (b_row0 + min(4u * column4 + ${j}u, p.n - 1u)) * p.b_width;
+#if SQUARED
+    let of_b_${j} = terms[b_row0 + min(4u * column4 + ${j}u, p.n - 1u)].x;
+#endif
 #endfor
+#if SQUARED
+#if OCTETS
+    let of_x_own = queries[own_row].unit;
+#else
+#for i in 0..ROWS
+    let of_x_${i} = queries[row_${i}].unit;
+#endfor
+#endif
+#endif
     for (var k4 = begin / 4u; k4 < (end + 3u) / 4u; k4 += 1u) {
 #for j in 0..8
+#if SQUARED
+        let y_${j} = load_b(b_${j} + k4) * of_b_${j};
+#else
         let y_${j} = load_b(b_${j} + k4);
+#endif
 #endfor
 #if OCTETS
+#if SQUARED
+        let x_own = a[own_row * p.a_width + k4] * of_x_own;
+#else
         let x_own = a[own_row * p.a_width + k4];
+#endif
 #endif
 #for i in 0..ROWS
 #if OCTETS
         let x_${i} = subgroupBroadcast(x_own, ${i}u);
 #else
+#if SQUARED
+        let x_${i} = a[row_${i} * p.a_width + k4] * of_x_${i};
+#else
         let x_${i} = a[row_${i} * p.a_width + k4];
 #endif
+#endif
+#if SQUARED
+        acc_${i}_0 += vec4<f32>(squared(x_${i} - y_0), squared(x_${i} - y_1), squared(x_${i} - y_2), squared(x_${i} - y_3));
+        acc_${i}_1 += vec4<f32>(squared(x_${i} - y_4), squared(x_${i} - y_5), squared(x_${i} - y_6), squared(x_${i} - y_7));
+#else
 #if L1
         acc_${i}_0 += vec4<f32>(l1(x_${i} - y_0), l1(x_${i} - y_1), l1(x_${i} - y_2), l1(x_${i} - y_3));
         acc_${i}_1 += vec4<f32>(l1(x_${i} - y_4), l1(x_${i} - y_5), l1(x_${i} - y_6), l1(x_${i} - y_7));
 #else
         acc_${i}_0 += vec4<f32>(dot(x_${i}, y_0), dot(x_${i}, y_1), dot(x_${i}, y_2), dot(x_${i}, y_3));
         acc_${i}_1 += vec4<f32>(dot(x_${i}, y_4), dot(x_${i}, y_5), dot(x_${i}, y_6), dot(x_${i}, y_7));
+#endif
 #endif
 #endfor
     }
@@ -153,6 +183,11 @@ fn main(
 #endfor
 }
 
+#if SQUARED
+fn squared(v: vec4<f32>) -> f32 {
+    return dot(v, v);
+}
+#endif
 #if L1
 fn l1(v: vec4<f32>) -> f32 {
     let w = abs(v);

@@ -3,7 +3,8 @@
 // the next slice is on its way from global memory while this one is worked on. Edges are dealt with
 // while staging, so the inner loop has no test.
 //
-// Exactly one of NN, NT, TN says how the operands are stored. L1 sums |a - b| in place of a * b.
+// Exactly one of NN, NT, TN says how the operands are stored. L1 sums |a - b| in place of a * b, SQUARED (a - b)^2 of rows that the
+// query's and the pattern's factors have brought to length 1 where such are compared.
 #import common
 #import store
 
@@ -34,10 +35,15 @@ fn stage_b(to: u32, part: u32, value: vec4<f32>) {
 
 // One row of one step of the inner dimension.
 fn accumulate(x: f32, y: vec4<f32>, sum: vec4<f32>) -> vec4<f32> {
+#if SQUARED
+    let difference = vec4<f32>(x) - y;
+    return fma(difference, difference, sum);
+#else
 #if L1
     return sum + abs(vec4<f32>(x) - y);
 #else
     return fma(vec4<f32>(x), y, sum);
+#endif
 #endif
 }
 
@@ -97,6 +103,9 @@ fn main(
     let a_more_${i} = ${i}u;
     let a_to_${i} = a_k_${i} * ${BM+4}u + a_o_${i} / 4u;
     let a_part_${i} = a_o_${i} % 4u;
+#if SQUARED
+    let of_a_${i} = queries[min(row0 + a_o_${i}, p.m - 1u)].unit;
+#endif
 #endif
 #endfor
 #for i in 0..BN*BK/4/THREADS
@@ -107,6 +116,9 @@ fn main(
     let b_more_${i} = ${i}u;
     let b_to_${i} = b_k_${i} * ${BN+4}u + b_o_${i} / 4u;
     let b_part_${i} = b_o_${i} % 4u;
+#if SQUARED
+    let of_b_${i} = terms[b_row0 + min(column0 + b_o_${i}, p.n - 1u)].x;
+#endif
 #else
     let b_k_${i} = local / ${BN/4}u + ${THREADS*4/BN*i}u;
     let b_o_${i} = local % ${BN/4}u;
@@ -144,10 +156,18 @@ fn main(
         let b_${i} = load_b(b_at_${i} + (b_first + b_more_${i}));
 #endfor
 #for r in 1..BN*BK/4/THREADS+1
+#if SQUARED
+        stage_b(b_to_${BN*BK/4/THREADS-r}, b_part_${BN*BK/4/THREADS-r}, b_${BN*BK/4/THREADS-r} * of_b_${BN*BK/4/THREADS-r});
+#else
         stage_b(b_to_${BN*BK/4/THREADS-r}, b_part_${BN*BK/4/THREADS-r}, b_${BN*BK/4/THREADS-r});
+#endif
 #endfor
 #for r in 1..BM*BK/4/THREADS+1
+#if SQUARED
+        stage_a(a_to_${BM*BK/4/THREADS-r}, a_part_${BM*BK/4/THREADS-r}, a_${BM*BK/4/THREADS-r} * of_a_${BM*BK/4/THREADS-r});
+#else
         stage_a(a_to_${BM*BK/4/THREADS-r}, a_part_${BM*BK/4/THREADS-r}, a_${BM*BK/4/THREADS-r});
+#endif
 #endfor
     }
     workgroupBarrier();
@@ -191,10 +211,18 @@ fn main(
 #endfor
         workgroupBarrier();
 #for r in 1..BN*BK/4/THREADS+1
+#if SQUARED
+        stage_b(b_to_${BN*BK/4/THREADS-r}, b_part_${BN*BK/4/THREADS-r}, b_${BN*BK/4/THREADS-r} * of_b_${BN*BK/4/THREADS-r});
+#else
         stage_b(b_to_${BN*BK/4/THREADS-r}, b_part_${BN*BK/4/THREADS-r}, b_${BN*BK/4/THREADS-r});
+#endif
 #endfor
 #for r in 1..BM*BK/4/THREADS+1
+#if SQUARED
+        stage_a(a_to_${BM*BK/4/THREADS-r}, a_part_${BM*BK/4/THREADS-r}, a_${BM*BK/4/THREADS-r} * of_a_${BM*BK/4/THREADS-r});
+#else
         stage_a(a_to_${BM*BK/4/THREADS-r}, a_part_${BM*BK/4/THREADS-r}, a_${BM*BK/4/THREADS-r});
+#endif
 #endfor
         workgroupBarrier();
     }
@@ -221,10 +249,18 @@ fn main(
 #endif
 #endfor
 #for r in 1..BN*BK/4/THREADS+1
+#if SQUARED
+        stage_b(b_to_${BN*BK/4/THREADS-r}, b_part_${BN*BK/4/THREADS-r}, b_${BN*BK/4/THREADS-r} * of_b_${BN*BK/4/THREADS-r});
+#else
         stage_b(b_to_${BN*BK/4/THREADS-r}, b_part_${BN*BK/4/THREADS-r}, b_${BN*BK/4/THREADS-r});
+#endif
 #endfor
 #for r in 1..BM*BK/4/THREADS+1
+#if SQUARED
+        stage_a(a_to_${BM*BK/4/THREADS-r}, a_part_${BM*BK/4/THREADS-r}, a_${BM*BK/4/THREADS-r} * of_a_${BM*BK/4/THREADS-r});
+#else
         stage_a(a_to_${BM*BK/4/THREADS-r}, a_part_${BM*BK/4/THREADS-r}, a_${BM*BK/4/THREADS-r});
+#endif
 #endfor
     }
     workgroupBarrier();

@@ -15,6 +15,7 @@ struct Query {
     squared: f32,
     settled: u32,
     steps: u32,
-    unused0: u32,
-    unused1: u32,
+    // What brings the state to length 1, where unit rows are compared; else 1.
+    unit: f32,
+    unused: u32,
 }

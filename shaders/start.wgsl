@@ -8,6 +8,7 @@ struct Parameters {
     rows: u32,
     width: u32,
     beta: f32,
+    // 1 where the length divides the scores (cosine), 2 where it divides the state before it is compared.
     cosine: u32,
     // Whether scores get -1/2 |x|^2, which is the same for all patterns.
     complete: u32,
@@ -27,13 +28,16 @@ fn work(row: u32, lane: u32, live: bool) {
     let squared = lanes_sum(lane, sum4(sum));
     if lane == 0u && live {
         var scale = p.beta;
+        var unit = 1.0;
         if p.cosine != 0u {
-            scale = select(0.0, p.beta / sqrt(squared), squared >= 1.1754944e-38);
+            let inverse = select(0.0, 1.0 / sqrt(squared), squared >= 1.1754944e-38);
+            unit = select(1.0, inverse, p.cosine == 2u);
+            scale = select(p.beta, select(0.0, p.beta / sqrt(squared), squared >= 1.1754944e-38), p.cosine == 1u);
         }
         // Bits of numbers that are not negative have their order; NaN and infinity come last.
         scale = select(scale, nan(p.rows), bitcast<u32>(squared) > p.most);
         let bias = select(0.0, -0.5 * squared, p.complete != 0u);
-        queries[row] = Query(MASKED, 0.0, 0.0, 0.0, 0.0, scale, bias, squared, 0u, 0u, 0u, 0u);
+        queries[row] = Query(MASKED, 0.0, 0.0, 0.0, 0.0, scale, bias, squared, 0u, 0u, unit, 0u);
     }
 }
 

@@ -110,7 +110,11 @@ fn store(slice: u32, row: u32, column4: u32, value: vec4<f32>, of_row: OfRow, of
     let column = 4u * column4;
     let inside = vec4<u32>(column, column + 1u, column + 2u, column + 3u) < vec4<u32>(p.n);
 #if SCORES
+#if SQUARED
+    let s = of_row.scale * (-0.5 * value) + of_row.bias;
+#else
     let s = of_row.scale * (value * of_columns.scale + of_columns.bias) + of_row.bias;
+#endif
     let hidden = (of_columns.scale == vec4<f32>(0.0)) & (of_columns.bias < vec4<f32>(0.5 * MASKED));
     let eligible = select(s, vec4<f32>(MASKED), hidden);
     c[row * p.c_width + column4] = select(vec4<f32>(p.padding), eligible, inside);

@@ -10,7 +10,7 @@ use attractor::{
     Device, Precision,
     gpu::Options,
     memory::{Beta, Energy, Order, Post},
-    ops::{Ensemble, Similarity},
+    ops::{Ensemble, Similarity, SimilarityForm},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{fmt, path::PathBuf};
@@ -113,6 +113,9 @@ pub(crate) struct Memory {
     /// How queries and patterns are compared: l2, dot, cosine or l1 [default: l2]
     #[arg(long, value_name = "SIM")]
     pub(crate) similarity: Option<Similarity>,
+    /// How similarities are worked out: product or difference [default: as the data and beta need it]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) similarity_form: Option<SimilarityForm>,
     /// Inverse temperature: a number that multiplies the similarity, or auto
     #[arg(long, default_value = "auto", allow_negative_numbers = true, value_name = "F")]
     pub(crate) beta: Beta,

@@ -1,10 +1,13 @@
-//! Inner products and city-block distances of a few queries with rows, with the coordinates in the lanes.
+//! Inner products and distances of a few queries with rows, with the coordinates in the lanes.
 //! Rows are read one after another, as they lie in memory: that is what processors fetch ahead best.
 
-use super::stored::{OverRows, Stored, Value};
+use super::{
+    kernel::{Absolute, Metric, Multiply, Square, Summand},
+    stored::{OverRows, Stored, Value},
+};
 use pulp::Simd;
 
-/// `out[q][r] = sum_j queries[q][j] rows[r][j]`, or `sum_j |queries[q][j] - rows[r][j]|` with `distance`.
+/// `out[q][r] = sum_j f(queries[q][j], rows[r][j])`, where the metric says what `f` is.
 pub(crate) struct Dots<'a> {
     /// `[b][d]`
     pub(crate) queries: &'a [f32],
@@ -14,7 +17,7 @@ pub(crate) struct Dots<'a> {
     /// `[b][stride]`, of which the first `n` of each row are written.
     pub(crate) out: &'a mut [f32],
     pub(crate) stride: usize,
-    pub(crate) distance: bool,
+    pub(crate) metric: Metric,
 }
 
 impl Dots<'_> {
@@ -26,42 +29,33 @@ impl Dots<'_> {
 impl OverRows for Dots<'_> {
     #[inline(always)]
     fn run<S: Simd, V: Value<S>>(mut self, simd: S, rows: &[V]) {
-        match self.distance {
-            false => all::<S, V, false>(simd, &mut self, rows),
-            true => all::<S, V, true>(simd, &mut self, rows),
+        match self.metric {
+            Metric::Product => all::<S, V, Multiply>(simd, &mut self, rows),
+            Metric::Absolute => all::<S, V, Absolute>(simd, &mut self, rows),
+            Metric::Squared => all::<S, V, Square>(simd, &mut self, rows),
         }
     }
 }
 
 #[inline(always)]
-fn all<S: Simd, V: Value<S>, const DISTANCE: bool>(simd: S, dots: &mut Dots<'_>, rows: &[V]) {
+fn all<S: Simd, V: Value<S>, M: Summand>(simd: S, dots: &mut Dots<'_>, rows: &[V]) {
     let b = dots.queries.len() / dots.d;
     for (r, row) in rows.chunks_exact(dots.d).enumerate() {
         let mut q = 0;
         while q < b {
             // Enough independent sums to hide the latency of an addition: eight, of one query or of four.
             q += match b - q {
-                4.. => some::<S, V, 4, 2, DISTANCE>(simd, dots, q, r, row),
-                2.. => some::<S, V, 2, 4, DISTANCE>(simd, dots, q, r, row),
-                _ => some::<S, V, 1, 8, DISTANCE>(simd, dots, q, r, row),
+                4.. => some::<S, V, M, 4, 2>(simd, dots, q, r, row),
+                2.. => some::<S, V, M, 2, 4>(simd, dots, q, r, row),
+                _ => some::<S, V, M, 1, 8>(simd, dots, q, r, row),
             };
         }
     }
 }
 
-/// `sum + x y`, or `sum + |x - y|`.
-#[inline(always)]
-fn step<S: Simd, const DISTANCE: bool>(simd: S, sum: S::f32s, x: S::f32s, y: S::f32s) -> S::f32s {
-    if DISTANCE {
-        simd.add_f32s(sum, simd.abs_f32s(simd.sub_f32s(x, y)))
-    } else {
-        simd.mul_add_e_f32s(x, y, sum)
-    }
-}
-
 /// The products of `Q` queries from `first` on with row `r`, in `W` sums each; gives `Q`.
 #[inline(always)]
-fn some<S: Simd, V: Value<S>, const Q: usize, const W: usize, const DISTANCE: bool>(
+fn some<S: Simd, V: Value<S>, M: Summand, const Q: usize, const W: usize>(
     simd: S,
     dots: &mut Dots<'_>,
     first: usize,
@@ -81,7 +75,7 @@ fn some<S: Simd, V: Value<S>, const Q: usize, const W: usize, const DISTANCE: bo
         for w in 0..W {
             let y = V::load(simd, head[i + w]);
             for q in 0..Q {
-                sums[q][w] = step::<S, DISTANCE>(simd, sums[q][w], x[q][i + w], y);
+                sums[q][w] = M::add(simd, sums[q][w], x[q][i + w], y);
             }
         }
         i += W;
@@ -89,7 +83,7 @@ fn some<S: Simd, V: Value<S>, const Q: usize, const W: usize, const DISTANCE: bo
     while i < head.len() {
         let y = V::load(simd, head[i]);
         for q in 0..Q {
-            sums[q][0] = step::<S, DISTANCE>(simd, sums[q][0], x[q][i], y);
+            sums[q][0] = M::add(simd, sums[q][0], x[q][i], y);
         }
         i += 1;
     }
@@ -97,7 +91,7 @@ fn some<S: Simd, V: Value<S>, const Q: usize, const W: usize, const DISTANCE: bo
         let y = V::load_some(simd, tail);
         for (q, sums) in sums.iter_mut().enumerate() {
             let query = &dots.queries[(first + q + 1) * d - tail.len()..(first + q + 1) * d];
-            sums[W - 1] = step::<S, DISTANCE>(simd, sums[W - 1], simd.partial_load_f32s(query), y);
+            sums[W - 1] = M::add(simd, sums[W - 1], simd.partial_load_f32s(query), y);
         }
     }
     for (q, sums) in sums.iter_mut().enumerate() {
@@ -121,7 +115,7 @@ mod tests {
     fn every_length_and_number_of_rows() {
         for d in (1..70).chain([127, 384]) {
             for n in [0, 1, 3, 4, 5, 9] {
-                for distance in [false, true] {
+                for metric in Metric::ALL {
                     // Small whole numbers: every sum is exact.
                     let value = |i: usize, m: usize| (i % m) as f32 - (m / 2) as f32;
                     for b in [1, 2, 3, 4, 7] {
@@ -135,16 +129,14 @@ mod tests {
                             d,
                             out: &mut out,
                             stride,
-                            distance,
+                            metric,
                         }
                         .run();
-                        all_again(&queries, &rows, &out, (b, n, d), distance);
+                        all_again(&queries, &rows, &out, (b, n, d), metric);
                         for (q, x) in queries.chunks_exact(d).enumerate() {
                             for (r, y) in rows.chunks_exact(d).enumerate() {
-                                let term =
-                                    |(a, b): (&f32, &f32)| if distance { (a - b).abs() } else { a * b };
-                                let want: f32 = x.iter().zip(y).map(term).sum();
-                                assert_eq!(out[q * stride + r], want, "{b} {n} {d} {distance}");
+                                let want: f32 = x.iter().zip(y).map(|(a, b)| metric.of(*a, *b)).sum();
+                                assert_eq!(out[q * stride + r], want, "{b} {n} {d} {metric:?}");
                             }
                         }
                     }
@@ -158,12 +150,12 @@ mod tests {
         rows: &[f32],
         want: &[f32],
         (b, n, d): (usize, usize, usize),
-        distance: bool,
+        metric: Metric,
     ) {
         let half: Vec<half::f16> = rows.iter().map(|v| half::f16::from_f32(*v)).collect();
         let Some(rows) = Stored::half(&half) else { return };
         let mut out = vec![0.0; b * (n + 1)];
-        Dots { queries, rows, d, out: &mut out, stride: n + 1, distance }.run();
-        assert_eq!(out, want, "f16: {b} {n} {d} {distance}");
+        Dots { queries, rows, d, out: &mut out, stride: n + 1, metric }.run();
+        assert_eq!(out, want, "f16: {b} {n} {d} {metric:?}");
     }
 }

@@ -11,8 +11,68 @@ pub(crate) const LANES: usize = 64;
 /// Longest chain of additions; partial sums of longer products are added up.
 const CHAIN: usize = 128;
 
-/// `c[r][lane] (+)= sum_t a(r, t) b[t][lane]`, where `a(r, t) = a[r * row_stride + t * step_stride]`;
-/// with `distance`, `|a(r, t) - b[t][lane]|` takes the place of the product.
+/// What a sum is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Metric {
+    /// `x y`
+    Product,
+    /// `|x - y|`
+    Absolute,
+    /// `(x - y)^2`
+    Squared,
+}
+
+#[cfg(test)]
+impl Metric {
+    pub(crate) const ALL: [Self; 3] = [Self::Product, Self::Absolute, Self::Squared];
+
+    /// The summand of two numbers.
+    pub(crate) fn of(self, x: f32, y: f32) -> f32 {
+        match self {
+            Self::Product => x * y,
+            Self::Absolute => (x - y).abs(),
+            Self::Squared => (x - y) * (x - y),
+        }
+    }
+}
+
+/// A [`Metric`] in vectors.
+pub(crate) trait Summand {
+    /// `sum + f(x, y)`
+    fn add<S: Simd>(simd: S, sum: S::f32s, x: S::f32s, y: S::f32s) -> S::f32s;
+}
+
+/// [`Metric::Product`].
+pub(crate) struct Multiply;
+/// [`Metric::Absolute`].
+pub(crate) struct Absolute;
+/// [`Metric::Squared`].
+pub(crate) struct Square;
+
+impl Summand for Multiply {
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, sum: S::f32s, x: S::f32s, y: S::f32s) -> S::f32s {
+        simd.mul_add_e_f32s(x, y, sum)
+    }
+}
+
+impl Summand for Absolute {
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, sum: S::f32s, x: S::f32s, y: S::f32s) -> S::f32s {
+        simd.add_f32s(sum, simd.abs_f32s(simd.sub_f32s(x, y)))
+    }
+}
+
+impl Summand for Square {
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, sum: S::f32s, x: S::f32s, y: S::f32s) -> S::f32s {
+        let difference = simd.sub_f32s(x, y);
+        simd.mul_add_e_f32s(difference, difference, sum)
+    }
+}
+
+/// `c[r][lane] (+)= sum_t f(a(r, t), b[t][lane])`, where `a(r, t) = a[r * row_stride + t * step_stride]`
+/// and the metric says what `f` is.
 pub(crate) struct Product<'a> {
     /// `[rows][LANES]`.
     pub(crate) c: &'a mut [f32],
@@ -25,7 +85,7 @@ pub(crate) struct Product<'a> {
     pub(crate) lanes: usize,
     /// Add to `c` rather than replace it.
     pub(crate) add: bool,
-    pub(crate) distance: bool,
+    pub(crate) metric: Metric,
 }
 
 impl Product<'_> {
@@ -44,25 +104,28 @@ impl WithSimd for Product<'_> {
         let part = steps.div_ceil(steps.div_ceil(CHAIN).max(1)).max(1);
         for start in (0..steps.max(1)).step_by(part) {
             let end = (start + part).min(steps);
-            // 24 accumulators of AVX-512's and NEON's 32 registers, 12 of AVX2's 16.
-            match (self.distance, S::REGISTER_COUNT >= 32) {
-                (false, true) => cover::<S, 4, false>(simd, &mut self, start..end),
-                (false, false) => cover::<S, 2, false>(simd, &mut self, start..end),
-                (true, true) => cover::<S, 4, true>(simd, &mut self, start..end),
-                (true, false) => cover::<S, 2, true>(simd, &mut self, start..end),
+            match self.metric {
+                Metric::Product => widest::<S, Multiply>(simd, &mut self, start..end),
+                Metric::Absolute => widest::<S, Absolute>(simd, &mut self, start..end),
+                Metric::Squared => widest::<S, Square>(simd, &mut self, start..end),
             }
             self.add = true;
         }
     }
 }
 
+/// Covers the product with the tiles that fill the registers: 24 accumulators of AVX-512's and NEON's 32, 12 of AVX2's 16.
+#[inline(always)]
+fn widest<S: Simd, M: Summand>(simd: S, p: &mut Product<'_>, steps: std::ops::Range<usize>) {
+    match S::REGISTER_COUNT >= 32 {
+        true => cover::<S, M, 4>(simd, p, steps),
+        false => cover::<S, M, 2>(simd, p, steps),
+    }
+}
+
 /// Covers the product with register tiles `V` vectors wide.
 #[inline(always)]
-fn cover<S: Simd, const V: usize, const DISTANCE: bool>(
-    simd: S,
-    p: &mut Product<'_>,
-    steps: std::ops::Range<usize>,
-) {
+fn cover<S: Simd, M: Summand, const V: usize>(simd: S, p: &mut Product<'_>, steps: std::ops::Range<usize>) {
     let vectors = p.lanes.div_ceil(S::F32_LANES).min(LANES / S::F32_LANES);
     let rows = p.c.len() / LANES;
     let mut v = 0;
@@ -73,10 +136,10 @@ fn cover<S: Simd, const V: usize, const DISTANCE: bool>(
         while r < rows {
             let left = rows - r;
             r += match (wide, left) {
-                (true, 6..) => tile::<S, V, 6, DISTANCE>(simd, p, steps.clone(), r, v),
-                (true, _) => tile::<S, V, 1, DISTANCE>(simd, p, steps.clone(), r, v),
-                (false, 12..) => tile::<S, 1, 12, DISTANCE>(simd, p, steps.clone(), r, v),
-                (false, _) => tile::<S, 1, 1, DISTANCE>(simd, p, steps.clone(), r, v),
+                (true, 6..) => tile::<S, M, V, 6>(simd, p, steps.clone(), r, v),
+                (true, _) => tile::<S, M, V, 1>(simd, p, steps.clone(), r, v),
+                (false, 12..) => tile::<S, M, 1, 12>(simd, p, steps.clone(), r, v),
+                (false, _) => tile::<S, M, 1, 1>(simd, p, steps.clone(), r, v),
             };
         }
         v += if wide { V } else { 1 };
@@ -85,7 +148,7 @@ fn cover<S: Simd, const V: usize, const DISTANCE: bool>(
 
 /// One register tile: `R` rows from `row` on, `V` vectors from `vector` on; gives `R`.
 #[inline(always)]
-fn tile<S: Simd, const V: usize, const R: usize, const DISTANCE: bool>(
+fn tile<S: Simd, M: Summand, const V: usize, const R: usize>(
     simd: S,
     p: &mut Product<'_>,
     steps: std::ops::Range<usize>,
@@ -102,11 +165,7 @@ fn tile<S: Simd, const V: usize, const R: usize, const DISTANCE: bool>(
         for (r, sums) in sums.iter_mut().enumerate() {
             let x = simd.splat_f32s(p.a[at + r * p.row_stride]);
             for (sum, y) in sums.iter_mut().zip(y) {
-                *sum = if DISTANCE {
-                    simd.add_f32s(*sum, simd.abs_f32s(simd.sub_f32s(x, *y)))
-                } else {
-                    simd.mul_add_e_f32s(x, *y, *sum)
-                };
+                *sum = M::add(simd, *sum, x, *y);
             }
         }
     }
@@ -129,23 +188,23 @@ mod tests {
         for rows in [1, 5, 6, 7, 12, 13, 25] {
             for steps in [1, 3, 129, 300] {
                 for lanes in [1, 8, 16, 17, 33, 64] {
-                    for distance in [false, true] {
+                    for metric in Metric::ALL {
                         // Small whole numbers: every sum is exact.
                         let a: Vec<f32> = (0..rows * steps).map(|i| (i % 7) as f32 - 3.0).collect();
                         let b: Vec<f32> = (0..steps * LANES).map(|i| (i % 5) as f32 - 2.0).collect();
                         let mut c = vec![1.0; rows * LANES];
-                        let (row_stride, step_stride) = if distance { (steps, 1) } else { (1, rows) };
-                        let add = !distance;
-                        Product { c: &mut c, a: &a, row_stride, step_stride, b: &b, lanes, add, distance }
+                        let add = metric == Metric::Product;
+                        let (row_stride, step_stride) = if add { (1, rows) } else { (steps, 1) };
+                        Product { c: &mut c, a: &a, row_stride, step_stride, b: &b, lanes, add, metric }
                             .run();
                         for r in 0..rows {
                             for lane in 0..lanes {
                                 let term = |t: usize| {
                                     let (x, y) = (a[r * row_stride + t * step_stride], b[t * LANES + lane]);
-                                    if distance { (x - y).abs() } else { x * y }
+                                    metric.of(x, y)
                                 };
                                 let want = (0..steps).map(term).sum::<f32>() + if add { 1.0 } else { 0.0 };
-                                assert_eq!(c[r * LANES + lane], want, "{rows} {steps} {lanes} {distance}");
+                                assert_eq!(c[r * LANES + lane], want, "{rows} {steps} {lanes} {metric:?}");
                             }
                         }
                     }

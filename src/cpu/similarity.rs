@@ -2,11 +2,12 @@
 
 use super::{
     dots::Dots,
+    kernel::Metric,
     math::{self, simd},
     matmul::{Operand, matmul},
     stored::Stored,
 };
-use crate::ops::{Layout, Similarity, Term};
+use crate::ops::{Layout, Similarity, SimilarityForm, Term};
 use rayon::prelude::*;
 
 /// Squared length of a row.
@@ -38,18 +39,33 @@ pub(crate) fn products(
     // Below three queries the product is a stream through the patterns: packing them would cost more
     // than it gives.
     if similarity == Similarity::L1 || (b < 3 && threads == 1) {
-        let distance = similarity == Similarity::L1;
+        let metric = if similarity == Similarity::L1 { Metric::Absolute } else { Metric::Product };
         let rows = Stored::Single(&patterns.data[..n * d]);
-        Dots { queries: &queries.data[..b * d], rows, d, out, stride: n, distance }.run();
+        Dots { queries: &queries.data[..b * d], rows, d, out, stride: n, metric }.run();
     } else {
         matmul(out, queries, patterns, Layout::NT, false, threads);
     }
 }
 
 /// Similarities `[b, n]` of queries `[b, d]` and patterns `[n, d]`; `d` is at least 1.
-pub(crate) fn similarity(out: &mut [f32], queries: Operand<'_>, patterns: Operand<'_>, kind: Similarity) {
+pub(crate) fn similarity(
+    out: &mut [f32],
+    queries: Operand<'_>,
+    patterns: Operand<'_>,
+    kind: Similarity,
+    form: SimilarityForm,
+) {
     let ((_, d), (n, _)) = (queries.shape, patterns.shape);
     if n == 0 {
+        return;
+    }
+    if kind == Similarity::L2 && form == SimilarityForm::Difference {
+        super::for_each_row(out, n, |i, row| {
+            let (queries, rows) =
+                (&queries.data[i * d..(i + 1) * d], Stored::Single(&patterns.data[..n * d]));
+            Dots { queries, rows, d, out: &mut *row, stride: n, metric: Metric::Squared }.run();
+            simd!(row.iter_mut().for_each(|s| *s *= -0.5));
+        });
         return;
     }
     let terms = terms(patterns, kind);

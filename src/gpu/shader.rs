@@ -48,6 +48,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "query",
     "reduce",
     "reduce_columns",
+    "rescore",
     "row_reduce",
     "rows_main",
     "scan",

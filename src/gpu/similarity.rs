@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Result,
-    ops::{Similarity, Term},
+    ops::{Resolution, Similarity, Term, descent::Form},
     tensor::Precision,
 };
 use std::sync::Arc;
@@ -36,7 +36,12 @@ pub(super) fn terms(context: &Arc<Context>, patterns: &Matrix, kind: Similarity)
 }
 
 /// See [`crate::ops::similarity`]. The columns agree.
-pub(crate) fn similarity(queries: &Matrix, patterns: &Matrix, kind: Similarity) -> Result<Matrix> {
+pub(crate) fn similarity(
+    queries: &Matrix,
+    patterns: &Matrix,
+    kind: Similarity,
+    resolution: Resolution,
+) -> Result<Matrix> {
     let context = queries.context();
     let (b, n, d) = (queries.rows(), patterns.rows(), queries.columns());
     let out = Matrix::new(context, "similarities", b, n)?;
@@ -47,10 +52,12 @@ pub(crate) fn similarity(queries: &Matrix, patterns: &Matrix, kind: Similarity) 
     let state = Queries::new(context, b)?;
     // A length beyond f32 spoils a cosine; distances and products need none.
     let most = (kind == Similarity::Cosine).then_some(f32::MAX);
-    let start = Start { similarity: kind, beta: 1.0, complete: kind == Similarity::L2, most };
+    let form = Form { resolution, ..Form::plain(kind, 1.0) };
+    let complete = kind == Similarity::L2 && !form.squares();
+    let start = Start { form, complete, most };
     state.start(context, queries.buffer(), d, start)?;
     Product {
-        family: &scores_family(kind, Precision::F32),
+        family: &scores_family(form, Precision::F32),
         per_trip: 4,
         buffers: &[queries.buffer(), patterns.buffer(), out.buffer(), &state.active, &state.queries, &terms],
         m: b,

@@ -6,7 +6,10 @@
 //! arithmetic, for 99 % of the patterns that have no copy: smaller blurs stored patterns, larger
 //! needlessly sharpens rounding errors and narrows what a blend can say.
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    ops::{Similarity, check_small},
+};
 use std::{fmt, str::FromStr};
 
 /// The inverse temperature of a memory.
@@ -118,29 +121,57 @@ impl Separations {
     }
 }
 
+/// How much more similar, in f64, a row is to itself than to another: from differences, so 0 for copies alone.
+pub(super) fn separation_of(own: &[f32], other: &[f32], similarity: Similarity) -> f64 {
+    let length = |row: &[f32]| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    let pairs = || own.iter().zip(other).map(|(x, y)| (f64::from(*x), f64::from(*y)));
+    match similarity {
+        Similarity::L2 => 0.5 * pairs().map(|(x, y)| (x - y).powi(2)).sum::<f64>(),
+        Similarity::L1 => pairs().map(|(x, y)| (x - y).abs()).sum(),
+        Similarity::Dot => pairs().map(|(x, y)| x * (x - y)).sum(),
+        Similarity::Cosine => {
+            let (of_own, of_other) = (length(own), length(other));
+            let half = 0.5 * pairs().map(|(x, y)| (x / of_own - y / of_other).powi(2)).sum::<f64>();
+            // Parallel rows, but for the rounding of their lengths.
+            if half > 1e-28 { half } else { 0.0 }
+        }
+    }
+}
+
 /// Largest `beta` times similarity that is chosen: scores stay within the range of f32.
 const SHARPEST: f64 = 1e20;
 
-/// Chooses `beta` for these separations of sampled patterns; `scale` is the largest similarity that can
-/// occur.
-pub(super) fn choose(sample: &[Separations], scale: f64) -> BetaChoice {
+/// Chooses `beta` for these separations of sampled patterns of `d` columns, with squared lengths of up to `longest`.
+///
+/// # Errors
+/// [`Error::InvalidParameter`] where patterns differ by so little that f32 does not hold the squares.
+pub(super) fn choose(
+    sample: &[Separations],
+    similarity: Similarity,
+    longest: f64,
+    d: usize,
+) -> Result<BetaChoice> {
+    let scale = similarity.reach(longest, d);
     let mut needed: Vec<f64> = sample.iter().filter_map(Separations::needed).collect();
     needed.sort_by(f64::total_cmp);
     let rank = ((SHARE * needed.len() as f64).ceil() as usize).clamp(1, needed.len().max(1)) - 1;
     // Nothing but copies of one pattern (any beta recalls it), or nothing that any beta would separate.
     let fallback = if scale > 0.0 { 1.0 / scale } else { 1.0 };
+    if let Some(needed) = needed.get(rank) {
+        check_small(*needed, similarity, d)?;
+    }
     let beta = needed.get(rank).map_or(fallback, |b| b.min(SHARPEST * fallback));
     let beta = (beta as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
     let unique = || sample.iter().filter(|s| !s.copied);
     let kept = unique().filter(|s| s.kept(f64::from(beta))).count();
     let mut nearest: Vec<f64> = sample.iter().filter_map(|s| s.nearest.first().copied()).collect();
     nearest.sort_by(f64::total_cmp);
-    BetaChoice {
+    Ok(BetaChoice {
         beta,
         sampled: sample.len(),
         separated: if unique().count() == 0 { 1.0 } else { kept as f64 / unique().count() as f64 },
         separation: nearest.get(nearest.len() / 2).map(|d| *d as f32),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -162,6 +193,7 @@ mod tests {
         let apart = || Separations::new(vec![1.0], 0);
         let twin = || Separations::new(vec![0.0, 1.0], 0);
         let outdone = || Separations::new(vec![-1.0], 0);
+        let choose = |sample: &[Separations], longest| choose(sample, Similarity::Dot, longest, 2).unwrap();
         let choice = choose(&[copied(), apart()], 1.0);
         assert!((choice.beta - 99.0_f32.ln()).abs() < 0.02, "{choice:?}");
         assert_eq!(choice.separated, 1.0);

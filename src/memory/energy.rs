@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Device, Error, Precision, Result, Rows, SharedRows,
-    ops::{Interaction, Separation, Similarity, UniversalSeparation, UniversalSimilarity},
+    ops::{Interaction, Separation, Similarity, SimilarityForm, UniversalSeparation, UniversalSimilarity},
 };
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -64,6 +64,8 @@ pub struct EnergySettings {
     pub device: Option<Device>,
     /// How queries and patterns are compared; [`Similarity::L2`] where `None`.
     pub similarity: Option<Similarity>,
+    /// How similarities are worked out; as each recall needs it where `None` (softmax and sparse energies).
+    pub similarity_form: Option<SimilarityForm>,
     /// The inverse temperature.
     pub beta: Beta,
     /// How patterns are kept (softmax).
@@ -176,7 +178,8 @@ impl Energy {
         settings: &EnergySettings,
     ) -> Result<Box<dyn Memory>> {
         self.check(settings)?;
-        let EnergySettings { device, similarity, beta, precision, post, order, seed } = settings.clone();
+        let EnergySettings { device, similarity, similarity_form, beta, precision, post, order, seed } =
+            settings.clone();
         let similarity = similarity.unwrap_or_default();
         let order = order.unwrap_or_default();
         let rows = match columns {
@@ -190,10 +193,13 @@ impl Energy {
                 if let Some(device) = &device {
                     builder = builder.device(device);
                 }
+                if let Some(form) = similarity_form {
+                    builder = builder.similarity_form(form);
+                }
                 Box::new(builder.build_shared(Arc::clone(&patterns), columns)?)
             }
             Self::Sparse(separation) => {
-                let settings = SparseSettings { device, similarity, separation, beta, post };
+                let settings = SparseSettings { device, similarity, similarity_form, separation, beta, post };
                 Box::new(SparseMemory::with(&rows, settings)?)
             }
             Self::Binary(interaction) => {
@@ -225,6 +231,9 @@ impl Energy {
         };
         if let Some(similarity) = settings.similarity.filter(|_| !self.takes_similarity()) {
             return useless("similarity", similarity.to_string(), "softmax, entmax and their like");
+        }
+        if let Some(form) = settings.similarity_form.filter(|_| !self.takes_similarity()) {
+            return useless("form of similarities", form.to_string(), "softmax, entmax and their like");
         }
         if self.is_binary() {
             if let Beta::Fixed(beta) = settings.beta {

@@ -3,7 +3,7 @@
 use crate::{
     Result, Rows,
     ops::{
-        Progress,
+        Progress, SimilarityForm,
         descent::{Outcome, Plan},
     },
 };
@@ -157,6 +157,8 @@ pub struct Recall {
     pub values: Option<Rows<'static>>,
     /// The inverse temperature that was used.
     pub beta: f32,
+    /// How similarities were worked out; `None` for a memory that has no choice.
+    pub similarity_form: Option<SimilarityForm>,
 }
 
 impl Recall {
@@ -165,6 +167,7 @@ impl Recall {
         let status = |settled: &bool| if *settled { Status::Converged } else { Status::MaxSteps };
         Ok(Self {
             status: outcome.settled.iter().map(status).collect(),
+            similarity_form: Some(outcome.form),
             states: Rows::new(outcome.states, d)?,
             energy: outcome.energy,
             trace: plan.trace.then_some(outcome.trace),
@@ -197,6 +200,7 @@ impl Recall {
             support: None,
             values: None,
             beta,
+            similarity_form: None,
         }
     }
 
@@ -218,6 +222,8 @@ impl Recall {
         self.indices.extend(more.indices);
         self.weights.extend(more.weights);
         self.effective.extend(more.effective);
+        // Where some needed differences, that is what has been done.
+        self.similarity_form = self.similarity_form.max(more.similarity_form);
         if let Some(more) = more.support {
             self.support.get_or_insert_default().extend(more);
         }

@@ -417,6 +417,7 @@ impl Memory for UniversalMemory {
                 None => None,
             },
             beta,
+            similarity_form: None,
         })
     }
 

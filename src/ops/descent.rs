@@ -5,7 +5,7 @@
 //! Update and energies: Ramsauer et al., "Hopfield Networks is All You Need", ICLR 2021, equations 2 and
 //! 3 (dot); its L2 form is mean-shift on a Gaussian kernel density. Shapes: states `[b, d]`, patterns `[n, d]`, values `[n, v]`.
 
-use super::{Progress, Similarity, Term};
+use super::{Progress, Resolution, Similarity, SimilarityForm, Term};
 use crate::{Device, Error, Result, Rows, cpu, gpu, tensor::Shards};
 use std::sync::Arc;
 
@@ -17,16 +17,47 @@ pub(crate) struct Form {
     pub(crate) beta: f32,
     /// Constant part of the energy.
     pub(crate) offset: f64,
+    /// How the similarities are worked out.
+    pub(crate) resolution: Resolution,
 }
 
 impl Form {
-    /// Of a memory of `count` eligible patterns whose largest squared length is `widest`.
+    /// Of a memory of `count` eligible patterns whose largest squared length is `widest`, with similarities as products.
     pub(crate) fn new(similarity: Similarity, beta: f32, count: usize, widest: f32) -> Self {
         let offset = match similarity {
             Similarity::Dot => (count as f64).ln() / f64::from(beta) + 0.5 * f64::from(widest),
             Similarity::L2 | Similarity::Cosine | Similarity::L1 => 0.0,
         };
-        Self { similarity, beta, offset }
+        Self { similarity, beta, offset, resolution: Resolution::PRODUCT }
+    }
+}
+
+impl Form {
+    /// Without a constant part, with similarities as products.
+    pub(crate) fn plain(similarity: Similarity, beta: f32) -> Self {
+        Self { similarity, beta, offset: 0.0, resolution: Resolution::PRODUCT }
+    }
+
+    /// Whether squared distances take the place of products in the scores.
+    pub(crate) fn squares(&self) -> bool {
+        self.resolution.form == SimilarityForm::Difference
+            && matches!(self.similarity, Similarity::L2 | Similarity::Cosine)
+    }
+
+    /// Whether rows are compared after they have been brought to length 1.
+    pub(crate) fn unit_rows(&self) -> bool {
+        self.squares() && self.similarity == Similarity::Cosine
+    }
+
+    /// What is the same for all patterns and not in the scores, in units of the similarity, for a state with this squared length.
+    pub(crate) fn common(&self, squared: f64) -> f64 {
+        match (self.similarity, self.squares()) {
+            (Similarity::L2, false) => -0.5 * squared,
+            // The cosine is (|x|^2 + |xi|^2 - |x - xi|^2) / 2 of unit rows; a state of zeros stays one.
+            (Similarity::Cosine, true) if squared < f64::from(f32::MIN_POSITIVE) => 0.5,
+            (Similarity::Cosine, true) => 1.0,
+            _ => 0.0,
+        }
     }
 }
 
@@ -212,6 +243,10 @@ pub(crate) struct Outcome {
     pub(crate) values: Vec<f32>,
     /// What the last pass over the patterns found of each query, `[b]`.
     pub(crate) carries: Vec<Carry>,
+    /// The largest size of a best score at any step, `[b]`, where the device could not go to f64 by itself (a GPU); else empty.
+    pub(crate) farthest: Vec<f64>,
+    /// How the similarities were worked out.
+    pub(crate) form: SimilarityForm,
 }
 
 impl Outcome {
@@ -225,6 +260,27 @@ impl Outcome {
             trace: vec![Vec::new(); if plan.trace { b } else { 0 }],
             ..Self::default()
         }
+    }
+
+    /// Puts the outcomes of some queries in the place of these; all of the same plan.
+    pub(crate) fn replace(&mut self, rows: &[usize], by: Self) {
+        fn put<T: Clone>(all: &mut [T], rows: &[usize], by: &[T]) {
+            let width = by.len() / rows.len().max(1);
+            for (row, values) in rows.iter().zip(by.chunks_exact(width.max(1))) {
+                all[row * width..(row + 1) * width].clone_from_slice(values);
+            }
+        }
+        put(&mut self.states, rows, &by.states);
+        put(&mut self.energy, rows, &by.energy);
+        put(&mut self.trace, rows, &by.trace);
+        put(&mut self.steps, rows, &by.steps);
+        put(&mut self.settled, rows, &by.settled);
+        put(&mut self.indices, rows, &by.indices);
+        put(&mut self.weights, rows, &by.weights);
+        put(&mut self.scores, rows, &by.scores);
+        put(&mut self.effective, rows, &by.effective);
+        put(&mut self.values, rows, &by.values);
+        put(&mut self.carries, rows, &by.carries);
     }
 
     /// Notes what an evaluation has found of the next query.
@@ -251,6 +307,8 @@ impl Outcome {
         self.effective.extend(next.effective);
         self.values.extend(next.values);
         self.carries.extend(next.carries);
+        self.farthest.extend(next.farthest);
+        self.form = next.form;
     }
 }
 
@@ -299,11 +357,8 @@ impl Carry {
     /// Energy of a state with squared length `squared`.
     pub(crate) fn energy(&self, form: Form, squared: f64) -> f32 {
         let lse = (self.m + self.le.ln()) / f64::from(form.beta);
-        let own = match form.similarity {
-            Similarity::Dot | Similarity::L2 => 0.5 * squared,
-            Similarity::Cosine | Similarity::L1 => 0.0,
-        };
-        (own - lse + form.offset) as f32
+        let own = if form.similarity == Similarity::Dot { 0.5 * squared } else { 0.0 };
+        (own - form.common(squared) - lse + form.offset) as f32
     }
 }
 

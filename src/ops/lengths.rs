@@ -54,15 +54,7 @@ pub(crate) fn check_lengths(rows: &Rows<'_>, squared: &[f32], most: f64, what: &
 /// The largest squared length of the rows of a tensor; refuses rows as [`check_lengths`] does. It is worked out once for a tensor:
 /// on a GPU the first time costs a wait.
 pub(crate) fn longest(x: &Tensor, most: f64, what: &'static str) -> Result<f32> {
-    let squared = match x.longest().get() {
-        Some(squared) => *squared,
-        None => {
-            let squared = largest(x)?;
-            // Another thread has found the same meanwhile.
-            let _ = x.longest().set(squared);
-            squared
-        }
-    };
+    let squared = largest(x)?;
     if f64::from(squared) <= most {
         return Ok(squared);
     }
@@ -74,8 +66,18 @@ pub(crate) fn longest(x: &Tensor, most: f64, what: &'static str) -> Result<f32> 
     Ok(squared.into_iter().fold(0.0, f32::max))
 }
 
-/// The largest squared length; NaN where there is one.
-fn largest(x: &Tensor) -> Result<f32> {
+/// The largest squared length; NaN where there is one. Worked out once for a tensor.
+pub(super) fn largest(x: &Tensor) -> Result<f32> {
+    if let Some(squared) = x.longest().get() {
+        return Ok(*squared);
+    }
+    let squared = measured(x)?;
+    // Another thread has found the same meanwhile.
+    let _ = x.longest().set(squared);
+    Ok(squared)
+}
+
+fn measured(x: &Tensor) -> Result<f32> {
     let (rows, columns) = x.matrix_shape();
     if rows * columns == 0 {
         return Ok(0.0);

@@ -1,6 +1,6 @@
 //! The largest entries of rows, and the patterns most similar to queries.
 
-use super::{Similarity, lengths::longest, matmul::zeros};
+use super::{Similarity, SimilarityForm, lengths::longest, matmul::zeros};
 use crate::{
     Error, Result, Rows, Tensor,
     cpu::{self, matmul::Operand},
@@ -107,13 +107,13 @@ pub fn nearest(
     }
     check_numbers("number of patterns", n)?;
     let pair = Pair::new("nearest", queries, patterns)?;
-    longest(queries, f32::MAX.into(), "queries")?;
-    longest(patterns, f32::MAX.into(), "patterns")?;
+    let most =
+        longest(queries, f32::MAX.into(), "queries")?.max(longest(patterns, f32::MAX.into(), "patterns")?);
     let found = match pair {
         Pair::Cpu(x, xi) => {
             cpu::descent::nearest(Operand::new(x, b, d), Operand::new(xi, n, d), k, similarity)
         }
-        Pair::Gpu(x, xi) => gpu::descent::nearest(x, xi, k, similarity)?,
+        Pair::Gpu(x, xi) => gpu::descent::nearest(x, xi, k, similarity, most.into())?,
     };
     if is_whole(&found, b * k) {
         return Ok(found);
@@ -122,7 +122,8 @@ pub fn nearest(
     for (row, query) in queries.chunks_exact(d).enumerate() {
         let mut of_query = zeros("similarities", 1, n)?;
         let patterns = Operand::new(&patterns, n, d);
-        cpu::similarity::similarity(&mut of_query, Operand::new(query, 1, d), patterns, similarity);
+        let query = Operand::new(query, 1, d);
+        cpu::similarity::similarity(&mut of_query, query, patterns, similarity, SimilarityForm::Product);
         if let Some(column) = of_query.iter().position(|s| !s.is_finite()) {
             let value = of_query[column];
             return Err(Error::NonFinite { what: "similarities".into(), row, column, value });

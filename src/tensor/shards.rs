@@ -190,6 +190,12 @@ impl Shards {
         })
     }
 
+    /// An empty store with the settings of this one.
+    pub(crate) fn emptied(&self) -> Result<Self> {
+        let Self { budget, limit, .. } = *self;
+        Ok(Self { budget, limit, ..Self::new(&self.device, self.columns, self.precision)? })
+    }
+
     /// Bytes of one row on a GPU, where rows are padded to whole vectors.
     fn row_bytes(columns: usize, precision: Precision) -> usize {
         gpu::row_columns(columns, precision) * if precision == Precision::F16 { 2 } else { 4 }

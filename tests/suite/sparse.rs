@@ -22,6 +22,7 @@ fn settings(device: &Device, similarity: Similarity, separation: Separation, bet
     SparseSettings {
         device: Some(device.clone()),
         similarity,
+        similarity_form: None,
         separation,
         beta: Beta::Fixed(beta),
         post: Post::None,

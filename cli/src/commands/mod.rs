@@ -43,6 +43,7 @@ fn open_memory(arguments: &arguments::Memory, common: &arguments::Common, device
     let settings = EnergySettings {
         device: Some(device.clone()),
         similarity: arguments.similarity,
+        similarity_form: arguments.similarity_form,
         beta: arguments.beta,
         precision: arguments.precision,
         post: arguments.post,

@@ -14,6 +14,7 @@ use attractor::{
     Device, Rows,
     io::{self, Array, ArrayData, Source},
     memory::{Memory, Recall, RecallOptions, Status},
+    ops::SimilarityForm,
 };
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
@@ -87,6 +88,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
                 Kind::Kernelized => Some("features"),
                 _ => similarity_name(&arguments.memory),
             },
+            "similarity_form": recall.similarity_form.map(SimilarityForm::name),
             "precision": arguments.memory.precision.to_string(),
             "beta": match arguments.kind {
                 Kind::Kernelized => serde_json::json!({ "value": recall.beta, "auto": false }),

@@ -25,6 +25,9 @@ const TURN: usize = 16_384;
 struct Block {
     rows: Range<usize>,
     widened: Vec<f32>,
+    /// Some of the rows in f32 and brought to length 1, where such are compared.
+    single: Vec<f32>,
+    unit: Vec<f32>,
     scores: Vec<f32>,
 }
 
@@ -56,12 +59,17 @@ pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
         };
         let sum = (width > 0).then_some(Sum { weights: &now.scores, readout, width, sums: &mut block_sums });
         read(work, queries, &mut next, sum);
-        simd!(for (sum, block) in part.sums.iter_mut().zip(&mut block_sums) {
-            *sum += *block;
-            *block = 0.0;
-        });
+        drain(&mut block_sums, &mut part.sums);
     }
     part
+}
+
+/// Adds the sums of a block to those before, and leaves zeros.
+pub(super) fn drain(block_sums: &mut [f32], sums: &mut [f32]) {
+    simd!(for (sum, block) in sums.iter_mut().zip(block_sums) {
+        *sum += *block;
+        *block = 0.0;
+    });
 }
 
 impl Block {
@@ -72,11 +80,11 @@ impl Block {
 }
 
 /// `sums [b, width] += weights [b, n] readout [n, width]`.
-struct Sum<'a> {
-    weights: &'a [f32],
-    readout: Stored<'a>,
-    width: usize,
-    sums: &'a mut [f32],
+pub(super) struct Sum<'a> {
+    pub(super) weights: &'a [f32],
+    pub(super) readout: Stored<'a>,
+    pub(super) width: usize,
+    pub(super) sums: &'a mut [f32],
 }
 
 /// Reads and scores the rows of `block`, and sums those of the block before meanwhile.
@@ -87,7 +95,7 @@ fn read(work: &Work<'_>, queries: Operand<'_>, block: &mut Block, mut sum: Optio
     let n = block.rows.len();
     block.widened.resize(if widen { n * d } else { 0 }, 0.0);
     let summed = sum.as_ref().map_or(0, |s| s.readout.len() / s.width);
-    let distance = work.source.form.similarity == Similarity::L1;
+    let metric = work.source.metric();
     let turn = (TURN / d).clamp(TOGETHER, 64).next_multiple_of(TOGETHER);
     for start in (0..n.max(summed)).step_by(turn) {
         if let Some(sum) = &mut sum
@@ -103,16 +111,23 @@ fn read(work: &Work<'_>, queries: Operand<'_>, block: &mut Block, mut sum: Optio
         if widen {
             patterns.widen(of_shard.clone(), &mut block.widened[rows.start * d..rows.end * d]);
         }
-        let values = patterns.stored(of_shard);
-        let values = values.unwrap_or_else(|| Stored::Single(&block.widened[rows.start * d..rows.end * d]));
+        let widened = &block.widened[if widen { rows.start * d..rows.end * d } else { 0..0 }];
+        let values = match work.source.form.unit_rows() {
+            true => {
+                let terms = work.terms(&of_shard).0;
+                let rows = patterns.values(of_shard, &mut block.single);
+                Stored::Single(work.compared(rows, terms, &mut block.unit))
+            }
+            false => patterns.stored(of_shard).unwrap_or(Stored::Single(widened)),
+        };
         let out = &mut block.scores[rows.start..];
-        Dots { queries: queries.data, rows: values, d, out, stride: n, distance }.run();
+        Dots { queries: queries.data, rows: values, d, out, stride: n, metric }.run();
     }
 }
 
 impl Sum<'_> {
     /// Adds some of the `n` rows.
-    fn add(&mut self, rows: Range<usize>, n: usize) {
+    pub(super) fn add(&mut self, rows: Range<usize>, n: usize) {
         let width = self.width;
         let readout = self.readout.part(rows.start * width..rows.end * width);
         readout.run(Weighted { weights: self.weights, rows, n, width, sums: self.sums });
@@ -180,7 +195,19 @@ fn weigh(
     found: &mut Found,
     sums: &mut [f32],
 ) {
-    scale_scores(row, terms, scale);
+    scale_scores(row, terms, scale, work.source.form.squares());
+    take_scores(work, row, terms, first, found, sums);
+}
+
+/// Scores of a block to weights, taken into what was found before; `sums` shrink as the largest score rises.
+pub(super) fn take_scores(
+    work: &Work<'_>,
+    row: &mut [f32],
+    terms: &[Term],
+    first: usize,
+    found: &mut Found,
+    sums: &mut [f32],
+) {
     found.best.scan(row, first as u32);
     if !work.weighs() {
         return;
@@ -194,9 +221,10 @@ fn weigh(
 
 /// Products to scores `beta * similarity` without what is the same for all patterns; hidden patterns
 /// to [`MASKED`].
-fn scale_scores(row: &mut [f32], terms: &[Term], scale: f32) {
+fn scale_scores(row: &mut [f32], terms: &[Term], scale: f32, squares: bool) {
     simd!({
         for (s, t) in row.iter_mut().zip(terms) {
+            let t = &if squares && t.eligible() { Term::PLAIN } else { *t };
             let score = scale * (*s * t.scale + t.bias);
             *s = if t.eligible() { score } else { MASKED };
         }

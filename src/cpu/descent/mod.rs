@@ -7,10 +7,14 @@
 //! of cores.
 
 mod few;
+mod nearest;
 mod tile;
+mod wide;
+
+pub(crate) use nearest::nearest;
 
 use super::{
-    kernel::LANES,
+    kernel::{LANES, Metric},
     matmul::Operand,
     similarity::{squared, terms},
     topk::Best,
@@ -83,9 +87,11 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     /// The factor on a query's scores.
     fn scale(&self, x: &[f32]) -> f32 {
-        let squared = squared(x);
+        let (squared, form) = (squared(x), self.source.form);
         if squared <= self.source.most {
-            self.source.form.beta * Term::of_query(self.source.form.similarity, squared).0
+            // Of a squared distance, -1/2 is the similarity; unit rows have been made by then.
+            let factor = if form.squares() { -0.5 } else { Term::of_query(form.similarity, squared).0 };
+            form.beta * factor
         } else {
             f32::NAN
         }
@@ -119,6 +125,18 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Rows as they are compared with queries: themselves, or brought to length 1.
+    fn compared<'s>(&self, rows: &'s [f32], terms: &[Term], unit: &'s mut Vec<f32>) -> &'s [f32] {
+        if !self.source.form.unit_rows() {
+            return rows;
+        }
+        unit.clear();
+        for (row, term) in rows.chunks_exact(rows.len() / terms.len().max(1)).zip(terms) {
+            unit.extend(row.iter().map(|v| v * term.scale));
+        }
+        unit
+    }
+
     /// Whether scores become weights.
     fn weighs(&self) -> bool {
         !matches!(self.source.readout, Readout::Best)
@@ -127,8 +145,18 @@ impl<'a> Work<'a> {
 
 /// What one query has after a pass.
 struct Found {
+    /// Of scores relative to the reference.
     carry: Carry,
     best: Best,
+    /// 0, but for a query that was looked at in f64: its largest score.
+    reference: f64,
+}
+
+impl Found {
+    /// The carry of the scores themselves.
+    fn absolute(&self) -> Carry {
+        Carry { m: self.carry.m + self.reference, ..self.carry }
+    }
 }
 
 /// One task's share: what its queries found, and their weighted sums `[queries, v]`.
@@ -141,6 +169,15 @@ struct Part {
 type Segment = (usize, Range<usize>);
 
 impl Source<'_> {
+    /// What scores are made of.
+    fn metric(&self) -> Metric {
+        match self.form.similarity {
+            Similarity::L1 => Metric::Absolute,
+            _ if self.form.squares() => Metric::Squared,
+            _ => Metric::Product,
+        }
+    }
+
     fn width(&self, d: usize) -> usize {
         match &self.readout {
             Readout::Best | Readout::Carry => 0,
@@ -164,8 +201,44 @@ impl Source<'_> {
     }
 
     /// One pass of `queries [b, d]` over all patterns: what each query found, and the weighted means
-    /// `[b, v]` of the read-out rows.
+    /// `[b, v]` of the read-out rows. Queries for which f32 is not enough are looked at in f64.
     fn pass(&self, queries: &[f32], d: usize, top_k: usize) -> (Vec<Found>, Vec<f32>) {
+        let single = self.form.resolution.single;
+        if single < 0.0 && queries.chunks_exact(d).all(|x| squared(x) <= self.most) {
+            return wide::pass(self, queries, d, top_k);
+        }
+        let (mut found, mut means) = match self.form.unit_rows() {
+            true => self.pass_in_f32(&unit_rows(queries, d), d, top_k),
+            false => self.pass_in_f32(queries, d, top_k),
+        };
+        let far = |i: &usize| found[*i].carry.l > 0.0 && found[*i].carry.m.abs() > single;
+        let far: Vec<usize> = (0..found.len()).filter(far).collect();
+        if !far.is_empty() {
+            let some: Vec<f32> = far.iter().flat_map(|i| &queries[i * d..(i + 1) * d]).copied().collect();
+            let (again, of_again) = wide::pass(self, &some, d, top_k);
+            let width = self.width(d);
+            for (at, (i, again)) in far.into_iter().zip(again).enumerate() {
+                found[i] = again;
+                means[i * width..(i + 1) * width].copy_from_slice(&of_again[at * width..(at + 1) * width]);
+            }
+        }
+        (found, means)
+    }
+
+    fn pass_in_f32(&self, queries: &[f32], d: usize, top_k: usize) -> (Vec<Found>, Vec<f32>) {
+        self.in_tasks(queries, d, top_k, |work, _, queries| {
+            if queries.shape.0 < FEW { few::run(work, queries) } else { tile::run(work, queries) }
+        })
+    }
+
+    /// A pass cut into tasks; `run` is told the number of its first query.
+    fn in_tasks(
+        &self,
+        queries: &[f32],
+        d: usize,
+        top_k: usize,
+        run: impl Fn(&Work<'_>, usize, Operand<'_>) -> Part + Sync,
+    ) -> (Vec<Found>, Vec<f32>) {
         let width = self.width(d);
         let segments = self.segments();
         let tiles = (queries.len() / d).div_ceil(LANES);
@@ -179,10 +252,7 @@ impl Source<'_> {
             let (segment, at) = (task / groups.len(), task % groups.len());
             let (shard, rows) = segments[segment].clone();
             let work = Work { source: self, shard, rows, width, top_k };
-            let queries = groups[at];
-            let part =
-                if queries.shape.0 < FEW { few::run(&work, queries) } else { tile::run(&work, queries) };
-            trees[at].deliver(segment, part);
+            trees[at].deliver(segment, run(&work, at * (group / d), groups[at]));
         });
         let mut found = Vec::with_capacity(queries.len() / d);
         let mut means = Vec::with_capacity(queries.len() / d * width);
@@ -270,7 +340,7 @@ impl Tree {
 impl Part {
     /// Of no patterns.
     fn empty(queries: usize, width: usize, top_k: usize) -> Self {
-        let found = || Found { carry: Carry::EMPTY, best: Best::new(top_k) };
+        let found = || Found { carry: Carry::EMPTY, best: Best::new(top_k), reference: 0.0 };
         Self { found: (0..queries).map(|_| found()).collect(), sums: vec![0.0; queries * width] }
     }
 
@@ -315,13 +385,14 @@ fn descend_batch(
     let d = queries.columns();
     let mut out = Outcome::start(&queries.slice(range.clone()), plan);
     let Landscape { patterns, terms, form } = *landscape;
+    out.form = form.resolution.form;
     let patterns = patterns.cpu_shards();
     let mut source =
         Source { patterns, readout: Readout::Patterns, terms, form, entropy: false, most: f32::MAX };
     let energy = |carry: Carry, x: &[f32]| carry.energy(form, squared_f64(x));
     let pass = |states: Vec<f32>| {
         let (found, means) = source.pass(&states, d, 0);
-        Ok((found.iter().map(|f| f.carry).collect(), means))
+        Ok((found.iter().map(Found::absolute).collect(), means))
     };
     settle(&mut out, d, range.start, plan, energy, pass, tell)?;
     if !plan.evaluate {
@@ -332,15 +403,26 @@ fn descend_batch(
     let (found, values) = source.pass(&out.states, d, plan.top_k);
     out.values = values;
     for (i, f) in found.into_iter().enumerate() {
-        let energy = energy(f.carry, &out.states[i * d..(i + 1) * d]);
-        out.conclude(f.carry, energy);
+        let absolute = f.absolute();
+        let energy = energy(absolute, &out.states[i * d..(i + 1) * d]);
+        out.conclude(absolute, energy);
         let best = f.best.into_sorted();
         out.indices.extend(best.iter().map(|e| e.0));
-        out.scores.extend(best.iter().map(|e| e.1));
+        out.scores.extend(best.iter().map(|e| (f64::from(e.1) + f.reference) as f32));
         out.weights.extend(best.iter().map(|e| f.carry.weight(e.1)));
     }
     tell(u64::from(plan.steps) + 1)?;
     Ok(out)
+}
+
+/// Rows `[b, d]` brought to length 1; what has no length stays.
+fn unit_rows(rows: &[f32], d: usize) -> Vec<f32> {
+    let unit = |x: &[f32]| {
+        let squared = squared_f64(x);
+        let scale = if squared < f64::from(f32::MIN_POSITIVE) { 0.0 } else { squared.sqrt().recip() };
+        x.iter().map(|v| (f64::from(*v) * scale) as f32).collect::<Vec<f32>>()
+    };
+    rows.chunks_exact(d).flat_map(unit).collect()
 }
 
 fn squared_f64(x: &[f32]) -> f64 {
@@ -362,7 +444,7 @@ pub(crate) fn step(
 ) -> (Vec<f32>, Vec<f32>) {
     let (_, d) = queries.shape;
     let terms = terms(patterns, kind);
-    let form = Form { similarity: kind, beta, offset: 0.0 };
+    let form = Form::plain(kind, beta);
     let whole = CpuShard::new(patterns.data, d);
     let source = Source {
         patterns: vec![whole],
@@ -381,36 +463,4 @@ pub(crate) fn step(
         );
     }
     (states, energies)
-}
-
-/// See [`crate::ops::nearest`].
-pub(crate) fn nearest(
-    queries: Operand<'_>,
-    patterns: Operand<'_>,
-    k: usize,
-    kind: Similarity,
-) -> (Vec<f32>, Vec<u32>) {
-    let (_, d) = queries.shape;
-    let terms = terms(patterns, kind);
-    let form = Form { similarity: kind, beta: 1.0, offset: 0.0 };
-    let whole = CpuShard::new(patterns.data, d);
-    let source = Source {
-        patterns: vec![whole],
-        readout: Readout::Best,
-        terms: &terms,
-        form,
-        entropy: false,
-        most: f32::MAX,
-    };
-    let (mut values, mut indices) = (Vec::new(), Vec::new());
-    for batch in queries.data.chunks(BATCH * d) {
-        let (found, _) = source.pass(batch, d, k);
-        for (f, x) in found.into_iter().zip(batch.chunks_exact(d)) {
-            let bias = Term::of_query(kind, squared(x)).1;
-            let best = f.best.into_sorted();
-            values.extend(best.iter().map(|e| e.1 + bias));
-            indices.extend(best.iter().map(|e| e.0));
-        }
-    }
-    (values, indices)
 }

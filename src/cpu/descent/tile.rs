@@ -3,7 +3,7 @@
 use super::{Found, Part, Source, Work};
 use crate::{
     cpu::{
-        kernel::{LANES, Product},
+        kernel::{LANES, Metric, Product},
         math::{exp_nonpositive, simd},
         matmul::Operand,
         topk::Lists,
@@ -53,10 +53,12 @@ pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
     let d = queries.shape.1;
     let mut tiles: Vec<Tile> = queries.data.chunks(LANES * d).map(|x| Tile::new(work, x, d)).collect();
     let (mut widened, mut widened_values, mut scores) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unit = Vec::new();
     for rows in work.blocks() {
         let (terms, first) = work.terms(&rows);
         let patterns = work.patterns().values(rows.clone(), &mut widened);
         let readout = work.values(rows, &mut widened_values).unwrap_or(patterns);
+        let patterns = work.compared(patterns, terms, &mut unit);
         for tile in &mut tiles {
             tile.take(work, &Block { patterns, terms, readout, first }, &mut scores);
         }
@@ -83,7 +85,6 @@ impl Tile {
 
     /// Takes a block of patterns in; `scores` is scratch memory.
     fn take(&mut self, work: &Work<'_>, block: &Block<'_>, scores: &mut Vec<f32>) {
-        let similarity = work.source.form.similarity;
         scores.resize(block.terms.len() * LANES, 0.0);
         Product {
             c: scores,
@@ -93,11 +94,12 @@ impl Tile {
             b: &self.across,
             lanes: self.queries,
             add: false,
-            distance: similarity == Similarity::L1,
+            metric: work.source.metric(),
         }
         .run();
         let rows = scores.as_chunks_mut::<LANES>().0;
-        let largest = scale_scores(rows, block.terms, &self.scale, &self.carries.m);
+        let squares = work.source.form.squares();
+        let largest = scale_scores(rows, block.terms, squares, &self.scale, &self.carries.m);
         self.best.scan(rows, block.first, self.queries);
         if !work.weighs() {
             return;
@@ -122,7 +124,7 @@ impl Tile {
                 b: scores,
                 lanes: self.queries,
                 add: true,
-                distance: false,
+                metric: Metric::Product,
             }
             .run();
         }
@@ -133,7 +135,7 @@ impl Tile {
         let Carries { m, l, h, le } = &self.carries;
         part.found.extend(self.best.into_best(self.queries).into_iter().enumerate().map(|(i, best)| {
             let carry = Carry { m: m[i].into(), l: l[i], h: h[i], le: le[i] };
-            Found { carry, best }
+            Found { carry, best, reference: 0.0 }
         }));
         let rows = self.sums.as_chunks::<LANES>().0;
         (0..self.queries).for_each(|i| part.sums.extend(rows.iter().map(|row| row[i])));
@@ -152,11 +154,12 @@ fn side_by_side(queries: &[f32], d: usize) -> Vec<f32> {
 }
 
 /// Products to scores, as in `few`; gives the largest so far.
-fn scale_scores(rows: &mut [Lane], terms: &[Term], scale: &Lane, before: &Lane) -> Lane {
+fn scale_scores(rows: &mut [Lane], terms: &[Term], squares: bool, scale: &Lane, before: &Lane) -> Lane {
     simd!({
         let mut largest = *before;
         for (row, t) in rows.iter_mut().zip(terms) {
             if t.eligible() {
+                let t = if squares { Term::PLAIN } else { *t };
                 for i in 0..LANES {
                     row[i] = scale[i] * (row[i] * t.scale + t.bias);
                     largest[i] = if row[i] > largest[i] { row[i] } else { largest[i] };

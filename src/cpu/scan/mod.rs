@@ -10,7 +10,7 @@ pub(crate) use bits::bits;
 
 use super::{
     bank::fill,
-    kernel::{LANES, Product},
+    kernel::{LANES, Metric, Product},
     math::{exp_nonpositive, simd},
 };
 use crate::{
@@ -177,7 +177,7 @@ impl Tile {
             b: &self.across,
             lanes: self.queries,
             add: false,
-            distance: false,
+            metric: Metric::Product,
         }
         .run();
     }
@@ -234,7 +234,7 @@ impl Found {
                 b: scores,
                 lanes: tile.queries,
                 add: true,
-                distance: false,
+                metric: Metric::Product,
             }
             .run();
         }

@@ -11,10 +11,14 @@ use crate::{
     tensor::Precision,
 };
 
-/// What the names of the kernels start with that score patterns of this kind.
-pub(in crate::gpu) fn scores_family(similarity: Similarity, precision: Precision) -> String {
-    let distance = if similarity == Similarity::L1 { "l1." } else { "" };
-    format!("scores.{distance}{precision}")
+/// What the names of the kernels start with that score patterns in this form.
+pub(in crate::gpu) fn scores_family(form: Form, precision: Precision) -> String {
+    let metric = match form.similarity {
+        Similarity::L1 => "l1.",
+        _ if form.squares() => "squared.",
+        _ => "",
+    };
+    format!("scores.{metric}{precision}")
 }
 
 /// What a pass over the patterns is for.
@@ -60,7 +64,7 @@ impl Batch<'_> {
         let (b, n) = (self.queries.count, chunk.rows.len());
         let Form { similarity, .. } = self.form;
         Product {
-            family: &scores_family(similarity, self.precision),
+            family: &scores_family(self.form, self.precision),
             per_trip: 4,
             buffers: &[
                 self.states,

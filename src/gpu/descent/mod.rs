@@ -7,13 +7,15 @@
 
 mod chain;
 mod fused;
+mod nearest;
 mod stream;
 
 pub(in crate::gpu) use chain::scores_family;
 pub(in crate::gpu) use fused::{can, fused_memory};
+pub(crate) use nearest::nearest;
 
 use super::{
-    Buffer, Context, Dispatch, Matrix, Strategy,
+    Buffer, Context, Dispatch, Matrix, Strategy, matmul,
     matmul::word,
     matrix::unpadded,
     padded,
@@ -58,7 +60,8 @@ struct Query {
     squared: f32,
     settled: u32,
     steps: u32,
-    unused: [u32; 2],
+    unit: f32,
+    unused: u32,
 }
 
 /// What the device knows of a batch of queries.
@@ -92,18 +95,17 @@ impl Queries {
         d: usize,
         start: Start,
     ) -> Result<()> {
-        let Start { similarity, beta, complete, most } = start;
+        let Start { form, complete, most } = start;
         let width = padded(d) / 4;
         let (kernel, groups, trips) =
             by_rows(context, ("start.serial", "start.group"), self.count, width, (1, 1));
-        let cosine = similarity == Similarity::Cosine;
         context.dispatch(&Dispatch {
             kernel,
             parameters: &[
                 self.count as u32,
                 width as u32,
-                beta.to_bits(),
-                u32::from(cosine),
+                form.beta.to_bits(),
+                lengths(form),
                 u32::from(complete),
                 most.map_or(u32::MAX, f32::to_bits),
             ],
@@ -115,10 +117,18 @@ impl Queries {
     }
 }
 
-/// How queries begin.
+/// What the kernels make of a state's length; see `shaders/start.wgsl`.
+fn lengths(form: Form) -> u32 {
+    match form.similarity {
+        Similarity::Cosine if form.unit_rows() => 2,
+        Similarity::Cosine => 1,
+        _ => 0,
+    }
+}
+
+/// Queries before their first pass.
 pub(super) struct Start {
-    pub(super) similarity: Similarity,
-    pub(super) beta: f32,
+    pub(super) form: Form,
     /// Whether `-1/2 |x|^2` is added to all scores.
     pub(super) complete: bool,
     /// The largest squared length of a query that anything is made of, where that is not any.
@@ -167,7 +177,10 @@ impl<'a> Batch<'a> {
     ) -> Result<Self> {
         let scratch = SCRATCH.min(context.binding_limit() as usize);
         let chunk = (scratch / 4 / b).clamp(64, CHUNK).min(n.next_multiple_of(64)) / 64 * 64;
-        let by_rule = || fused::strategy(context, form.similarity, [b, n, d], precision);
+        let by_rule = || match form.squares() {
+            true => matmul::tile(context, None, b, n.min(CHUNK), 1),
+            false => fused::strategy(context, form.similarity, [b, n, d], precision),
+        };
         let strategy = wanted.unwrap_or_else(by_rule);
         let shape = Shape::of(strategy, d, b, precision);
         let parts = shape.as_ref().map_or(1, |shape| shape.parts(b, n));
@@ -211,7 +224,6 @@ impl<'a> Batch<'a> {
     /// The next states.
     fn finish(&self, finish: &Finish<'_>) -> Result<()> {
         let (b, width) = (self.queries.count, padded(self.d) / 4);
-        let Form { similarity, beta, .. } = self.form;
         let (kernel, groups, trips) =
             by_rows(self.context, ("finish.serial", "finish.group"), b, width, (1, 2));
         self.context.dispatch(&Dispatch {
@@ -219,8 +231,8 @@ impl<'a> Batch<'a> {
             parameters: &[
                 b as u32,
                 width as u32,
-                beta.to_bits(),
-                u32::from(similarity == Similarity::Cosine),
+                self.form.beta.to_bits(),
+                lengths(self.form),
                 u32::from(finish.skip),
                 finish.step_size.to_bits(),
                 finish.tolerance.to_bits(),
@@ -286,7 +298,7 @@ fn descend_by(
     // A batch's states must fit a binding, and its scores of the smallest chunk.
     let limit = context.binding_limit() as usize;
     let mut batch = BATCH.min((limit / (padded(widest).max(64) * 4)).max(1));
-    if plan.trace {
+    if plan.trace || landscape.form.resolution.single.is_finite() {
         batch = batch.min((limit / 16 / (plan.steps as usize).max(1)).max(1));
     }
     let total = b.div_ceil(batch) as u64;
@@ -327,14 +339,15 @@ fn descend_batch(
         wanted,
     )?;
     let (clamp, clamp_per_query) = upload_clamp(context, plan, range, d)?;
-    let trace = match plan.trace && plan.steps > 0 {
+    // Where f32 may not be enough for some queries, the largest scores of all steps say for which.
+    let traced = plan.steps > 0 && (plan.trace || form.resolution.single.is_finite());
+    let trace = match traced {
         true => Some(context.storage("energy trace", b as u64 * u64::from(plan.steps) * 16)?),
         false => None,
     };
     let store = Stream::new(context, patterns, terms)?;
     let skip = plan.tolerance > 0.0;
-    let Form { similarity, beta, .. } = form;
-    let start = Start { similarity, beta, complete: false, most: None };
+    let start = Start { form, complete: false, most: None };
     batch.queries.start(context, states.buffer(), d, start)?;
     for step in 0..plan.steps {
         store.each(None, batch.longest(), |chunks, fresh| batch.update(chunks, skip, fresh))?;
@@ -364,7 +377,7 @@ fn descend_batch(
     wanted.extend(trace.as_ref());
     wanted.extend(plan.values.map(|_| &batch.sums));
     let bytes = context.read(&wanted)?;
-    let mut outcome = collect(form, plan, b, &bytes)?;
+    let mut outcome = collect(form, plan, b, &bytes, traced)?;
     outcome.states = unpadded(&bytes[0], b, d);
     if let (Some(values), Some(last)) = (plan.values, bytes.last()) {
         outcome.values = unpadded(last, b, values.columns());
@@ -395,11 +408,11 @@ fn upload_clamp(
 }
 
 /// The outcome but for states and values.
-fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>]) -> Result<Outcome> {
-    let mut out = Outcome::default();
+fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>], traced: bool) -> Result<Outcome> {
+    let mut out = Outcome { form: form.resolution.form, ..Outcome::default() };
     let queries: Vec<Query> = bytemuck::pod_collect_to_vec(&bytes[1]);
     let (scores, indices) = Best::unpack(&bytes[2]);
-    let trace: Vec<[f32; 4]> = match plan.trace && plan.steps > 0 {
+    let trace: Vec<[f32; 4]> = match traced {
         true => bytemuck::pod_collect_to_vec(&bytes[3]),
         false => Vec::new(),
     };
@@ -410,6 +423,9 @@ fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>]) -> Result<O
             let carry = Carry { m: e[0].into(), l: 1.0, h: 0.0, le: e[1].into() };
             carry.energy(form, e[2].into())
         });
+        let largest = (0..q.steps as usize).filter_map(|t| trace.get(t * b + i)).map(|e| e[0].abs());
+        let last = if plan.evaluate { q.m.abs() } else { 0.0 };
+        out.farthest.push(largest.fold(last, f32::max).into());
         if !plan.evaluate {
             let energies: Vec<f32> = earlier.collect();
             if let Some(energy) = energies.iter().find(|e| !e.is_finite()) {
@@ -461,7 +477,7 @@ pub(crate) fn step(
     if b == 0 {
         return Ok((states, energies));
     }
-    let form = Form { similarity, beta, offset: 0.0 };
+    let form = Form::plain(similarity, beta);
     let terms = terms(context, patterns, similarity)?;
     context.copy(
         (queries.buffer(), 0),
@@ -470,7 +486,7 @@ pub(crate) fn step(
     )?;
     let batch = Batch::new(context, form, states.buffer(), [b, n, d], Precision::F32, d, None)?;
     let kept = context.storage("energy trace", b as u64 * 16)?;
-    let start = Start { similarity, beta, complete: false, most: Some(most) };
+    let start = Start { form, complete: false, most: Some(most) };
     batch.queries.start(context, states.buffer(), d, start)?;
     let parts = chunks_of_matrix(patterns, &terms, batch.longest());
     batch.update(&parts, false, true)?;
@@ -508,36 +524,6 @@ fn chunks_of_matrix<'a>(patterns: &'a Matrix, terms: &'a Buffer, most: usize) ->
     (0..n).step_by(most.max(1)).map(chunk).collect()
 }
 
-/// See [`crate::ops::nearest`].
-pub(crate) fn nearest(
-    queries: &Matrix,
-    patterns: &Matrix,
-    k: usize,
-    similarity: Similarity,
-) -> Result<(Vec<f32>, Vec<u32>)> {
-    let context = queries.context();
-    let (b, d, n) = (queries.rows(), queries.columns(), patterns.rows());
-    if k > MAX_TOP_K {
-        return Err(Error::parameter("k", k, format!("at most {MAX_TOP_K} on a GPU; use the CPU")));
-    }
-    if b == 0 || k == 0 {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let form = Form { similarity, beta: 1.0, offset: 0.0 };
-    let terms = terms(context, patterns, similarity)?;
-    let batch = Batch::new(context, form, queries.buffer(), [b, n, d], Precision::F32, d, None)?;
-    let complete = similarity == Similarity::L2;
-    let start = Start { similarity, beta: 1.0, complete, most: None };
-    batch.queries.start(context, queries.buffer(), d, start)?;
-    let mut best = Best::new(context, b, k)?;
-    let parts = chunks_of_matrix(patterns, &terms, batch.chunk);
-    let mut pass =
-        Pass { width: 0, precision: Precision::F32, skip: false, weigh: false, best: Some(&mut best) };
-    batch.pass(&parts, &mut pass, true)?;
-    let bytes = context.read(&[best.buffer()])?;
-    Ok(Best::unpack(&bytes[0]))
-}
-
 /// The name of the way in which a step of these sizes is made.
 pub(crate) fn variant(
     context: &Arc<Context>,
@@ -571,7 +557,7 @@ impl<'a> Prepared<'a> {
         let mut patterns = Shards::new(&Device::Gpu(Arc::clone(context)), rows.columns(), precision)?;
         patterns.append(rows, None)?;
         let terms = GpuTerms::new(context, &vec![Term::new(similarity, 0.0); rows.rows()], &patterns)?;
-        let form = Form { similarity, beta, offset: 0.0 };
+        let form = Form::plain(similarity, beta);
         Ok(Self { context, patterns, terms, queries, form, strategy })
     }
 

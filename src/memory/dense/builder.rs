@@ -4,7 +4,7 @@ use super::{DenseMemory, Forgotten, Neighbours, Sample};
 use crate::{
     Device, Error, Precision, Result, Rows, ToRows,
     memory::Beta,
-    ops::{Similarity, check_beta},
+    ops::{Similarity, SimilarityForm, check_beta},
     tensor::{Shards, SharedRows},
 };
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 pub struct Builder {
     device: Option<Device>,
     similarity: Similarity,
+    similarity_form: Option<SimilarityForm>,
     beta: Beta,
     precision: Precision,
     shard_rows: Option<usize>,
@@ -31,6 +32,14 @@ impl Builder {
     #[must_use]
     pub fn similarity(mut self, similarity: Similarity) -> Self {
         self.similarity = similarity;
+        self
+    }
+
+    /// How similarities are worked out, whatever is lost or costs; without it, each recall takes the form that tells apart what
+    /// `beta` asks for.
+    #[must_use]
+    pub fn similarity_form(mut self, form: SimilarityForm) -> Self {
+        self.similarity_form = Some(form);
         self
     }
 
@@ -101,6 +110,7 @@ impl Builder {
             patterns,
             values: None,
             similarity: self.similarity,
+            similarity_form: self.similarity_form,
             beta: self.beta,
             centre: None,
             squared: Vec::new(),

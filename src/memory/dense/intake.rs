@@ -45,7 +45,13 @@ pub(in crate::memory) fn measure(
     if similarity == Similarity::Cosine
         && let Some(row) = squared.iter().position(|s| *s < f32::MIN_POSITIVE)
     {
-        return Err(Error::ZeroNorm { what, row });
+        let largest = rows.row(row).iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        if largest == 0.0 {
+            return Err(Error::ZeroNorm { what, row });
+        }
+        let given = format!("{largest:e} at most ({what}, row {row})");
+        let want = "large enough for its square to be an f32: multiply the data by 1e20";
+        return Err(Error::parameter("size of a row's values", given, want));
     }
     let magnitude = |row: &[f32]| row.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     let magnitudes: Vec<f32> = rows.as_slice().par_chunks_exact(d).map(magnitude).collect();
@@ -79,33 +85,23 @@ pub(in crate::memory) fn check_values(rows: &Rows<'_>, patterns: usize) -> Resul
     rows.check_finite("values")
 }
 
-/// The nearest f16 to each value, widened again.
+/// Share of a row's largest value that rounding to f16 may change: its normal numbers keep eleven bits.
+const LOST_IN_F16: f32 = 1.0 / 1024.0;
+
+/// The nearest f16 to each value, widened again. Refuses rows of which that leaves little, since they are below the normal numbers of
+/// f16.
 pub(super) fn rounded_to_f16(rows: &Rows<'_>, largest: f32) -> Result<Rows<'static>> {
     check_f16(largest)?;
     let values: Vec<f32> = rows.as_slice().par_iter().map(|v| f16::from_f32(*v).to_f32()).collect();
-    Rows::new(values, rows.columns())
-}
-
-/// The mean row, where the rows lie farther from the origin than is good for the accuracy of their
-/// distances.
-pub(in crate::memory) fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<Vec<f32>> {
-    let (n, d) = (rows.rows(), rows.columns());
-    let mut sum = vec![0.0_f64; d];
-    for row in rows.iter() {
-        sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
+    let rounded = Rows::new(values, rows.columns())?;
+    for (i, (row, kept)) in rows.iter().zip(rounded.iter()).enumerate() {
+        let largest = row.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        let lost = row.iter().zip(kept).fold(0.0_f32, |m, (v, k)| m.max((v - k).abs()));
+        if lost > LOST_IN_F16 * largest {
+            let given = format!("{largest:e} at most (patterns, row {i})");
+            let want = "at least 1e-4 in f16, which has no digits left for it; use f32 or scale the data up";
+            return Err(Error::parameter("size of a row's values", given, want));
+        }
     }
-    let mean: Vec<f32> = sum.iter().map(|s| (s / n as f64) as f32).collect();
-    let of_mean: f64 = mean.iter().map(|v| f64::from(*v).powi(2)).sum();
-    let spread = squared.iter().map(|s| f64::from(*s)).sum::<f64>() / n as f64 - of_mean;
-    (of_mean > 0.5 * spread.max(0.0)).then_some(mean)
-}
-
-/// The rows with the same vector taken off each.
-pub(in crate::memory) fn shifted(rows: &Rows<'_>, by: &[f32]) -> Result<Rows<'static>> {
-    let moved: Vec<f32> = rows
-        .as_slice()
-        .par_chunks_exact(by.len())
-        .flat_map_iter(|row| row.iter().zip(by).map(|(v, c)| v - c))
-        .collect();
-    Rows::new(moved, rows.columns())
+    Ok(rounded)
 }

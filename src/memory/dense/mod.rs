@@ -1,6 +1,8 @@
 //! The dense memory with log-sum-exp energy.
 
 mod builder;
+mod centre;
+mod far;
 mod forgotten;
 mod intake;
 mod neighbours;
@@ -13,14 +15,15 @@ use super::{Beta, BetaChoice, Memory, Recall, RecallOptions, check_columns};
 use crate::{
     Device, Error, Precision, Result, Rows, ToRows,
     ops::{
-        Similarity, Term, check_beta, check_reach,
+        Resolution, Similarity, SimilarityForm, Term, check_beta, check_reach, check_small,
         descent::{Form, Landscape, Outcome, Plan, Terms, descend},
     },
     tensor::{Shards, SharedRows},
 };
+pub(super) use centre::{far_centre, is_exact, shifted, unshifted};
 use forgotten::Forgotten;
 use intake::{Intake, Measured, rounded_to_f16};
-pub(super) use intake::{check_values, far_centre, measure, shifted};
+pub(super) use intake::{check_values, measure};
 use neighbours::Neighbours;
 use sample::Sample;
 pub(super) use sample::even_sample;
@@ -59,8 +62,10 @@ pub struct DenseMemory {
     patterns: Shards,
     values: Option<Shards>,
     similarity: Similarity,
+    /// How similarities are worked out, where that is not decided anew for each recall.
+    similarity_form: Option<SimilarityForm>,
     beta: Beta,
-    /// What was taken off all patterns: the L2 and L1 similarities do not change by a shift, but
+    /// What was taken off all patterns, without any rounding: the L2 and L1 similarities do not change by a shift, but
     /// rounding errors grow with the distance from the origin. `None` where that is harmless.
     centre: Option<Vec<f32>>,
     /// Squared length of each stored row.
@@ -185,7 +190,8 @@ impl DenseMemory {
         let movable = matches!(self.similarity, Similarity::L2 | Similarity::L1) && !half;
         let centre = match self.is_empty() && movable {
             true => far_centre(rows, &measured.squared),
-            false => self.centre.clone(),
+            // Rows from which it cannot be taken without rounding: none is taken from any row any more.
+            false => self.centre.clone().filter(|centre| is_exact(rows, centre)),
         };
         // Rows as they will be kept; what is measured is that of the kept values.
         let mut kept = inward(rows, centre.as_deref())?;
@@ -208,6 +214,9 @@ impl DenseMemory {
     /// Faults of the device; nothing is stored then.
     pub(crate) fn take(&mut self, intake: Intake<'_>, shared: Option<SharedRows>) -> Result<()> {
         let Intake { rows: Some(kept), measured, centre, nearest } = intake else { return Ok(()) };
+        if self.centre.is_some() && centre.is_none() {
+            self.uncenter()?;
+        }
         self.patterns.append(&kept, shared.filter(|_| matches!(kept, Cow::Borrowed(_))))?;
         self.centre = centre;
         self.sample.take(&kept, self.squared.len());
@@ -300,8 +309,14 @@ impl DenseMemory {
             return Err(Error::NoEligiblePattern { patterns: self.live() });
         }
         let longest = f64::from(queries.squared.iter().copied().fold(widest, f32::max));
-        check_reach(beta, self.similarity.reach(longest, self.dim()))?;
-        Ok(Form::new(self.similarity, beta, count, widest))
+        let (similarity, d) = (self.similarity, self.dim());
+        check_reach(beta, similarity.reach(longest, d))?;
+        check_small(beta.into(), similarity, d)?;
+        let resolution = match self.similarity_form {
+            Some(form) => Resolution::of(form, similarity, beta, longest, d),
+            None => Resolution::choose(similarity, beta, longest, d),
+        };
+        Ok(Form { resolution, ..Form::new(similarity, beta, count, widest) })
     }
 
     /// What queries and options are held against.
@@ -331,10 +346,11 @@ impl DenseMemory {
         let top_k = outcome.indices.len() / queries.rows().max(1);
         let inward = inward(queries, self.centre.as_deref())?;
         for (i, x) in inward.iter().enumerate() {
-            // What is the same for all patterns here is not so elsewhere: their centres differ.
+            // What is the same for all patterns here is not so elsewhere: their centres and forms differ.
             let squared: f64 = x.iter().map(|v| f64::from(*v).powi(2)).sum();
-            let shift =
-                if self.similarity == Similarity::L2 { -0.5 * f64::from(beta) * squared } else { 0.0 };
+            let resolution = Resolution { form: outcome.form, ..Resolution::PRODUCT };
+            let form = Form { resolution, ..Form::plain(self.similarity, beta) };
+            let shift = f64::from(beta) * form.common(squared);
             outcome.carries[i].m += shift;
             for score in &mut outcome.scores[i * top_k..(i + 1) * top_k] {
                 *score += shift as f32;
@@ -372,6 +388,7 @@ impl DenseMemory {
         let terms = self.terms(mask)?;
         let landscape = Landscape { patterns: &self.patterns, terms: &*terms, form };
         let mut outcome = descend(&landscape, &inward, plan)?;
+        self.mend_far(&mut outcome, form, &inward, mask, plan)?;
         if let Some(mask) = mask {
             self.fill(&mut outcome.indices, mask, plan.top_k);
         }

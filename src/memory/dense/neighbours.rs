@@ -6,12 +6,12 @@ use crate::{
     Device, Error, Result, Rows, Tensor,
     memory::{
         BetaChoice, Memory,
-        beta::{Separations, choose},
+        beta::{Separations, choose, separation_of},
     },
     ops::{
-        Similarity,
+        Resolution, Similarity, SimilarityForm,
         descent::{Form, Landscape, Plan, descend},
-        nearest,
+        nearest, product_error,
     },
 };
 use std::{
@@ -67,14 +67,6 @@ fn cleaned(to_itself: f64, to_other: f64, least: f64) -> f64 {
     if separation.abs() > least * to_itself.abs().max(to_other.abs()) { separation } else { 0.0 }
 }
 
-/// The separation of two rows, exactly.
-fn exact(own: &[f32], other: &[f32], similarity: Similarity) -> f64 {
-    let wide = |row: &[f32]| row.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
-    let (own, other) = (wide(own), wide(other));
-    let of = |xi: &[f64]| crate::reference::of_pair(&own, xi, similarity);
-    cleaned(of(&own), of(&other), 1e-12)
-}
-
 impl DenseMemory {
     /// Chooses `beta` from the sample's separations; those that are known are not computed again.
     pub(super) fn choose_beta(&self) -> Result<BetaChoice> {
@@ -105,25 +97,46 @@ impl DenseMemory {
                 Separations::new(separations, farther)
             })
             .collect();
-        Ok(choose(&sample, self.similarity.reach(f64::from(self.widest), self.dim())))
+        choose(&sample, self.similarity, f64::from(self.widest), self.dim())
     }
 
-    /// The nearest others of sampled patterns among all that are stored.
+    /// The nearest others of sampled patterns among all that are stored. Where products do not tell a pattern from its nearest, they are
+    /// looked for by differences.
     fn find_nearest(&self, numbers: &[u32]) -> Result<Vec<Nearest>> {
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (similarity, d) = (self.similarity, self.dim());
+        let form = |form| Resolution::of(form, similarity, 1.0, 0.0, d);
+        let mut found = self.nearest_by(numbers, form(SimilarityForm::Product))?;
+        if matches!(similarity, Similarity::Dot | Similarity::L1) {
+            return Ok(found);
+        }
+        // The nearest by products may be farther than the true one by twice their error.
+        let error = product_error(similarity, self.widest.into(), d);
+        let unsure = |near: &Nearest| near.first().is_some_and(|n| n.0 <= 8.0 * error);
+        let again: Vec<usize> = (0..found.len()).filter(|i| unsure(&found[*i])).collect();
+        let of_again: Vec<u32> = again.iter().map(|i| numbers[*i]).collect();
+        let exactly = self.nearest_by(&of_again, form(SimilarityForm::Difference))?;
+        again.into_iter().zip(exactly).for_each(|(i, near)| found[i] = near);
+        Ok(found)
+    }
+
+    fn nearest_by(&self, numbers: &[u32], resolution: Resolution) -> Result<Vec<Nearest>> {
         if numbers.is_empty() {
             return Ok(Vec::new());
         }
         let top_k = (NEAREST + 1).min(self.live());
         let rows: Vec<f32> =
             numbers.iter().filter_map(|i| self.sample.row(*i, self.dim())).flatten().copied().collect();
-        let form = Form { similarity: self.similarity, beta: 1.0, offset: 0.0 };
+        let form = Form { resolution, ..Form::plain(self.similarity, 1.0) };
         let terms = self.terms(None)?;
         let landscape = Landscape { patterns: &self.patterns, terms: &*terms, form };
         let found = descend(&landscape, &Rows::new(rows, self.dim())?, &Plan::evaluation(top_k))?;
         let lists = found.indices.chunks_exact(top_k).zip(found.scores.chunks_exact(top_k));
         let nearest = lists.zip(numbers).map(|((of, scores), own)| {
             let others = of.iter().zip(scores).filter(|(k, _)| *k != own);
-            shortened(others.map(|(k, score)| (self.separation(*own, *k, *score), *k)).collect())
+            shortened(others.map(|(k, score)| (self.separation(*own, *k, *score, form), *k)).collect())
         });
         Ok(nearest.collect())
     }
@@ -131,10 +144,13 @@ impl DenseMemory {
     /// How much more similar a sampled pattern is to itself than to another: exactly, where the other is
     /// in the sample too (all are, where few are stored), else from its score; 0 where that cannot tell
     /// the two apart.
-    fn separation(&self, own: u32, other: u32, score: f32) -> f64 {
+    fn separation(&self, own: u32, other: u32, score: f32, form: Form) -> f64 {
         let row = |k: u32| self.sample.row(k, self.dim());
         if let (Some(x), Some(xi)) = (row(own), row(other)) {
-            return exact(x, xi, self.similarity);
+            return separation_of(x, xi, self.similarity);
+        }
+        if form.squares() {
+            return -f64::from(score);
         }
         let squared = f64::from(self.squared[own as usize]);
         let to_itself = match self.similarity {
@@ -168,7 +184,7 @@ impl DenseMemory {
         let (_, nearest) = nearest(&queries, &patterns, k, self.similarity)?;
         let first = self.len() as u32;
         let of_one = |(own, list): (&u32, &[u32])| {
-            let separation = |i: &u32| exact(sampled(own), rows.row(*i as usize), self.similarity);
+            let separation = |i: &u32| separation_of(sampled(own), rows.row(*i as usize), self.similarity);
             (*own, list.iter().map(|i| (separation(i), first + i)).collect())
         };
         Ok(known.iter().zip(nearest.chunks_exact(k)).map(of_one).collect())

@@ -3,8 +3,8 @@
 use super::Settings;
 use crate::{
     Result, Tensor,
-    memory::{BetaChoice, dense::even_sample},
-    ops::{Separation, Similarity, nearest},
+    memory::{BetaChoice, beta::separation_of, dense::even_sample},
+    ops::{Separation, check_small, nearest},
 };
 
 /// Share of the patterns that must be fixed points.
@@ -22,18 +22,15 @@ pub(super) fn choose(patterns: &Tensor, squared: &[f32], settings: &Settings) ->
     let rows: Vec<f32> = sample.iter().flat_map(|k| &stored[k * d..(k + 1) * d]).copied().collect();
     let rows = Tensor::from_flat(&patterns.device(), &rows, &[sample.len(), d])?;
     let k = 2.min(n);
-    let (scores, indices) = nearest(&rows, patterns, k, settings.similarity)?;
+    let (_, indices) = nearest(&rows, patterns, k, settings.similarity)?;
     let mut separations = Vec::new();
     let (mut copied, mut outdone) = (0, 0);
-    for ((own, of), scores) in sample.iter().zip(indices.chunks_exact(k)).zip(scores.chunks_exact(k)) {
-        let Some(at) = of.iter().position(|i| *i as usize != *own) else { continue };
-        let squared = f64::from(squared[*own]);
-        let to_itself = if settings.similarity == Similarity::Dot { squared } else { 0.0 };
-        let separation = to_itself - f64::from(scores[at]);
-        // What f32 can tell apart.
-        match separation / squared.max(f64::from(f32::MIN_POSITIVE)) {
-            s if s > 4e-6 => separations.push(separation),
-            s if s < -4e-6 => outdone += 1,
+    let row = |i: usize| &stored[i * d..(i + 1) * d];
+    for (own, of) in sample.iter().zip(indices.chunks_exact(k)) {
+        let Some(other) = of.iter().find(|i| **i as usize != *own) else { continue };
+        match separation_of(row(*own), row(*other as usize), settings.similarity) {
+            s if s > 0.0 => separations.push(s),
+            s if s < 0.0 => outdone += 1,
             _ => copied += 1,
         }
     }
@@ -51,6 +48,7 @@ pub(super) fn choose(patterns: &Tensor, squared: &[f32], settings: &Settings) ->
     let fallback = if widest > 0.0 { 1.0 / widest } else { 1.0 };
     let room = if settings.separation == Separation::Epanechnikov { ROOM_OF_SUPPORT } else { ROOM };
     let beta = separations.get(at).map_or(fallback, |s| room * margin / s);
+    check_small(beta, settings.similarity, d)?;
     let beta = (beta as f32).clamp(f32::MIN_POSITIVE, 1e28);
     let alone = settings.separation.total() == 1.0;
     let kept = separations.iter().filter(|s| alone && **s * f64::from(beta) >= margin).count();

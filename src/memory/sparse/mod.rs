@@ -7,15 +7,15 @@ pub use post::Post;
 
 use super::{
     Beta, BetaChoice, Memory, Recall, RecallOptions, Status, check_columns,
-    dense::{Limits, check_values, far_centre, measure, shifted},
+    dense::{Limits, check_values, far_centre, is_exact, measure, shifted, unshifted},
     mixture::best,
     relax::{Ask, Landscape, Look, relax},
 };
 use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
     ops::{
-        Binary, Layout, MASKED, Separation, Similarity, binary, check_beta, matmul, separate, similarity,
-        weighted_sum,
+        Binary, Layout, MASKED, Resolution, Separation, Similarity, SimilarityForm, binary, check_beta,
+        check_small, matmul, separate, similarity_in, weighted_sum,
     },
 };
 use std::{
@@ -66,6 +66,8 @@ pub struct Settings {
     pub device: Option<Device>,
     /// [`Similarity::L2`] or [`Similarity::Dot`].
     pub similarity: Similarity,
+    /// How similarities are worked out; as each recall needs it where `None`. With a post-transform always as products.
+    pub similarity_form: Option<SimilarityForm>,
     /// How scores become weights.
     pub separation: Separation,
     /// The inverse temperature. Automatic: twice the smallest at which 99 % of the stored patterns that have no copy are fixed points, so that
@@ -177,9 +179,16 @@ impl SparseMemory {
         if self.is_empty() && self.settings.similarity == Similarity::L2 && self.settings.post == Post::None {
             self.centre = far_centre(rows, &measured.squared);
         }
+        let mut all = if self.is_empty() { Vec::new() } else { self.patterns.to_vec()? };
+        if let Some(centre) = self.centre.take_if(|centre| !is_exact(rows, centre)) {
+            // Rows from which it cannot be taken without rounding: none is taken from any row any more.
+            let back = unshifted(&Rows::new(all, centre.len())?, &centre)?;
+            let measured = measure(&back, "patterns", self.settings.similarity)?;
+            (self.squared, self.largest) = (measured.squared, measured.largest);
+            all = back.into_vec();
+        }
         let kept = self.inward(rows, "patterns")?;
         let measured = measure(&kept, "patterns", self.settings.similarity)?;
-        let mut all = if self.is_empty() { Vec::new() } else { self.patterns.to_vec()? };
         all.extend_from_slice(kept.as_slice());
         self.patterns = Tensor::from_flat(self.device(), &all, &[all.len() / self.dim(), self.dim()])?;
         self.squared.extend(measured.squared);
@@ -222,8 +231,8 @@ impl SparseMemory {
         Limits { patterns: self.len(), live: self.len(), dim: self.dim(), similarity, largest: self.largest }
     }
 
-    /// The memory as the loop sees it, with hidden patterns.
-    fn view(&self, beta: f32, mask: Option<&[bool]>) -> Result<View<'_>> {
+    /// The memory as the loop sees it, with hidden patterns; `longest` is the largest squared length of a query.
+    fn view(&self, beta: f32, mask: Option<&[bool]>, longest: f32) -> Result<View<'_>> {
         let Settings { similarity, separation, .. } = self.settings;
         let eligible = |k: usize| mask.is_none_or(|m| m[k]);
         let count = (0..self.len()).filter(|k| eligible(*k)).count();
@@ -231,13 +240,26 @@ impl SparseMemory {
             return Err(Error::NoEligiblePattern { patterns: self.len() });
         }
         separation.check(count)?;
-        let distances = similarity == Similarity::L2 && separation != Separation::Epanechnikov;
+        let widest = (0..self.len()).filter(|k| eligible(*k)).map(|k| self.squared[k]).fold(0.0, f32::max);
+        let resolution = match (similarity, self.settings.post) {
+            (Similarity::L2, Post::None) => {
+                let (longest, d) = (f64::from(widest.max(longest)), self.dim());
+                match self.settings.similarity_form {
+                    Some(form) => Resolution::of(form, similarity, beta, longest, d),
+                    None => Resolution::choose(similarity, beta, longest, d),
+                }
+            }
+            _ => Resolution::PRODUCT,
+        };
+        check_small(beta.into(), similarity, self.dim())?;
+        let complete =
+            separation == Separation::Epanechnikov || resolution.form == SimilarityForm::Difference;
+        let distances = similarity == Similarity::L2 && !complete;
         let bias = |k: usize| match eligible(k) {
             false => MASKED,
             true if distances => -0.5 * self.squared[k],
             true => 0.0,
         };
-        let widest = (0..self.len()).filter(|k| eligible(*k)).map(|k| self.squared[k]).fold(0.0, f32::max);
         let offset = match similarity {
             Similarity::Dot => {
                 let total = f64::from(separation.total());
@@ -251,7 +273,7 @@ impl SparseMemory {
             true => Some(Tensor::from_flat(self.device(), &bias, &[self.len()])?),
             false => None,
         };
-        Ok(View { memory: self, beta, bias, offset })
+        Ok(View { memory: self, beta, bias, offset, resolution, complete })
     }
 
     fn recall_rows(&self, rows: &Rows<'_>, options: &RecallOptions<'_>) -> Result<Recall> {
@@ -266,13 +288,17 @@ impl SparseMemory {
             None => self.beta()?,
         };
         check_beta(beta)?;
-        measure(rows, "queries", self.settings.similarity)?;
+        let measured = measure(rows, "queries", self.settings.similarity)?;
         if rows.rows() == 0 {
             return Ok(Recall::none(self.dim(), &plan, beta));
         }
         let inward = self.inward(rows, "queries")?;
-        let view = self.view(beta, options.mask)?;
+        let of =
+            |rows: &Rows<'_>| Ok::<_, Error>(measure(rows, "queries", self.settings.similarity)?.squared);
+        let squared = if self.centre.is_some() { of(&inward)? } else { measured.squared };
+        let view = self.view(beta, options.mask, squared.into_iter().fold(0.0, f32::max))?;
         let mut recall = relax(&view, &inward, &limits, &plan, beta)?;
+        recall.similarity_form = Some(view.resolution.form);
         if let Some(centre) = &self.centre {
             let mut states = recall.states.into_vec();
             plan.outward(&mut states, rows, centre);
@@ -292,6 +318,9 @@ struct View<'a> {
     /// What is added to the scores of each pattern.
     bias: Option<Tensor>,
     offset: f64,
+    resolution: Resolution,
+    /// Whether scores have what is the same for all patterns in them.
+    complete: bool,
 }
 
 impl Landscape for View<'_> {
@@ -301,9 +330,8 @@ impl Landscape for View<'_> {
         let patterns = &self.memory.patterns;
         let d = self.memory.dim();
         let x = Tensor::from_flat(self.memory.device(), states, &[states.len() / d, d])?;
-        let epanechnikov = separation == Separation::Epanechnikov;
-        let mut scores = match epanechnikov {
-            true => similarity(&x, patterns, Similarity::L2)?,
+        let mut scores = match self.complete {
+            true => similarity_in(&x, patterns, Similarity::L2, self.resolution)?,
             // What is the same for all patterns shifts the potential alone; it is left out.
             false => matmul(&x, patterns, Layout::NT)?,
         };
@@ -327,7 +355,7 @@ impl Landscape for View<'_> {
         let summary = separated.summary.to_vec()?;
         let energy = |(x, s): (&[f32], &[f32])| {
             let own = match kind {
-                _ if epanechnikov => 0.0,
+                _ if self.complete => 0.0,
                 Similarity::L2 => f64::from(total) * post.own(x),
                 _ => post.own(x),
             };
