@@ -1,5 +1,5 @@
 // The end of a step: the weighted means become the next states, known coordinates stay, states that
-// hardly moved settle.
+// are at their update, whatever share of the way they go, settle.
 #import common
 #import query
 #import row_reduce
@@ -40,13 +40,13 @@ fn work(row: u32, lane: u32, live: bool) {
     for (var i = lane; i < width; i += LANES) {
         let x = states[row * p.width + i];
         var y = sums[row * p.width + i] * inverse;
-        if p.step_size != 1.0 {
-            y = x + p.step_size * (y - x);
-        }
         if p.use_clamp != 0u {
             y = select(y, x, known[row * p.clamp_width + i] != vec4<f32>(0.0));
         }
         change = max(change, abs(y - x));
+        if p.step_size != 1.0 {
+            y = x + p.step_size * (y - x);
+        }
         sum = fma(y, y, sum);
         states[row * p.width + i] = y;
     }

@@ -25,7 +25,8 @@ pub enum Corruption {
     Mask(f64),
     /// `half` (C5): the second half of the coordinates, the lower half of an image, becomes 0.
     Half,
-    /// `image-noise:S` (C6): `clamp(|x + S n|, 0, 1)` with normal `n`, for images of values from 0 to 1.
+    /// `image-noise:S` (C6): `clamp(|x + S n|, 0, 1)` with normal `n`, for images of values from 0 to 1. Data of another range, as bytes
+    /// from 0 to 255, get the same in that range: noise of `S` times its width, folded at its lower end and clamped at the upper one.
     ImageNoise(f64),
     /// `dropout` (C7): each coordinate becomes 0 with probability one half; the others are doubled.
     Dropout,
@@ -46,32 +47,50 @@ impl Corruption {
         }
     }
 
+    /// Whether it is clamped to the range of the data.
+    pub(super) fn is_clamped(self) -> bool {
+        matches!(self, Self::ImageNoise(_))
+    }
+
     /// How many coordinates of `d` a share `f` of them is.
     pub fn count(f: f64, d: usize) -> usize {
         ((f * d as f64).round() as usize).min(d)
     }
+}
 
+/// A damage of patterns whose values have a range, where it is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Damage {
+    pub(super) corruption: Corruption,
+    pub(super) range: Option<[f32; 2]>,
+}
+
+impl Damage {
     /// The damaged pattern for query `number` of a key.
     pub(super) fn apply(self, pattern: &[f32], key: u64, number: u64) -> Vec<f32> {
+        use Corruption::{Dropout, Flip, Half, ImageNoise, Mask, Noise, Overlap};
         let d = pattern.len();
         let mut draw = Draw::new(key, number, DAMAGE);
         let mut query = pattern.to_vec();
-        match self {
-            Self::Overlap(c) if c.abs() == 1.0 => query.iter_mut().for_each(|v| *v *= c as f32),
-            Self::Overlap(c) => query = at_overlap(pattern, c, &mut draw),
-            Self::Flip(f) => draw.places(Self::count(f, d), d).into_iter().for_each(|i| query[i] = -query[i]),
-            Self::Noise(0.0) => {}
-            Self::Noise(s) => {
+        match self.corruption {
+            Overlap(c) if c.abs() == 1.0 => query.iter_mut().for_each(|v| *v *= c as f32),
+            Overlap(c) => query = at_overlap(pattern, c, &mut draw),
+            Flip(f) => draw.places(Corruption::count(f, d), d).into_iter().for_each(|i| query[i] = -query[i]),
+            Noise(0.0) => {}
+            Noise(s) => {
                 let scale = s * (dot(pattern, pattern) / d as f64).sqrt();
                 query.iter_mut().for_each(|v| *v = (f64::from(*v) + scale * draw.normal()) as f32);
             }
-            Self::Mask(f) => draw.places(Self::count(f, d), d).into_iter().for_each(|i| query[i] = 0.0),
-            Self::Half => query[d - d / 2..].fill(0.0),
-            Self::ImageNoise(s) => {
-                let noisy = |v: f32, n: f64| (f64::from(v) + s * n).abs().min(1.0) as f32;
+            Mask(f) => draw.places(Corruption::count(f, d), d).into_iter().for_each(|i| query[i] = 0.0),
+            Half => query[d - d / 2..].fill(0.0),
+            ImageNoise(s) => {
+                let [low, high] = self.range.unwrap_or([0.0, 1.0]).map(f64::from);
+                let width = high - low;
+                let noisy =
+                    |v: f32, n: f64| (low + (f64::from(v) - low + s * width * n).abs().min(width)) as f32;
                 query.iter_mut().for_each(|v| *v = noisy(*v, draw.normal()));
             }
-            Self::Dropout => query.iter_mut().for_each(|v| *v *= if draw.below(2) == 0 { 0.0 } else { 2.0 }),
+            Dropout => query.iter_mut().for_each(|v| *v *= if draw.below(2) == 0 { 0.0 } else { 2.0 }),
         }
         query
     }
@@ -149,7 +168,7 @@ mod tests {
     use super::*;
 
     fn damaged(text: &str, pattern: &[f32], number: u64) -> Vec<f32> {
-        text.parse::<Corruption>().unwrap().apply(pattern, 5, number)
+        Damage { corruption: text.parse().unwrap(), range: None }.apply(pattern, 5, number)
     }
 
     #[test]
@@ -168,6 +187,16 @@ mod tests {
         assert_eq!(damaged("noise:0", &pattern, 5), pattern);
         let image = vec![0.2_f32; 400];
         assert!(damaged("image-noise:0.5", &image, 6).iter().all(|v| (0.0..=1.0).contains(v)));
+        // The same image as bytes gets the same noise.
+        let bytes: Vec<f32> = image.iter().map(|v| 255.0 * v).collect();
+        let noise = |range| Damage { corruption: Corruption::ImageNoise(0.5), range: Some(range) };
+        let (small, large) = (noise([0.0, 1.0]).apply(&image, 5, 6), noise([0.0, 255.0]).apply(&bytes, 5, 6));
+        assert_eq!(small, damaged("image-noise:0.5", &image, 6));
+        assert!(
+            small.iter().zip(&large).all(|(a, b)| (255.0 * a - b).abs() < 1e-3) && large.contains(&255.0)
+        );
+        let around = noise([-1.0, 1.0]).apply(&[-0.6; 400], 5, 6);
+        assert!(around.iter().zip(&small).all(|(a, b)| (a - (2.0 * b - 1.0)).abs() < 1e-5));
         let dropped = damaged("dropout", &image, 7);
         assert!(dropped.iter().all(|v| *v == 0.0 || *v == 0.4));
         let noise: f64 = (0..200)

@@ -2,7 +2,7 @@
 
 use super::{
     Corruption,
-    corruption::mean_cosine,
+    corruption::{Damage, mean_cosine},
     random::{Draw, key, tag},
 };
 use crate::{Result, Rows};
@@ -47,16 +47,16 @@ impl Cues {
         seed: u64,
         n: usize,
         queries: usize,
-        corruption: Corruption,
+        damage: Damage,
         d: usize,
         pattern: impl Fn(usize) -> Result<Vec<f32>>,
     ) -> Result<Self> {
-        let (key, targets) = targets(seed, d, n, queries, corruption);
+        let (key, targets) = targets(seed, d, n, queries, damage.corruption);
         let mut patterns = Vec::with_capacity(targets.len() * d);
         let mut damaged = Vec::with_capacity(targets.len() * d);
         for (i, target) in targets.iter().enumerate() {
             let row = pattern(*target)?;
-            damaged.extend(corruption.apply(&row, key, i as u64));
+            damaged.extend(damage.apply(&row, key, i as u64));
             patterns.extend(row);
         }
         let (patterns, queries) = (Rows::new(patterns, d)?, Rows::new(damaged, d)?);

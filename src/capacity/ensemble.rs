@@ -44,6 +44,8 @@ pub struct FileRows {
     columns: usize,
     /// Of the values.
     sum: u32,
+    /// Least and largest of them.
+    range: [f32; 2],
 }
 
 impl fmt::Debug for FileRows {
@@ -86,7 +88,9 @@ impl Ensemble {
             return Err(Error::NotEnoughPatterns { have: view.rows(), need: 2 });
         }
         let sum = crc32fast::hash(bytemuck::cast_slice((*rows).as_ref()));
-        Ok(Self::File(FileRows { name, rows, columns, sum }))
+        let values = (*rows).as_ref().iter();
+        let range = values.fold([f32::INFINITY, f32::NEG_INFINITY], |[a, b], v| [a.min(*v), b.max(*v)]);
+        Ok(Self::File(FileRows { name, rows, columns, sum, range }))
     }
 
     /// A checksum of the rows that are given; `None` where patterns come from a seed.
@@ -94,6 +98,16 @@ impl Ensemble {
         match self {
             Self::File(file) => Some(file.sum),
             _ => None,
+        }
+    }
+
+    /// Least and largest value, where patterns have them by nature: what noise on images is clamped to.
+    pub fn range(&self) -> Option<[f32; 2]> {
+        match self {
+            Self::File(file) => Some(file.range),
+            Self::Sparse(_) => Some([0.0, 1.0]),
+            Self::Bipolar => Some([-1.0, 1.0]),
+            Self::Sphere | Self::Gaussian | Self::Clusters(_) | Self::Manifold(_) => None,
         }
     }
 

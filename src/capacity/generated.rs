@@ -2,6 +2,7 @@
 
 use super::{
     Cell, Criterion, Model, Schedule, Series,
+    corruption::Damage,
     cues::{Cues, targets},
     decode::Nearest,
     recall::Ended,
@@ -23,13 +24,13 @@ pub(super) fn can(model: &Model, schedule: Schedule) -> bool {
 }
 
 /// Queries for a bank: the same as for its stored patterns.
-pub(super) fn cues(bank: &Bank, seed: u64, queries: usize, corruption: super::Corruption) -> Result<Cues> {
+pub(super) fn cues(bank: &Bank, seed: u64, queries: usize, damage: Damage) -> Result<Cues> {
     let (n, d) = (usize::try_from(bank.n()).unwrap_or(usize::MAX), bank.d());
-    let (_, numbers) = targets(seed, d, n, queries, corruption);
+    let (_, numbers) = targets(seed, d, n, queries, damage.corruption);
     let numbers: Vec<u64> = numbers.into_iter().map(|t| t as u64).collect();
     let rows = bank.gather(&numbers)?;
     let place = |target: usize| numbers.iter().position(|t| *t == target as u64).unwrap_or(0);
-    Cues::new(seed, n, queries, corruption, d, |target| Ok(rows.row(place(target)).to_vec()))
+    Cues::new(seed, n, queries, damage, d, |target| Ok(rows.row(place(target)).to_vec()))
 }
 
 /// One row of the grid among the patterns of a bank.

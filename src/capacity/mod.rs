@@ -48,5 +48,5 @@ pub use plan::{Generated, Plan, Series, half_octaves};
 pub use radius::{Radii, RadiusOptions, plan_radii, retrieval_radii};
 pub use recall::Cell;
 pub use run::{Journal, Outcome, Point, run};
-pub use statistics::{Capacity, Curve, Fit, Growth, Trials, fit_growth, n50, n95};
+pub use statistics::{Banks, Capacity, Curve, Fit, Growth, Trials, fit_growth, n50, n95};
 pub use summary::{AtDim, Summary, summarize};

@@ -143,6 +143,11 @@ impl Plan {
         }
         let bits = self.ensemble.is_bipolar();
         for corruption in &self.corruptions {
+            if corruption.is_clamped() && self.ensemble.range().is_none_or(|[low, high]| low >= high) {
+                let given = format!("{corruption} of the ensemble {}", self.ensemble);
+                let want = "noise:S for patterns without a range of values that images have (those of a file, sparse:A)";
+                return Err(Error::parameter("corruption", given, want));
+            }
             if matches!(corruption, Corruption::Flip(_)) && !bits {
                 return Err(Error::parameter(
                     "corruption",
@@ -318,6 +323,7 @@ mod tests {
         refused(&|p| p.heats = vec![Heat::Lambda(-1.0)], "lambda -1");
         refused(&|p| p.seeds = vec![1, 1], "different seeds");
         refused(&|p| p.corruptions = vec![Corruption::Flip(0.1)], "bipolar");
+        refused(&|p| p.corruptions = vec![Corruption::ImageNoise(0.1)], "range of values");
         refused(&|p| p.models = vec!["hopfield".parse().unwrap()], "ensemble bipolar");
         refused(&|p| (p.heats, p.schedules) = (vec![Heat::Auto], vec![Schedule::Annealed]), "annealed");
     }

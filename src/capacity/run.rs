@@ -1,7 +1,8 @@
 //! Going through a plan: cells, rows that stop early, points with their intervals.
 
 use super::{
-    Cell, Corruption, Criterion, Mixing, Model, Plan, Series, Trials,
+    Banks, Cell, Corruption, Criterion, Mixing, Model, Plan, Series, Trials,
+    corruption::Damage,
     cues::Cues,
     decode,
     ensemble::copies,
@@ -72,10 +73,17 @@ pub struct Outcome {
     pub stopped: bool,
 }
 
+impl Point {
+    /// The trials bank by bank: a seed is one.
+    pub fn banks(&self) -> Banks {
+        Banks { n: self.n, trials: self.seeds.clone() }
+    }
+}
+
 impl Outcome {
     /// Trials against numbers of patterns, by one criterion.
-    pub fn curve(&self, criterion: usize) -> Vec<(u64, Trials)> {
-        self.points.get(criterion).map_or(Vec::new(), |p| p.iter().map(|p| (p.n, p.trials)).collect())
+    pub fn curve(&self, criterion: usize) -> Vec<Banks> {
+        self.points.get(criterion).map_or(Vec::new(), |p| p.iter().map(Point::banks).collect())
     }
 }
 
@@ -95,7 +103,7 @@ const HOPELESS: f64 = 0.05;
 /// let mut plan = Plan::new(Model::Nearest, Device::cpu());
 /// (plan.n, plan.queries) = (vec![4, 16], 20);
 /// let outcomes = run(&plan, &mut HashMap::new(), None)?;
-/// assert_eq!(outcomes[0].curve(0)[0].1.trials, 60);
+/// assert_eq!(outcomes[0].curve(0)[0].all().trials, 60);
 /// # Ok::<(), attractor::Error>(())
 /// ```
 pub fn run(plan: &Plan, journal: &mut dyn Journal, progress: Option<Progress<'_>>) -> Result<Vec<Outcome>> {
@@ -224,7 +232,13 @@ impl<'a> Block<'a> {
             plan.ensemble,
             // Of a file, what is in it.
             plan.ensemble.checksum().map_or(String::new(), |sum| format!(" {sum:08x}")),
-            series.corruption,
+            // Of images, the range that noise is clamped to.
+            match self.range() {
+                Some([low, high]) if series.corruption.is_clamped() && [low, high] != [0.0, 1.0] => {
+                    format!("{} in {low}..{high}", series.corruption)
+                }
+                _ => series.corruption.to_string(),
+            },
             series.d,
             series.schedule,
             if plan.generates(n, series.d) { "generated|" } else { "" },
@@ -235,17 +249,23 @@ impl<'a> Block<'a> {
         )
     }
 
+    /// The range of the values of patterns, where it is known.
+    fn range(&self) -> Option<[f32; 2]> {
+        self.plan.ensemble.range()
+    }
+
     fn give(&self, n: u64, seed: u64) -> Result<Given> {
         let Plan { ensemble, queries, .. } = self.plan;
+        let damage = Damage { corruption: self.corruption, range: self.range() };
         if self.plan.generates(n, self.d)
             && let Some(bank) = ensemble.bank(seed, self.d, n)?
         {
-            let cues = generated::cues(&bank, seed, *queries, self.corruption)?;
+            let cues = generated::cues(&bank, seed, *queries, damage)?;
             return Ok(Given { patterns: Patterns::Generated(bank), copies: 0, cues });
         }
         let n = usize::try_from(n).unwrap_or(usize::MAX);
         let rows = ensemble.rows(seed, self.d, n)?;
-        let cues = Cues::new(seed, n, *queries, self.corruption, self.d, |i| Ok(rows.row(i).to_vec()))?;
+        let cues = Cues::new(seed, n, *queries, damage, self.d, |i| Ok(rows.row(i).to_vec()))?;
         let copies = copies(&rows) as u64;
         Ok(Given { patterns: Patterns::Stored(Arc::new(rows.into_vec())), copies, cues })
     }

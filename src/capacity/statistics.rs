@@ -1,6 +1,6 @@
 //! Shares with their intervals, capacities read from them, and the laws by which capacities grow.
 
-use super::special::{normal_cdf, normal_quantile, t_quantile};
+use super::special::t_quantile;
 use crate::{Error, Result};
 
 /// Trials and how many of them succeeded.
@@ -28,18 +28,10 @@ impl Trials {
         if self.trials == 0 { 0.0 } else { self.successes as f64 / self.trials as f64 }
     }
 
-    /// Wilson's interval of 95 % for the probability of success; all of 0 to 1 without trials.
+    /// Wilson's interval of 95 % for the probability of success of independent trials; all of 0 to 1 without trials. Queries of one
+    /// memory are not independent: see [`Banks::interval`].
     pub fn wilson(self) -> (f64, f64) {
-        if self.trials == 0 {
-            return (0.0, 1.0);
-        }
-        let (n, p, z2) = (self.trials as f64, self.share(), Z95 * Z95);
-        let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
-        let half = Z95 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
-        // Rounding must not leave a certain end of the interval a hair inside.
-        let low = if self.successes == 0 { 0.0 } else { (centre - half).max(0.0) };
-        let high = if self.successes == self.trials { 1.0 } else { (centre + half).min(1.0) };
-        (low, high)
+        wilson(self.share(), self.trials as f64, Z95)
     }
 
     /// Both together.
@@ -49,8 +41,71 @@ impl Trials {
     }
 }
 
-/// Trials at a number of stored patterns.
-pub type Curve = [(u64, Trials)];
+/// Wilson's interval for a share of `n` trials, which need be no whole number, at a quantile.
+fn wilson(p: f64, n: f64, quantile: f64) -> (f64, f64) {
+    if n <= 0.0 {
+        return (0.0, 1.0);
+    }
+    let z2 = quantile * quantile;
+    let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = quantile / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    // Rounding must not leave a certain end of the interval a hair inside.
+    let low = if p == 0.0 { 0.0 } else { (centre - half).max(0.0) };
+    let high = if p == 1.0 { 1.0 } else { (centre + half).min(1.0) };
+    (low, high)
+}
+
+/// Trials at a number of stored patterns, bank by bank: each seed stores patterns of its own, and its queries share them.
+///
+/// ```
+/// use attractor::capacity::{Banks, Trials};
+/// let bank = |successes| Trials { trials: 200, successes };
+/// let alike = Banks { n: 1000, trials: vec![bank(180), bank(182), bank(178), bank(180), bank(180)] };
+/// let unlike = Banks { trials: vec![bank(200), bank(140), bank(200), bank(160), bank(200)], ..alike.clone() };
+/// assert_eq!(alike.share(), unlike.share());
+/// let width = |b: &Banks| b.interval().1 - b.interval().0;
+/// assert!(width(&unlike) > 3.0 * width(&alike));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Banks {
+    /// The number of stored patterns.
+    pub n: u64,
+    /// The trials of each bank.
+    pub trials: Vec<Trials>,
+}
+
+impl Banks {
+    /// The trials of all banks.
+    pub fn all(&self) -> Trials {
+        self.trials.iter().fold(Trials::default(), |a, b| a.and(*b))
+    }
+
+    /// The share of all trials that succeeded.
+    pub fn share(&self) -> f64 {
+        self.all().share()
+    }
+
+    /// An interval of 95 % for the probability of success in a bank yet to be drawn: Wilson's, for as many independent trials as would give
+    /// a share with the spread that is seen between banks, with the quantile of Student's t for that many banks (the design effect of
+    /// cluster samples: L. Kish 1965; E. Korn and B. Graubard, Survey Methodology 24, 1998). Never for more trials than there are
+    /// different patterns in all banks: that many queries of one pattern tell little more than one. One bank alone tells nothing of others;
+    /// its interval is for its own patterns.
+    pub fn interval(&self) -> (f64, f64) {
+        let (all, banks) = (self.all(), self.trials.iter().filter(|t| t.trials > 0).count());
+        let p = all.share();
+        let different: u64 = self.trials.iter().map(|t| t.trials.min(self.n)).sum();
+        let Some(quantile) = t_quantile(0.975, banks as f64 - 1.0).ok() else {
+            return wilson(p, different as f64, Z95);
+        };
+        let off = |t: &Trials| (t.trials as f64 / all.trials.max(1) as f64 * (t.share() - p)).powi(2);
+        let variance = banks as f64 / (banks as f64 - 1.0) * self.trials.iter().map(off).sum::<f64>();
+        let worth = if variance > 0.0 { p * (1.0 - p) / variance } else { f64::INFINITY };
+        wilson(p, worth.min(different as f64), quantile)
+    }
+}
+
+/// Success against the number of stored patterns, which ascends.
+pub type Curve = [Banks];
 
 /// A capacity read from a grid, which need not hold it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,126 +138,125 @@ impl Capacity {
 /// Share that counts as reliable recall.
 const RELIABLE: f64 = 0.95;
 
-/// `N95`: the largest number of patterns on the grid at which, as at all smaller ones, 95 % succeed. The interval is the step of
-/// the grid in which the crossing lies. `None` for an empty curve. Numbers of patterns ascend.
-///
-/// ```
-/// use attractor::capacity::{Capacity, Trials, n95};
-/// let at = |n, successes| (n, Trials { trials: 100, successes });
-/// assert_eq!(n95(&[at(8, 100), at(16, 97), at(32, 60)]), Some(Capacity::At { n: 16.0, low: 16.0, high: 32.0 }));
-/// assert_eq!(n95(&[at(8, 100)]), Some(Capacity::AtLeast(8)));
-/// ```
-pub fn n95(curve: &Curve) -> Option<Capacity> {
-    let passing = curve.iter().take_while(|(_, t)| t.share() >= RELIABLE).count();
-    match (curve.first(), passing.checked_sub(1)) {
-        (None, _) => None,
-        (Some((n, _)), None) => Some(Capacity::Below(*n)),
-        (_, Some(last)) => {
-            let n = curve[last].0;
-            Some(match curve.get(passing) {
-                Some((next, _)) => Capacity::At { n: n as f64, low: n as f64, high: *next as f64 },
-                None => Capacity::AtLeast(n),
-            })
-        }
-    }
+/// The largest number of patterns that surely succeed with a share, by place on the grid, and the smallest that surely do not, from the
+/// intervals of all points: success falls with the number of patterns, so what holds of many holds of fewer.
+fn surely(curve: &Curve, share: f64) -> (Option<usize>, Option<usize>) {
+    let above = curve.iter().rposition(|banks| banks.interval().0 >= share);
+    (above, curve.iter().position(|banks| banks.interval().1 < share))
 }
 
-/// Shares from this to one minus this lie about the middle.
-const NEAR: f64 = 0.3;
-
-/// `N50`: where a probit curve in `ln N`, fitted to the shares about one half, passes one half. `None` for an empty
-/// curve. Numbers of patterns ascend.
-///
-/// The fit is the most likely one for the trials, weighted by them; where the grid steps over the whole transition, the probits
-/// of its two sides are joined by a line, and the interval is that step.
+/// `N95`: the largest number of patterns on the grid at which, as at all smaller ones, 95 % succeed. The interval of 95 % goes from the
+/// largest number on the grid that surely passes (1 where none does) to the smallest that surely fails (infinite where none does). `None` for
+/// an empty curve.
 ///
 /// ```
-/// use attractor::capacity::{Trials, n50};
-/// let at = |n, successes| (n, Trials { trials: 1000, successes });
+/// use attractor::capacity::{Banks, Capacity, Trials, n95};
+/// let at = |n, successes| Banks { n, trials: vec![Trials { trials: 1000, successes }; 4] };
+/// assert_eq!(n95(&[at(800, 999), at(1600, 970), at(3200, 600)]), Some(Capacity::At { n: 1600.0, low: 1600.0, high: 3200.0 }));
+/// assert_eq!(n95(&[at(8, 1000)]), Some(Capacity::AtLeast(8)));
+/// ```
+pub fn n95(curve: &Curve) -> Option<Capacity> {
+    let passing = curve.iter().take_while(|banks| banks.share() >= RELIABLE).count();
+    let first = curve.first()?;
+    let Some(last) = passing.checked_sub(1) else { return Some(Capacity::Below(first.n)) };
+    let n = curve[last].n;
+    if passing == curve.len() {
+        return Some(Capacity::AtLeast(n));
+    }
+    let (above, below) = surely(curve, RELIABLE);
+    let n = n as f64;
+    let low = above.map_or(1.0, |i| curve[i].n as f64).min(n);
+    let high = below.map_or(f64::INFINITY, |i| curve[i].n as f64).max(n);
+    Some(Capacity::At { n, low, high })
+}
+
+/// `N50`: where the share of successes passes one half. `None` for an empty curve.
+///
+/// Between the two points of the grid about the crossing, `ln(-ln p)` is a line in `ln N`: exactly so for the nearest pattern and whatever
+/// else fails by the first of many rivals, `p = exp(-N / N_0)`, and close to it for other falling shares where the grid is fine. Where the
+/// grid steps over the whole transition, from all to none, its middle stands for it. Shares that rise by chance are pooled first, so that
+/// the curve falls.
+///
+/// The interval of 95 % is where the ends of the points' intervals pass one half, by the widest of this line and its mirror image,
+/// `ln(-ln(1 - p))`: no form of the curve between the points is taken for granted, so that a coarse grid gives a wide one. It begins at 1 and ends at
+/// infinity where the grid does not hold it.
+///
+/// ```
+/// use attractor::capacity::{Banks, Trials, n50};
+/// let at = |n, successes| Banks { n, trials: vec![Trials { trials: 1000, successes }; 3] };
 /// let n = n50(&[at(100, 990), at(200, 700), at(400, 240), at(800, 10)]).and_then(|c| c.value()).unwrap_or_default();
 /// assert!((260.0..285.0).contains(&n), "{n}");
 /// ```
 pub fn n50(curve: &Curve) -> Option<Capacity> {
-    let (smallest, first) = curve.first()?;
-    if first.share() < 0.5 {
-        return Some(Capacity::Below(*smallest));
-    }
-    let Some(after) = curve.iter().position(|(_, t)| t.share() < 0.5) else {
-        return curve.last().map(|(n, _)| Capacity::AtLeast(*n));
+    let shares = falling(curve);
+    let (first, last) = (curve.first()?, curve.last()?);
+    let Some(after) = shares.iter().position(|p| *p < 0.5) else { return Some(Capacity::AtLeast(last.n)) };
+    let Some(before) = after.checked_sub(1) else { return Some(Capacity::Below(first.n)) };
+    // How far it is from one point to the next, where the share is one half: by both lines, the nearer first.
+    let crossing = |i: usize, p: f64, q: f64| {
+        let (from, to) = ((curve[i].n as f64).ln(), (curve[i + 1].n as f64).ln());
+        let mut at =
+            [along(rivals, p, q), along(|p| -rivals(1.0 - p), p, q)].map(|t| (from + t * (to - from)).exp());
+        at.sort_by(f64::total_cmp);
+        at
     };
-    // Success falls off faster than a probit curve where most fail already: only what lies about the middle tells where the middle is.
-    let middle = |t: &Trials| (NEAR..=1.0 - NEAR).contains(&t.share());
-    let from = curve[..after - 1].iter().rposition(|(_, t)| !middle(t)).map_or(0, |i| i + 1);
-    let to = curve[after + 1..].iter().position(|(_, t)| !middle(t)).map_or(curve.len() - 1, |i| after + i);
-    let (before, behind) = (curve[after - 1], curve[after]);
-    let (low, high) = (before.0 as f64, behind.0 as f64);
-    // Two points with one certain side each fix no slope: the likelihood has no maximum.
-    let informative = |t: &Trials| t.successes > 0 && t.successes < t.trials;
-    let inside = curve[from..=to].iter().filter(|(_, t)| informative(t)).count();
-    if inside >= 2
-        && let Some((centre, error)) = probit(&curve[from..=to])
-    {
-        let (n, spread) = (centre.exp(), (Z95 * error).exp());
-        // A fit that leaves the transition says nothing of it.
-        let (least, most) = (curve[from].0 as f64, curve[to].0 as f64);
-        if (least..=most).contains(&n) && spread.is_finite() {
-            return Some(Capacity::At { n, low: n / spread, high: n * spread });
-        }
-    }
-    // Agresti and Coull keep the probit of a certain share finite.
-    let score =
-        |t: Trials| normal_quantile((t.successes as f64 + 0.5) / (t.trials as f64 + 1.0)).unwrap_or(0.0);
-    let (a, b) = (score(before.1), score(behind.1));
-    let along = if a > b { (a / (a - b)).clamp(0.0, 1.0) } else { 0.5 };
-    let n = (low.ln() + along * (high.ln() - low.ln())).exp();
-    Some(Capacity::At { n, low, high })
+    let (p, q) = (shares[before], shares[after]);
+    let n = if p == 1.0 && q == 0.0 {
+        (curve[before].n as f64 * curve[after].n as f64).sqrt()
+    } else {
+        // Half a trial keeps the logarithm of a certain share finite.
+        let seen = |i: usize, p: f64| {
+            let half = 0.5 / (curve[i].all().trials as f64 + 1.0);
+            p.clamp(half, 1.0 - half)
+        };
+        let (from, to) = ((curve[before].n as f64).ln(), (curve[after].n as f64).ln());
+        (from + along(rivals, seen(before, p), seen(after, q)) * (to - from)).exp()
+    };
+    let ends: Vec<(f64, f64)> = curve.iter().map(Banks::interval).collect();
+    let (above, below) = surely(curve, 0.5);
+    let low = match above {
+        None => 1.0,
+        Some(i) if i + 1 == curve.len() => curve[i].n as f64,
+        // The lower ends of what follows, of which none is above one half.
+        Some(i) => crossing(i, ends[i].0, ends[i + 1..].iter().map(|e| e.0).fold(0.0, f64::max))[0],
+    };
+    let high = match below {
+        None => f64::INFINITY,
+        Some(0) => first.n as f64,
+        Some(i) => crossing(i - 1, ends[..i].iter().map(|e| e.1).fold(1.0, f64::min), ends[i].1)[1],
+    };
+    Some(Capacity::At { n, low: low.min(n), high: high.max(n) })
 }
 
-/// The most likely `ln N` at one half of `Phi(b (centre - ln N))`, and its standard error, by Fisher's scoring.
-fn probit(curve: &Curve) -> Option<(f64, f64)> {
-    let (ln, trials): (Vec<f64>, Vec<Trials>) = curve.iter().map(|(n, t)| ((*n as f64).ln(), *t)).unzip();
-    let middle = ln.iter().sum::<f64>() / ln.len() as f64;
-    let width = (ln[ln.len() - 1] - ln[0]).max(1e-9);
-    // Phi(a - b (ln N - middle)).
-    let (mut a, mut b) = (0.0_f64, 4.0 / width);
-    let mut covariance = [0.0; 3];
-    for _ in 0..100 {
-        let (mut gradient, mut information) = ([0.0; 2], [0.0; 3]);
-        for (x, t) in ln.iter().map(|x| x - middle).zip(&trials) {
-            let eta = (a - b * x).clamp(-8.0, 8.0);
-            let p = normal_cdf(eta).clamp(1e-15, 1.0 - 1e-15);
-            let density = (-0.5 * eta * eta).exp() / std::f64::consts::TAU.sqrt();
-            let (n, k) = (t.trials as f64, t.successes as f64);
-            let score = (k - n * p) * density / (p * (1.0 - p));
-            let weight = n * density * density / (p * (1.0 - p));
-            gradient = [gradient[0] + score, gradient[1] - score * x];
-            information =
-                [information[0] + weight, information[1] - weight * x, information[2] + weight * x * x];
-        }
-        let determinant = information[0] * information[2] - information[1] * information[1];
-        if determinant.is_nan() || determinant <= 1e-12 {
-            return None;
-        }
-        covariance = [information[2], -information[1], information[0]].map(|v| v / determinant);
-        let step = [
-            covariance[0] * gradient[0] + covariance[1] * gradient[1],
-            covariance[1] * gradient[0] + covariance[2] * gradient[1],
-        ];
-        // Short steps: far from the maximum the curve is no parabola.
-        let size = (step[0].abs() / 2.0).max(step[1].abs() / (b.abs() + 1.0)).max(1.0);
-        a += step[0] / size;
-        b += step[1] / size;
-        if step[0].abs() < 1e-10 && step[1].abs() < 1e-10 * (1.0 + b.abs()) {
-            break;
-        }
+/// A line in `ln N` where the first of many rivals decides.
+fn rivals(p: f64) -> f64 {
+    (-p.ln()).ln()
+}
+
+/// The part of the way from a share of at least one half to a smaller one at which one half is passed, where `line` of the share rises evenly.
+fn along(line: impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
+    let (a, b) = (line(from), line(to));
+    match (a.is_finite(), b.is_finite()) {
+        // From a share that is certain it falls at once, or at the end.
+        (false, false) => 0.5,
+        (false, true) => 1.0,
+        (true, false) => 0.0,
+        (true, true) if b > a => ((line(0.5) - a) / (b - a)).clamp(0.0, 1.0),
+        (true, true) => 1.0,
     }
-    if b.is_nan() || b <= 0.0 {
-        return None;
+}
+
+/// The shares of a curve, those that rise pooled with the ones before them.
+fn falling(curve: &Curve) -> Vec<f64> {
+    let mut blocks: Vec<(Trials, usize)> = Vec::new();
+    for banks in curve {
+        let mut block = (banks.all(), 1);
+        while let Some(before) = blocks.pop_if(|(before, _)| before.share() < block.0.share()) {
+            block = (before.0.and(block.0), before.1 + block.1);
+        }
+        blocks.push(block);
     }
-    // By the delta rule for a / b.
-    let (da, db) = (1.0 / b, -a / (b * b));
-    let variance = da * da * covariance[0] + 2.0 * da * db * covariance[1] + db * db * covariance[2];
-    Some((middle + a / b, variance.max(0.0).sqrt()))
+    blocks.into_iter().flat_map(|(trials, count)| std::iter::repeat_n(trials.share(), count)).collect()
 }
 
 /// How capacity grows with the dimension.
@@ -307,8 +361,10 @@ pub fn fit_growth(growth: Growth, capacities: &[(usize, f64)]) -> Result<Fit> {
 mod tests {
     use super::*;
 
-    fn at(n: u64, trials: u64, successes: u64) -> (u64, Trials) {
-        (n, Trials { trials, successes })
+    /// Three banks of these trials together.
+    fn at(n: u64, trials: u64, successes: u64) -> Banks {
+        let of = |k: u64| Trials { trials: (trials + k) / 3, successes: (successes + k) / 3 };
+        Banks { n, trials: vec![of(0), of(1), of(2)] }
     }
 
     #[test]
@@ -324,35 +380,72 @@ mod tests {
     }
 
     #[test]
-    fn capacities_beyond_the_grid_are_censored() {
-        let curve = [at(2, 100, 100), at(4, 100, 96), at(8, 100, 94), at(16, 100, 97)];
-        assert_eq!(n95(&curve), Some(Capacity::At { n: 4.0, low: 4.0, high: 8.0 }));
-        assert_eq!(n50(&curve), Some(Capacity::AtLeast(16)));
-        assert_eq!(n95(&curve[2..]), Some(Capacity::Below(8)));
-        assert_eq!(n50(&[at(8, 100, 49)]), Some(Capacity::Below(8)));
-        assert_eq!((n95(&[]), n50(&[])), (None, None));
+    fn intervals_are_those_of_banks() {
+        // By hand: shares .9, .8, .7 of 100 each: p = .8, variance of the mean .01 / 3 = .16 / 48, t = 4.3027.
+        let bank = |successes| Trials { trials: 100, successes };
+        let banks = Banks { n: 1000, trials: vec![bank(90), bank(80), bank(70)] };
+        let (t2, n) = (4.302_653_f64.powi(2), 48.0_f64);
+        let centre = (0.8 + t2 / (2.0 * n)) / (1.0 + t2 / n);
+        let half = (t2 * (0.16 / n + t2 / (4.0 * n * n))).sqrt() / (1.0 + t2 / n);
+        let (low, high) = banks.interval();
+        assert!(
+            (low - (centre - half)).abs() < 1e-6 && (high - (centre + half)).abs() < 1e-6,
+            "{low} {high}"
+        );
+        // Two patterns of each bank: six different ones, whatever is asked of them.
+        let few = Banks { n: 2, trials: vec![bank(100); 3] };
+        assert!((few.interval().0 - 6.0 / (6.0 + t2)).abs() < 1e-6 && few.interval().1 == 1.0);
+        // One bank: its own patterns.
+        let one = Banks { n: 1000, trials: vec![bank(80)] };
+        assert_eq!(one.interval(), bank(80).wilson());
+        assert_eq!(Banks { n: 10, trials: Vec::new() }.interval(), (0.0, 1.0));
     }
 
     #[test]
-    fn the_probit_fit_finds_the_middle() {
-        // Shares of Phi(2 (ln 300 - ln N)).
-        let curve: Vec<_> = [50.0, 100.0, 150.0, 250.0, 400.0, 700.0, 1200.0]
-            .map(|n: f64| {
-                let p = normal_cdf(2.0 * (300.0_f64.ln() - n.ln()));
-                at(n as u64, 100_000, (1e5 * p).round() as u64)
-            })
+    fn capacities_beyond_the_grid_are_censored() {
+        let curve =
+            [at(2000, 3000, 3000), at(4000, 3000, 2920), at(8000, 3000, 2820), at(16_000, 3000, 2910)];
+        let Some(Capacity::At { n, low, high }) = n95(&curve) else { panic!("censored") };
+        assert_eq!((n, low), (4000.0, 4000.0));
+        assert!(high >= 8000.0);
+        assert_eq!(n50(&curve), Some(Capacity::AtLeast(16_000)));
+        assert_eq!(n95(&curve[2..]), Some(Capacity::Below(8000)));
+        assert_eq!(n50(&[at(8, 99, 48)]), Some(Capacity::Below(8)));
+        assert_eq!((n95(&[]), n50(&[])), (None, None));
+        // Nothing is sure of few trials.
+        let Some(Capacity::At { low, high, .. }) = n50(&[at(8, 3, 2), at(16, 3, 1)]) else {
+            panic!("censored")
+        };
+        assert_eq!((low, high), (1.0, f64::INFINITY));
+    }
+
+    /// Shares of `exp(-N ln 2 / 1353)`: exact between any two points, on fine grids and coarse ones; and the interval holds it.
+    #[test]
+    fn coarse_grids_do_not_bend_the_capacity() {
+        for grid in [&[32, 8192][..], &[100, 1000, 10_000], &[724, 1024, 1448, 2048], &[8, 64, 512, 4096]] {
+            let share = |n: u64| (-(n as f64) * std::f64::consts::LN_2 / 1353.0).exp();
+            let curve: Vec<Banks> =
+                grid.iter().map(|n| at(*n, 60_000, (6e4 * share(*n)).round() as u64)).collect();
+            let Some(Capacity::At { n, low, high }) = n50(&curve) else { panic!("censored") };
+            assert!((n / 1353.0 - 1.0).abs() < 0.02, "{grid:?}: {n}");
+            assert!(low < 1353.0 && 1353.0 < high, "{grid:?}: {low} to {high}");
+        }
+        // A normal curve in ln N, of another form: on a fine grid that matters little.
+        let normal = |n: f64| super::super::special::normal_cdf(2.0 * (300.0_f64.ln() - n.ln()));
+        let curve: Vec<Banks> = [50.0, 100.0, 150.0, 250.0, 400.0, 700.0, 1200.0]
+            .map(|n: f64| at(n as u64, 90_000, (9e4 * normal(n)).round() as u64))
             .to_vec();
         let Some(Capacity::At { n, low, high }) = n50(&curve) else { panic!("censored") };
-        assert!((n - 300.0).abs() < 0.5, "{n}");
-        assert!(low < 300.0 && high > 300.0 && high / low < 1.02);
+        assert!((n / 300.0 - 1.0).abs() < 0.03, "{n}");
+        assert!(low < 300.0 && high > 300.0 && low > 250.0 && high < 400.0, "{low} to {high}");
     }
 
     #[test]
     fn a_step_is_found_within_the_grid() {
-        let curve = [at(100, 500, 500), at(200, 500, 500), at(400, 500, 0), at(800, 500, 0)];
+        let curve = [at(100, 600, 600), at(200, 600, 600), at(400, 600, 0), at(800, 600, 0)];
         let Some(Capacity::At { n, low, high }) = n50(&curve) else { panic!("censored") };
         assert!((n - 80_000.0_f64.sqrt()).abs() < 1.0);
-        assert_eq!((low, high), (200.0, 400.0));
+        assert_eq!((low.round(), high.round()), (200.0, 400.0));
     }
 
     #[test]

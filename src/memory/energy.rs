@@ -113,22 +113,22 @@ impl Energy {
         },
         Entry {
             name: "polynomial:N",
-            about: "bits: -sum_k (xi_k.x)^N, holds about d^(N-1) patterns; 2 is the classical network",
+            about: "bits: -sum_k (xi_k.x)^N, stores about d^(N-1) / (2 (2N-3)!! ln d) patterns (N 3, d 50: 107); 2 is the classical network",
             source: "Krotov & Hopfield 2016",
         },
         Entry {
             name: "rectified:N",
-            about: "bits: -sum_k max(xi_k.x, 0)^N: no mirror images of patterns",
+            about: "bits: -sum_k max(xi_k.x, 0)^N: no mirror images of patterns, and twice as many of them",
             source: "Krotov & Hopfield 2016",
         },
         Entry {
             name: "exponential",
-            about: "bits: -sum_k exp(xi_k.x), holds exponentially many patterns",
+            about: "bits: -sum_k exp(xi_k.x), stores 2^(d/2) patterns for sure where d is large",
             source: "Demircigil et al. 2017",
         },
         Entry {
             name: "hopfield",
-            about: "bits: -1/2 x.W x, W by Hebb's rule; holds about 0.138 d patterns",
+            about: "bits: -1/2 x.W x, W by Hebb's rule; stores about d / (2 ln d) patterns, 0.138 d with 1.6 % of their bits wrong",
             source: "Hopfield 1982",
         },
         Entry {

@@ -1,6 +1,6 @@
 //! Why a recall ended where it did, and what would change it.
 
-use super::{Energy, Memory, Recall, RecallOptions, Status, dense::Limits};
+use super::{Energy, Layers, Memory, Recall, RecallOptions, Status, dense::Limits};
 use crate::{
     Error, Result, Rows,
     ops::{Separation, Similarity},
@@ -9,8 +9,20 @@ use crate::{
 
 /// Patterns that are looked at closely.
 const CLOSE: usize = 8;
-/// Weight from which a state is a pattern's.
+/// Patterns that are asked for, so that copies of a few do not hide the others.
+const LISTED: usize = 1024;
+/// Weight that a pattern is to keep at a `beta` that is sharp for it.
 const KEEP: f64 = 0.99;
+/// A state is at a pattern where it is no farther from it than this share of the way to the nearest other pattern. Two patterns that
+/// share the weight as 0.99 to 0.01 come to half of that.
+const NEAR: f64 = 0.02;
+/// The same for the direction of the state of a two-layer network, whose neurons stop short of their patterns, and never rest
+/// exactly.
+const NEAR_IN_TIME: f64 = 0.25;
+/// Length, in those of its pattern, that a state of bits in time has at least.
+const WHOLE: f64 = 0.5;
+/// Length of a state, in those of patterns, below which a network's state has died away.
+const FADED: f64 = 0.01;
 
 /// Where a recall ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,10 +31,12 @@ pub enum Verdict {
     Pattern(u32),
     /// At the mirror image `-xi` of a stored pattern, as stable as the pattern (classical networks, even powers).
     Mirror(u32),
-    /// At a mixture of about so many patterns that `beta` does not tell apart.
+    /// At a mixture of about so many different patterns that `beta` does not tell apart.
     Blend(f32),
     /// Near the mean of all patterns: `beta` is far too small for them.
     Mean,
+    /// At 0: nothing drove the neurons of a network, and its state has died away.
+    Faded,
     /// Outside the support of the Epanechnikov energy: so far from the nearest pattern.
     OutOfSupport {
         /// The nearest pattern.
@@ -45,7 +59,7 @@ pub enum Verdict {
 pub struct Suspect {
     /// Its number.
     pub pattern: u32,
-    /// Its weight at the query and at the final state.
+    /// Its weight at the query and at the final state, that of its copies included.
     pub weights: [f32; 2],
     /// Its similarity to the query and to the final state (for bits: the overlap over `d`).
     pub similarity: [f64; 2],
@@ -67,8 +81,11 @@ pub struct Explanation {
     pub recall: Recall,
     /// Where it ended.
     pub verdict: Verdict,
-    /// The patterns behind it, heaviest at the end first, then those that were so at the start.
+    /// The patterns behind it, heaviest at the end first, then those that were so at the start; of copies only one.
     pub suspects: Vec<Suspect>,
+    /// Distance of the final state from the nearest pattern, over the coordinates that were free. For the two-layer models A and C
+    /// the pattern is the one that the state points to.
+    pub distance: f64,
     /// Largest rise of the energy in an update; 0 or below where theory holds.
     pub worst_rise: f32,
 }
@@ -107,22 +124,30 @@ pub fn explain(
     }
     Limits { patterns: memory.len(), live: memory.len(), dim: memory.dim(), similarity, largest: 1.0 }
         .check(&Rows::new(query, memory.dim())?, options.mask)?;
-    let view = View { energy, similarity, patterns, mask: options.mask };
-    let top_k = Some(CLOSE.min(view.eligible().count()));
+    let view = View { energy, similarity, patterns, mask: options.mask, clamp: options.clamp };
+    let top_k = Some(LISTED.min(view.eligible().count()));
     let query = Rows::new(query, memory.dim())?;
     let recall = memory.recall_with(&query, &RecallOptions { trace: true, top_k, ..options.clone() })?;
     let start = memory.recall_with(&query, &RecallOptions { steps: 0, top_k, ..options.clone() })?;
+    let (ends, starts) = (view.shares(&recall), view.shares(&start));
     let mut numbers: Vec<u32> = Vec::new();
-    for (pattern, weight) in recall.top(0).chain(start.top(0)) {
-        if weight.abs() > 1e-6 && !numbers.contains(&pattern) {
-            numbers.push(pattern);
+    for share in ends.iter().take(CLOSE).chain(starts.iter().take(CLOSE)) {
+        if share.weight.abs() > 1e-6 && !numbers.iter().any(|k| view.are_copies(*k, share.pattern)) {
+            numbers.push(share.pattern);
         }
     }
-    let verdict = view.verdict(&recall);
-    if let Verdict::OutOfSupport { nearest, .. } = verdict {
-        numbers.push(nearest);
+    let nearest = view.nearest(recall.states.row(0));
+    let verdict = view.verdict(&recall, &ends, &nearest);
+    let behind = match verdict {
+        Verdict::OutOfSupport { nearest, .. } | Verdict::Pattern(nearest) => Some(nearest),
+        _ => None,
+    };
+    if let Some(pattern) = behind.filter(|k| !numbers.iter().any(|of| view.are_copies(*of, *k))) {
+        numbers.push(pattern);
     }
-    let weight_in = |recall: &Recall, k: u32| recall.top(0).find(|(i, _)| *i == k).map_or(0.0, |(_, w)| w);
+    let weight_in = |shares: &[Share], k: u32| {
+        shares.iter().find(|share| view.are_copies(share.pattern, k)).map_or(0.0, |share| share.weight)
+    };
     let widest = view.eligible().map(|(_, xi)| squared(&wide(xi))).fold(0.0, f64::max);
     let suspects = numbers
         .into_iter()
@@ -131,7 +156,7 @@ pub fn explain(
             let of = |x: &[f32]| view.similarity(&wide(x), patterns.row(k as usize));
             Suspect {
                 pattern: k,
-                weights: [weight_in(&start, k), weight_in(&recall, k)],
+                weights: [weight_in(&starts, k), weight_in(&ends, k)],
                 similarity: [of(query.row(0)), of(recall.states.row(0))],
                 rival,
                 separation,
@@ -144,7 +169,7 @@ pub fn explain(
         .collect();
     let trace = recall.trace.as_ref().map_or(&[][..], |t| &t[0]);
     let worst_rise = trace.windows(2).map(|w| w[1] - w[0]).reduce(f32::max).unwrap_or(0.0);
-    Ok(Explanation { verdict, suspects, worst_rise, recall })
+    Ok(Explanation { verdict, suspects, distance: nearest.distance, worst_rise, recall })
 }
 
 fn wide(x: &[f32]) -> Vec<f64> {
@@ -160,6 +185,26 @@ struct View<'a> {
     similarity: Similarity,
     patterns: &'a Rows<'a>,
     mask: Option<&'a [bool]>,
+    /// Known coordinates `[d]`.
+    clamp: Option<&'a [bool]>,
+}
+
+/// The weight of a pattern together with its copies.
+struct Share {
+    /// The first of them that was listed.
+    pattern: u32,
+    weight: f32,
+    copies: usize,
+}
+
+/// The pattern nearest to a state.
+struct Nearest {
+    pattern: u32,
+    distance: f64,
+    /// The same with a network's state at the pattern's length.
+    apart: f64,
+    /// Its distance from the nearest pattern that is no copy of it; its length, where there is none.
+    rival: f64,
 }
 
 impl View<'_> {
@@ -167,6 +212,86 @@ impl View<'_> {
     fn eligible(&self) -> impl Iterator<Item = (u32, &[f32])> {
         let all = self.patterns.iter().enumerate().map(|(k, xi)| (k as u32, xi));
         all.filter(|(k, _)| self.mask.is_none_or(|mask| mask[*k as usize]))
+    }
+
+    fn are_copies(&self, a: u32, b: u32) -> bool {
+        a == b || self.patterns.row(a as usize) == self.patterns.row(b as usize)
+    }
+
+    /// The weights of different patterns, heaviest first. Copies have equal weights, and all of them count, listed or not.
+    fn shares(&self, recall: &Recall) -> Vec<Share> {
+        let mut shares: Vec<Share> = Vec::new();
+        for (pattern, weight) in recall.top(0) {
+            if shares.iter().any(|share| self.are_copies(share.pattern, pattern)) {
+                continue;
+            }
+            let row = self.patterns.row(pattern as usize);
+            // The weights of a classical network are overlaps, no shares.
+            let copies = match self.energy {
+                Energy::Hopfield(_) => 1,
+                _ => self.eligible().filter(|(_, xi)| *xi == row).count(),
+            };
+            shares.push(Share { pattern, weight: copies as f32 * weight, copies });
+            // What else there is is no suspect.
+            if shares.len() == 2 * CLOSE {
+                break;
+            }
+        }
+        shares.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
+        shares
+    }
+
+    /// How many different patterns a state effectively mixes: from the number that counts copies one by one, without what the
+    /// listed ones add to its entropy.
+    fn effective(&self, recall: &Recall, shares: &[Share]) -> f32 {
+        let total = if let Energy::Sparse(s) = self.energy { f64::from(s.total()) } else { 1.0 };
+        let of_copies = |s: &Share| f64::from(s.weight.abs()) / total * (s.copies as f64).ln();
+        let entropy = f64::from(recall.effective[0]).ln() - shares.iter().map(of_copies).sum::<f64>();
+        entropy.exp().max(1.0) as f32
+    }
+
+    /// Squared distance over the coordinates that are free.
+    fn squared_distance(&self, x: &[f64], xi: &[f64]) -> f64 {
+        let free = |j: &usize| self.clamp.is_none_or(|known| !known[*j]);
+        (0..x.len()).filter(free).map(|j| (x[j] - xi[j]).powi(2)).sum()
+    }
+
+    /// Where a state stands among the patterns.
+    fn nearest(&self, state: &[f32]) -> Nearest {
+        let state = wide(state);
+        let length = squared(&state).sqrt();
+        let apart = |xi: &[f32]| {
+            let xi = wide(xi);
+            let scale = if self.is_in_time() && length > 0.0 { squared(&xi).sqrt() / length } else { 1.0 };
+            let scaled: Vec<f64> = state.iter().map(|v| scale * v).collect();
+            self.squared_distance(&scaled, &xi).sqrt()
+        };
+        let all = self.eligible().map(|(k, xi)| (k, apart(xi)));
+        let (pattern, apart) = all.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0));
+        let row = self.patterns.row(pattern as usize);
+        let own = wide(row);
+        let distance = self.squared_distance(&state, &own).sqrt();
+        let others = self.eligible().filter(|(_, xi)| *xi != row);
+        let rival = others.map(|(_, xi)| self.squared_distance(&own, &wide(xi))).min_by(f64::total_cmp);
+        let rival = rival.unwrap_or_else(|| squared(&own)).sqrt();
+        Nearest { pattern, distance, apart, rival }
+    }
+
+    /// Whether states are neurons in time, whose directions are the patterns.
+    fn is_in_time(&self) -> bool {
+        matches!(self.energy, Energy::Lagrangian(Layers::A(_) | Layers::C(_)))
+    }
+
+    /// Whether a state is where the mean of all patterns is, and nearer to that than to any of them.
+    fn is_mean(&self, state: &[f32], nearest: &Nearest) -> bool {
+        let mut mean = vec![0.0; state.len()];
+        let mut count = 0.0;
+        for (_, xi) in self.eligible() {
+            mean.iter_mut().zip(xi).for_each(|(m, v)| *m += f64::from(*v));
+            count += 1.0;
+        }
+        mean.iter_mut().for_each(|m| *m /= count);
+        self.squared_distance(&wide(state), &mean).sqrt() < 0.5 * nearest.distance
     }
 
     fn similarity(&self, x: &[f64], xi: &[f32]) -> f64 {
@@ -224,15 +349,16 @@ impl View<'_> {
         }
     }
 
-    fn verdict(&self, recall: &Recall) -> Verdict {
+    fn verdict(&self, recall: &Recall, shares: &[Share], nearest: &Nearest) -> Verdict {
         let state = recall.states.row(0);
         match recall.status[0] {
-            Status::OutOfSupport => return self.out_of_support(state),
-            Status::Cycle2 => return Verdict::Cycle,
-            status @ (Status::NonFinite | Status::EnergyRises | Status::Dead | Status::LowSignal) => {
-                return Verdict::Failed(status);
+            Status::OutOfSupport => {
+                let Nearest { pattern, distance, .. } = *nearest;
+                return Verdict::OutOfSupport { nearest: pattern, distance };
             }
+            Status::Cycle2 => return Verdict::Cycle,
             Status::Converged | Status::MaxSteps => {}
+            status => return Verdict::Failed(status),
         }
         if self.energy.is_binary() {
             let at = |sign: f32| {
@@ -246,30 +372,21 @@ impl View<'_> {
                 (None, None) => Verdict::Spurious,
             };
         }
-        let (n, effective) = (self.eligible().count() as f32, recall.effective[0]);
-        // Copies of a pattern share its weight.
-        let total = if let Energy::Sparse(s) = self.energy { f64::from(s.total()) } else { 1.0 };
-        let of_copies = |k: u32| -> f64 {
-            let row = self.patterns.row(k as usize);
-            let copies = recall.top(0).filter(|(j, _)| self.patterns.row(*j as usize) == row);
-            copies.map(|(_, weight)| f64::from(weight)).sum()
-        };
-        match recall.top(0).next() {
-            Some((k, _)) if of_copies(k) >= KEEP * total => Verdict::Pattern(k),
-            _ if recall.status[0] == Status::MaxSteps => Verdict::Moving,
-            _ if n > 2.0 && effective > 0.8 * n => Verdict::Mean,
-            _ => Verdict::Blend(effective),
+        let length = squared(&wide(state)).sqrt();
+        let own = squared(&wide(self.patterns.row(nearest.pattern as usize))).sqrt();
+        if self.is_in_time() && recall.status[0] == Status::Converged && length <= FADED * own {
+            return Verdict::Faded;
         }
-    }
-
-    fn out_of_support(&self, state: &[f32]) -> Verdict {
-        let distance = |xi: &[f32]| {
-            let squares = state.iter().zip(xi).map(|(a, b)| f64::from(a - b).powi(2));
-            squares.sum::<f64>().sqrt()
-        };
-        let nearest = self.eligible().map(|(k, xi)| (k, distance(xi))).min_by(|a, b| a.1.total_cmp(&b.1));
-        let (nearest, distance) = nearest.unwrap_or((0, 0.0));
-        Verdict::OutOfSupport { nearest, distance }
+        // Where the state is decides, not the weights: a state that is nowhere near has a heaviest pattern too.
+        let reach = if self.is_in_time() { NEAR_IN_TIME } else { NEAR };
+        let shrunk = matches!(self.energy, Energy::Lagrangian(Layers::A(_))) && length < WHOLE * own;
+        let (n, effective) = (self.eligible().count() as f32, recall.effective[0]);
+        match recall.status[0] {
+            _ if !shrunk && nearest.apart <= reach * nearest.rival => Verdict::Pattern(nearest.pattern),
+            Status::MaxSteps => Verdict::Moving,
+            _ if n > 2.0 && effective > 0.8 * n && self.is_mean(state, nearest) => Verdict::Mean,
+            _ => Verdict::Blend(self.effective(recall, shares)),
+        }
     }
 }
 
@@ -301,12 +418,20 @@ impl Explanation {
         };
         match self.verdict {
             Verdict::Pattern(k) => {
+                let own = self.suspects.iter().find(|s| s.pattern == k).or(heaviest);
                 let margin =
-                    heaviest.and_then(|s| s.stable_from).map_or(String::new(), |from| match from <= beta {
+                    own.and_then(|s| s.stable_from).map_or(String::new(), |from| match from <= beta {
                         true => format!("; its stability is guaranteed from beta {from:.4} on"),
                         false => format!("; the guarantee for it begins at beta {from:.4} only"),
                     });
-                format!("recalled pattern {k}{margin}")
+                match self.recall.steps[0] {
+                    0 => format!("pattern {k} itself: no update was made{margin}"),
+                    _ => format!("recalled pattern {k}{margin}"),
+                }
+            }
+            Verdict::Faded => {
+                "the state has died away to 0: no pattern drove it; begin nearer to the pattern that is meant, or take a larger beta"
+                    .to_owned()
             }
             Verdict::Mirror(k) => {
                 format!(
@@ -351,6 +476,9 @@ impl Explanation {
                     .to_owned()
             }
             Verdict::Moving => "not at rest yet: allow more steps".to_owned(),
+            Verdict::Failed(Status::Inert) => {
+                "nothing could move the state: no pattern has a say in it, or all of its coordinates are known".to_owned()
+            }
             Verdict::Failed(status) => format!(
                 "ended early ({status}): smaller values, a smaller beta or a smaller time step may help"
             ),

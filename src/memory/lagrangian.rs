@@ -358,6 +358,11 @@ impl Memory for LagrangianMemory {
             let best = (recall.indices, recall.weights);
             (recall.indices, recall.weights) = among_all(best, kept, mask, plan.top_k);
         }
+        for (i, status) in recall.status.iter_mut().enumerate() {
+            if *status == Status::Converged && plan.is_fixed(i, d) {
+                *status = Status::Inert;
+            }
+        }
         recall.states = Rows::new(states, d)?;
         Ok(recall)
     }

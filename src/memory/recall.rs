@@ -23,8 +23,9 @@ pub struct RecallOptions<'a> {
     pub beta: Option<f32>,
     /// Most updates of a state.
     pub steps: u32,
-    /// A state has converged when no coordinate changes by more than this in an update. 0 makes
-    /// exactly `steps` updates. `None`: a millionth of the largest stored coordinate, a common offset of all patterns left out.
+    /// A state has converged when its full update would change no coordinate by more than this, whatever share of it
+    /// `step_size` takes. 0 makes exactly `steps` updates. `None`: a millionth of the largest stored coordinate, a common
+    /// offset of all patterns left out.
     pub tolerance: Option<f32>,
     /// Share of the way to its update that a state goes: 1 is the full update. Up to 1 the energy
     /// cannot rise (see [`DenseMemory`](super::DenseMemory) for the exceptions); for the L2 similarity
@@ -78,9 +79,9 @@ impl fmt::Debug for RecallOptions<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// The last update changed no coordinate by more than the tolerance.
+    /// The last full update would have changed no free coordinate by more than the tolerance: the state is a fixed point to within it.
     Converged,
-    /// All allowed updates were made, and the last one still moved the state.
+    /// All allowed updates were made, and the state was not at rest.
     MaxSteps,
     /// Synchronous updates of bits have come back to the state of two steps ago, and will for ever.
     Cycle2,
@@ -88,17 +89,21 @@ pub enum Status {
     OutOfSupport,
     /// An update left the finite numbers.
     NonFinite,
-    /// Every further step, however small, would have raised the energy: the state is the last before that.
+    /// Every further step, however small, would have raised the energy: the state is the last before that. With random
+    /// features: the step was halved five times, and the energy still rose.
     EnergyRises,
     /// The estimated sum of kernels is at or below its clip: the state has no gradient, and stays (random features).
     Dead,
     /// The estimated sum of kernels is below three times its noise: where the state ended says little (random features).
     LowSignal,
+    /// Nothing could move the state: all coordinates are known, the fields of all free bits are 0, or the map of a kernelized memory
+    /// gives it no features. It is where it was, and that says nothing of the patterns.
+    Inert,
 }
 
 impl Status {
     /// The code in files: 0 converged, 1 all steps made, 2 a cycle of two states, 3 out of support, 4 not finite, 5 the energy rises, 6 dead,
-    /// 7 a low signal.
+    /// 7 a low signal, 8 inert.
     pub fn code(self) -> u8 {
         match self {
             Self::Converged => 0,
@@ -109,6 +114,7 @@ impl Status {
             Self::EnergyRises => 5,
             Self::Dead => 6,
             Self::LowSignal => 7,
+            Self::Inert => 8,
         }
     }
 }
@@ -124,6 +130,7 @@ impl fmt::Display for Status {
             Self::EnergyRises => "energy-rises",
             Self::Dead => "dead",
             Self::LowSignal => "low-signal",
+            Self::Inert => "inert",
         })
     }
 }
@@ -164,9 +171,14 @@ pub struct Recall {
 impl Recall {
     /// What the outcome of a plan says to its user; states have `d` columns.
     pub(super) fn of(outcome: Outcome, plan: &Plan<'_>, d: usize, beta: f32) -> Result<Self> {
-        let status = |settled: &bool| if *settled { Status::Converged } else { Status::MaxSteps };
+        let status = |(i, settled): (usize, &bool)| match settled {
+            _ if outcome.states[i * d..(i + 1) * d].iter().any(|v| !v.is_finite()) => Status::NonFinite,
+            true if plan.is_fixed(i, d) => Status::Inert,
+            true => Status::Converged,
+            false => Status::MaxSteps,
+        };
         Ok(Self {
-            status: outcome.settled.iter().map(status).collect(),
+            status: outcome.settled.iter().enumerate().map(status).collect(),
             similarity_form: Some(outcome.form),
             states: Rows::new(outcome.states, d)?,
             energy: outcome.energy,

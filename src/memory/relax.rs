@@ -29,8 +29,8 @@ pub(super) struct Look {
     pub(super) energy: Vec<f32>,
     /// Where each would go, `[b * d]`; empty where patterns were asked for.
     pub(super) updates: Vec<f32>,
-    /// Whether a state has no pattern in reach; it stays where it is. Empty where that cannot be.
-    pub(super) lost: Vec<bool>,
+    /// Why a state cannot be moved, where it cannot: it stays where it is. Empty where that cannot be.
+    pub(super) halted: Vec<Option<Status>>,
     /// The patterns behind it, where asked for.
     pub(super) best: Option<Best>,
 }
@@ -111,8 +111,8 @@ fn relax_batch(
             if plan.trace {
                 trace[i].push(look.energy[at]);
             }
-            if look.lost.get(at) == Some(&true) {
-                status[i] = Status::OutOfSupport;
+            if let Some(Some(why)) = look.halted.get(at) {
+                status[i] = *why;
                 continue;
             }
             steps[i] += 1;
@@ -120,6 +120,7 @@ fn relax_batch(
             let change = advance(x, &look.updates[at * d..(at + 1) * d], plan.step_size, clamp);
             status[i] = match change {
                 c if c.is_nan() => Status::NonFinite,
+                c if c <= plan.tolerance && plan.is_fixed(first + i, d) => Status::Inert,
                 c if c <= plan.tolerance => Status::Converged,
                 // `before` holds the states two steps ago of those that are active now.
                 _ if before.get(at * d..(at + 1) * d).is_some_and(|b| *b == *x) => Status::Cycle2,
@@ -143,8 +144,8 @@ fn relax_batch(
     if plan.trace {
         trace.iter_mut().zip(&look.energy).for_each(|(trace, energy)| trace.push(*energy));
     }
-    for (status, _) in status.iter_mut().zip(&look.lost).filter(|(_, lost)| **lost) {
-        *status = Status::OutOfSupport;
+    for (status, why) in status.iter_mut().zip(&look.halted) {
+        *status = why.unwrap_or(*status);
     }
     tell(u64::from(plan.steps) + 1)?;
     let mut recall = Recall::none(d, plan, beta);

@@ -96,7 +96,7 @@ struct Input {
     dense: Option<Tensor>,
 }
 
-/// How many units of the last place of its terms' magnitudes an energy may be off.
+/// How many units of the last place of its terms' magnitudes a state may climb above its lowest energy.
 const ROUNDINGS: f32 = 16.0;
 
 fn sum(x: &Tensor) -> Result<Tensor> {
@@ -359,6 +359,14 @@ impl Network {
     }
 }
 
+impl Network {
+    /// The most terms of a sum behind an energy, and some for the functions of each.
+    fn terms(&self) -> usize {
+        let widest = self.layers.iter().map(|l| l.neurons).max().unwrap_or(0);
+        widest * (1 + self.synapses.len()) + ROUNDINGS as usize
+    }
+}
+
 impl Layer {
     /// Whether its state is always what its synapses make it.
     fn rests(&self) -> bool {
@@ -372,16 +380,15 @@ impl Moment {
         binary(Binary::Sub, &self.inputs[a].all, &self.states[a])
     }
 
-    /// What rounding can do to the energies `[batch]`: sums of the magnitudes that go into them, times a few units of
-    /// the last place.
-    fn rounding(&self) -> Result<Vec<f32>> {
-        let mut magnitudes = vec![0.0; self.states.first().map_or(0, |s| s.matrix_shape().0)];
+    /// Sums of the magnitudes that go into the energies, and 1, `[batch]`: rounding is in proportion to them.
+    fn magnitudes(&self) -> Result<Vec<f32>> {
+        let mut magnitudes = vec![1.0; self.states.first().map_or(0, |s| s.matrix_shape().0)];
         for ((x, g), input) in self.states.iter().zip(&self.activations).zip(&self.inputs) {
             for factor in [x, &input.all] {
                 let sums = sum(&unary(Unary::Abs, &binary(Binary::Mul, factor, g)?)?)?.to_vec()?;
                 magnitudes.iter_mut().zip(sums).for_each(|(m, s)| *m += s);
             }
         }
-        Ok(magnitudes.into_iter().map(|m| ROUNDINGS * f32::EPSILON * (1.0 + m)).collect())
+        Ok(magnitudes)
     }
 }

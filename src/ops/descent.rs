@@ -167,7 +167,7 @@ impl GpuTerms {
 pub(crate) struct Plan<'a> {
     /// Most updates.
     pub(crate) steps: u32,
-    /// A state whose largest coordinate change is at most this has converged; 0 never stops early.
+    /// A state whose full update would change no coordinate by more than this has converged; 0 never stops early.
     pub(crate) tolerance: f32,
     /// `x <- x + step_size (update - x)`.
     pub(crate) step_size: f32,
@@ -186,6 +186,11 @@ pub(crate) struct Plan<'a> {
 }
 
 impl Plan<'_> {
+    /// Whether no coordinate of query `i`, of `d`, may move.
+    pub(crate) fn is_fixed(&self, i: usize, d: usize) -> bool {
+        self.clamp.is_some_and(|clamp| clamp_row(clamp, i, d).iter().all(|known| *known))
+    }
+
     /// No update, just what the states are.
     pub(crate) fn evaluation(top_k: usize) -> Self {
         Self {
@@ -230,7 +235,7 @@ pub(crate) struct Outcome {
     pub(crate) trace: Vec<Vec<f32>>,
     /// Updates made, `[b]`.
     pub(crate) steps: Vec<u32>,
-    /// Whether the last change was within the tolerance, `[b]`.
+    /// Whether the last full update was within the tolerance of the state, `[b]`.
     pub(crate) settled: Vec<bool>,
     /// Best patterns `[b * k]`, with their weights.
     pub(crate) indices: Vec<u32>,
@@ -362,7 +367,8 @@ impl Carry {
     }
 }
 
-/// Moves a state towards its update; gives the largest change of a coordinate.
+/// Moves a state towards its update; gives the largest distance of a free coordinate from it before, whatever share of that the
+/// step takes, and NaN where one is not a number.
 pub(crate) fn advance(x: &mut [f32], update: &[f32], step_size: f32, clamp: Option<&[bool]>) -> f32 {
     let mut change = 0.0_f32;
     for (j, (x, y)) in x.iter_mut().zip(update).enumerate() {
@@ -370,7 +376,10 @@ pub(crate) fn advance(x: &mut [f32], update: &[f32], step_size: f32, clamp: Opti
             continue;
         }
         let next = if step_size == 1.0 { *y } else { *x + step_size * (*y - *x) };
-        change = change.max((next - *x).abs());
+        let off = (*y - *x).abs();
+        if off > change || off.is_nan() {
+            change = off;
+        }
         *x = next;
     }
     change

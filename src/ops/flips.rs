@@ -67,28 +67,36 @@ impl FlipTable {
         // Powers of z / d and exponentials of z - d stay within f64.
         let exponential = f == Interaction::Exponential;
         let (value, slope) = (
-            |z: f64| reference::interaction(f, if exponential { z - size } else { z / size }),
-            |z: f64| reference::slope(f, if exponential { z - size } else { z / size }),
+            |z: f64, unit: f64| reference::interaction(f, if exponential { z - size } else { z / unit }),
+            |z: f64, unit: f64| reference::slope(f, if exponential { z - size } else { z / unit }),
         );
         // Beyond -d and d there are no overlaps: a pattern that is equal to the state differs from it nowhere.
         let (less, more) = (|z: f64, by: f64| (z - by).max(-size), |z: f64, by: f64| (z + by).min(size));
-        let pair = |h: f64| match rule {
-            Rule::Exact => (value(h) - value(less(h, 2.0)), value(more(h, 2.0)) - value(h)),
-            Rule::Gradient => (slope(h), slope(h)),
-            Rule::LeaveOneOut => (slope(less(h, 1.0)), slope(more(h, 1.0))),
+        // Powers in units of `unit`.
+        let pair = |h: f64, unit: f64| match rule {
+            Rule::Exact => {
+                let [a, b, c] = [less(h, 2.0), h, more(h, 2.0)].map(|z| value(z, unit));
+                (b - a, c - b)
+            }
+            Rule::Gradient => (slope(h, unit), slope(h, unit)),
+            Rule::LeaveOneOut => (slope(less(h, 1.0), unit), slope(more(h, 1.0), unit)),
         };
         let halves = |(a, b): (f64, f64)| (0.5 * (a + b), 0.5 * (a - b));
         let overlaps = || (0..=d).map(|i| 2.0 * i as f64 - size);
-        // What the scaling took away.
-        let unit = match f {
-            Interaction::Exponential => size.exp(),
+        let power = match f {
+            Interaction::Exponential => 0,
             Interaction::Polynomial(n) | Interaction::Rectified(n) => {
-                let n = if rule == Rule::Exact { n } else { n - 1 };
-                size.powi(n as i32)
+                if rule == Rule::Exact {
+                    n
+                } else {
+                    n - 1
+                }
             }
         };
+        // What the scaling took away.
+        let unit = if exponential { size.exp() } else { size.powi(power as i32) };
         let largest =
-            overlaps().map(|h| halves(pair(h))).fold(0.0, |m: f64, (w, c)| m.max(w.abs()).max(c.abs()));
+            overlaps().map(|h| halves(pair(h, size))).fold(0.0, |m: f64, (w, c)| m.max(w.abs()).max(c.abs()));
         let plain = largest * unit <= LARGEST;
         let entry = |h: f64| {
             if exponential && !plain {
@@ -100,24 +108,30 @@ impl FlipTable {
                 });
                 return [h as f32, 0.0, w as f32, c as f32];
             }
-            let (w, c) = halves(pair(h));
             if plain {
+                let (w, c) = halves(pair(h, size));
                 // Whole numbers for powers with the exact rule.
                 let whole =
                     |v: f64| if exponential { v * unit } else { (v * unit * 1024.0).round() / 1024.0 };
                 return [0.0, 0.0, whole(w) as f32, whole(c) as f32];
             }
-            let size = w.abs().max(c.abs());
-            if size == 0.0 {
+            // In units of the largest power that there is at this overlap: a large power of a small share of `d` leaves f64.
+            let top = match f {
+                Interaction::Rectified(_) => more(h, 2.0).max(0.0),
+                _ => more(h, 2.0).max(-less(h, 2.0)),
+            };
+            let (w, c) = if top > 0.0 { halves(pair(h, top)) } else { (0.0, 0.0) };
+            let most = w.abs().max(c.abs());
+            if most == 0.0 {
                 return [-1e30, 0.0, 0.0, 0.0];
             }
-            let log = size.ln();
+            let log = f64::from(power) * (top / size).ln() + most.ln();
             let high = log as f32;
-            [high, (log - f64::from(high)) as f32, (w / size) as f32, (c / size) as f32]
+            [high, (log - f64::from(high)) as f32, (w / most) as f32, (c / most) as f32]
         };
         let energies = match exponential {
             true => Vec::new(),
-            false => overlaps().map(|h| value(h) as f32).collect(),
+            false => overlaps().map(|h| value(h, size) as f32).collect(),
         };
         Ok(Self { entries: overlaps().map(entry).collect(), whole: plain && !exponential, energies })
     }

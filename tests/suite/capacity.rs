@@ -4,9 +4,10 @@ use super::common::gpus;
 use attractor::{
     Device, Error, Result, SharedRows,
     capacity::{
-        Capacity, Cell, Corruption, Criterion, Ensemble, Generated, Growth, Heat, Journal, Model, Outcome,
-        Plan, Schedule, Subject, Trials, fit_growth, n50, nearest_law, plan_radii, run, summarize,
-        theory::{NearestLaw, Prior, one_step},
+        Banks, Capacity, Cell, Corruption, Criterion, Ensemble, Generated, Growth, Heat, Journal, Model,
+        Outcome, Plan, Point, Schedule, Subject, Trials, fit_growth, n50, nearest_law, plan_radii, run,
+        summarize,
+        theory::{NearestLaw, Prior, WeightLaw, one_step, polynomial_capacity},
     },
     codes::{KnownCode, certified_beta},
     memory::{Beta, DenseMemory, Memory},
@@ -455,4 +456,129 @@ fn devices_agree() {
     }
     let all = Trials { trials: 10, successes: 10 };
     assert_eq!(all.and(all).trials, 20);
+}
+
+/// The share of intervals of 95 % that hold the mean, over 40 blocks of three seeds: memories of few patterns, all of whose queries share
+/// their fate.
+#[test]
+fn intervals_hold_what_other_banks_show() {
+    let (blocks, seeds) = (40, 3);
+    let plan = Plan {
+        ensemble: Ensemble::Bipolar,
+        corruptions: vec![Corruption::Flip(0.1)],
+        criteria: vec![Criterion::Sign],
+        queries: 100,
+        seeds: (0..blocks * seeds).collect(),
+        ..plan("hopfield", 50, &[3, 5, 7, 9, 12])
+    };
+    let points = &outcomes(&plan)[0].points[0];
+    let block = |b: u64| -> Vec<Banks> {
+        let range = (b * seeds) as usize..((b + 1) * seeds) as usize;
+        points.iter().map(|p| Banks { n: p.n, trials: p.seeds[range.clone()].to_vec() }).collect()
+    };
+    let whole: Vec<Banks> = points.iter().map(Point::banks).collect();
+    let mut held_by_wilson = 0;
+    for (at, all) in whole.iter().enumerate() {
+        let holds = |(low, high): (f64, f64)| (low..=high).contains(&all.share());
+        let held = (0..blocks).filter(|b| holds(block(*b)[at].interval())).count();
+        held_by_wilson += (0..blocks).filter(|b| holds(block(*b)[at].all().wilson())).count();
+        // 38 are to be expected; 35 or more with a chance of .98 at exactly 95 %.
+        assert!(held >= 35, "N {}: {held} of {blocks} hold {}", all.n, all.share());
+    }
+    // As if queries were independent: what this is about.
+    assert!(held_by_wilson < 150, "{held_by_wilson} of 200");
+    let Some(Capacity::At { n: want, .. }) = n50(&whole) else { panic!("censored") };
+    let held = (0..blocks).filter(|b| match n50(&block(*b)) {
+        Some(Capacity::At { low, high, .. }) => (low..=high).contains(&want),
+        Some(Capacity::AtLeast(n)) => want >= n as f64,
+        Some(Capacity::Below(n)) => want <= n as f64,
+        None => false,
+    });
+    let held = held.count();
+    assert!(held >= 35, "{held} of {blocks} hold N50 = {want}");
+}
+
+/// A grid with a gap of two and a half decades reads the capacity that its own exact line has.
+#[test]
+fn a_coarse_grid_agrees_with_the_exact_line() {
+    let law = NearestLaw::overlap(12, 0.7).unwrap().capacity(0.5);
+    for grid in [[law / 40.0, law * 4.0], [law / 8.0, law * 8.0]] {
+        let grid = grid.map(|n| n.round() as u64);
+        let plan = Plan {
+            corruptions: vec![Corruption::Overlap(0.7)],
+            queries: 1000,
+            seeds: (0..6).collect(),
+            ..plan("nearest", 12, &grid)
+        };
+        let Some(Capacity::At { n, low, high }) = n50(&outcomes(&plan)[0].curve(0)) else {
+            panic!("censored")
+        };
+        assert!((0.75 * law..1.33 * law).contains(&n), "{grid:?}: {n}, law {law}");
+        assert!(low <= law && law <= high, "{grid:?}: {low} to {high}, law {law}");
+    }
+}
+
+/// One step of softmax at lambda 1 on bits with a quarter turned: ties and near rivals count, so that half succeed among fewer patterns
+/// than the nearest pattern allows.
+#[test]
+fn one_step_on_bits_is_as_the_law_of_weights_says() {
+    let (d, c, lambda) = (32, 0.5, 1.0);
+    let law = WeightLaw::new(Prior::Bits, d, lambda, c).unwrap();
+    let half = law.capacity(0.5);
+    assert!(
+        half < 0.75
+            * NearestLaw::flips(d, 8, attractor::capacity::theory::Ties::Shared).unwrap().capacity(0.5)
+    );
+    let grid: Vec<u64> = [0.3, 0.6, 1.0, 2.0].map(|f| (f * half).round() as u64).to_vec();
+    let plan = Plan {
+        ensemble: Ensemble::Bipolar,
+        corruptions: vec![Corruption::Flip(0.25)],
+        criteria: vec![Criterion::Weight],
+        heats: vec![Heat::Lambda(lambda)],
+        queries: 100,
+        seeds: (0..20).collect(),
+        ..plan("softmax", d, &grid)
+    };
+    let outcome = &outcomes(&plan)[0];
+    for point in &outcome.points[0] {
+        let banks: Vec<f64> = point.seeds.iter().map(|t| t.share()).collect();
+        let mean = banks.iter().sum::<f64>() / 20.0;
+        let error = (banks.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / 19.0 / 20.0).sqrt();
+        let want = law.success(point.n as f64);
+        assert!((mean - want).abs() < 4.0 * error + 0.01, "N {}: {mean} +- {error}, law {want}", point.n);
+    }
+    let found = n50(&outcome.curve(0)).and_then(|c| c.value()).unwrap();
+    assert!((found / half - 1.0).abs() < 0.15, "{found}, law {half}");
+}
+
+/// What the list of energies says that they store, is what they store: nearly all patterns at the capacity, few at what it was once
+/// said to be.
+#[test]
+fn stated_capacities_are_held() {
+    let list = attractor::memory::Energy::LIST;
+    let about = |name: &str| list.iter().find(|e| e.name == name).unwrap().about;
+    assert!(
+        about("polynomial:N").contains("d^(N-1) / (2 (2N-3)!! ln d)")
+            && about("polynomial:N").contains("107")
+    );
+    assert!((polynomial_capacity(50, 3).unwrap().0 - 106.5).abs() < 0.1);
+    assert!(about("rectified:N").contains("twice as many"));
+    assert!(about("hopfield").contains("d / (2 ln d)"));
+    for (memory, n, low, high) in [
+        ("polynomial:3", 107, 0.7, 1.0),
+        ("polynomial:3", 2500, 0.0, 0.01),
+        ("rectified:3", 213, 0.7, 1.0),
+        ("hopfield", 6, 0.9, 1.0),
+    ] {
+        let plan = Plan {
+            ensemble: Ensemble::Bipolar,
+            corruptions: vec![Corruption::Flip(0.0)],
+            criteria: vec![Criterion::Sign],
+            queries: 100,
+            seeds: (0..8).collect(),
+            ..plan(memory, 50, &[n])
+        };
+        let share = outcomes(&plan)[0].points[0][0].trials.share();
+        assert!((low..=high).contains(&share), "{memory}, {n} patterns of 50 bits: {share}");
+    }
 }

@@ -111,3 +111,80 @@ fn copies_masks_and_what_is_not_known() {
     let options = RecallOptions::default();
     assert!(explain(&memory, energy, Similarity::L2, &rows, &[0.9, 0.1], &options).is_err());
 }
+
+/// Where a state is decides, not which pattern has the most of the weight that is left.
+#[test]
+fn a_state_that_has_died_is_no_pattern() {
+    let bits = EnergySettings { device: Some(Device::cpu()), ..EnergySettings::default() };
+    let mut random = Random::new(62);
+    let values: Vec<f32> = (0..5 * 20).map(|_| if random.below(2) == 0 { -1.0 } else { 1.0 }).collect();
+    let patterns = Rows::new(values, 20).unwrap();
+    let opposite: Vec<f32> = patterns.row(4).iter().map(|v| -v).collect();
+    for energy in ["lagrangian:a:3", "lagrangian:a:2"] {
+        let why = why(energy, bits.clone(), &patterns, &opposite);
+        assert!(!matches!(why.verdict, Verdict::Pattern(_)), "{energy}: {:?}", why.verdict);
+        let length = why.recall.states.row(0).iter().map(|v| v * v).sum::<f32>().sqrt();
+        if length < 1e-3 {
+            assert_eq!(why.verdict, Verdict::Faded, "{energy}");
+            assert!(why.advice(energy.parse().unwrap()).contains("died away"));
+            assert!(why.distance > 4.0);
+        }
+    }
+    for energy in ["lagrangian:a:3", "lagrangian:c:3"] {
+        let near: Vec<f32> =
+            patterns.row(2).iter().enumerate().map(|(i, v)| if i == 3 { -v } else { *v }).collect();
+        assert_eq!(why(energy, bits.clone(), &patterns, &near).verdict, Verdict::Pattern(2), "{energy}");
+    }
+}
+
+/// Without an update nothing has been recalled, however sharp the weights are at the query.
+#[test]
+fn no_update_is_no_recall() {
+    let mut random = Random::new(63);
+    let patterns = random.rows(6, 8, 1.0);
+    let query: Vec<f32> = patterns.row(3).iter().map(|v| v + 0.2).collect();
+    for (energy, name) in [(Energy::Softmax, "softmax"), ("sparsemax".parse().unwrap(), "sparsemax")] {
+        let memory =
+            energy.memory(Arc::new(patterns.as_slice().to_vec()), 8, &at(50.0, Similarity::L2)).unwrap();
+        let none = RecallOptions { steps: 0, ..RecallOptions::default() };
+        let at_query = explain(&*memory, energy, Similarity::L2, &patterns, &query, &none).unwrap();
+        assert!(at_query.recall.weights[0] > 0.99);
+        assert_eq!(at_query.verdict, Verdict::Moving, "{name}");
+        assert!((at_query.distance - 0.2 * 8.0_f64.sqrt()).abs() < 1e-5, "{name}");
+        let itself = explain(&*memory, energy, Similarity::L2, &patterns, patterns.row(3), &none).unwrap();
+        assert_eq!(itself.verdict, Verdict::Pattern(3), "{name}");
+        assert!(itself.advice(energy).contains("no update was made"), "{}", itself.advice(energy));
+        let options = RecallOptions::default();
+        let recalled = explain(&*memory, energy, Similarity::L2, &patterns, &query, &options).unwrap();
+        assert_eq!(recalled.verdict, Verdict::Pattern(3), "{name}");
+        assert!(recalled.advice(energy).starts_with("recalled pattern 3"));
+    }
+}
+
+/// Any number of copies is one pattern: in verdicts, weights and the number that a blend mixes.
+#[test]
+fn copies_count_without_a_limit() {
+    for copies in [9, 300, 2000] {
+        let mut values = [1.0, 2.0, 3.0].repeat(copies);
+        values.extend([4.0, 0.0, -1.0]);
+        let rows = Rows::new(values, 3).unwrap();
+        for energy in ["softmax", "sparsemax", "entmax:1.5"] {
+            let why = why(energy, at(100.0, Similarity::L2), &rows, &[1.1, 2.0, 2.9]);
+            assert_eq!(why.verdict, Verdict::Pattern(0), "{energy}, {copies} copies");
+            assert_eq!(why.recall.states.row(0), [1.0, 2.0, 3.0], "{energy}, {copies} copies");
+            assert!((why.suspects[0].weights[1] - 1.0).abs() < 1e-4, "{energy}: {:?}", why.suspects[0]);
+            assert_eq!(why.suspects[0].rival, Some(copies as u32), "{energy}");
+            let listed = |k: u32| {
+                why.suspects.iter().filter(|s| rows.row(s.pattern as usize) == rows.row(k as usize)).count()
+            };
+            assert_eq!(listed(0), 1, "{energy}");
+        }
+        // Twenty of two rows each that the beta does not tell apart are two patterns.
+        let mut values = [0.0, 0.0, 1.0].repeat(copies);
+        values.extend([0.0, 0.1, 1.0].repeat(copies));
+        values.extend([9.0, 9.0, 9.0]);
+        let two = Rows::new(values, 3).unwrap();
+        let why = why("softmax", at(1.0, Similarity::L2), &two, &[0.0, 0.05, 1.0]);
+        assert!(matches!(why.verdict, Verdict::Blend(n) if (n - 2.0).abs() < 0.05), "{:?}", why.verdict);
+    }
+}

@@ -38,6 +38,7 @@ mod shaders;
 mod smoke;
 mod sparse;
 mod spread;
+mod status;
 mod store;
 mod stress;
 mod translation;

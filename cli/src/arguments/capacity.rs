@@ -37,7 +37,7 @@ pub(crate) struct Capacity {
     /// Dimensions: a list [default: 8,10,12,14,16; of a file or a code its own]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub(crate) d: Vec<usize>,
-    /// Damage: overlap:C, flip:F, noise:S, mask:F, half, image-noise:S, dropout [default: overlap:0.8; flip:0.1 for bipolar]
+    /// Damage: overlap:C, flip:F, noise:S, mask:F, half, image-noise:S (S times the range of the data, and clamped to it), dropout [default: overlap:0.8; flip:0.1 for bipolar]
     #[arg(long, value_delimiter = ',', value_name = "C")]
     pub(crate) corruption: Vec<Corruption>,
     /// Success: identity, l2:E, sign, hamming:H, ssd:T, weight, ball:R [default: identity,weight,l2:0.1; sign for bipolar]

@@ -158,7 +158,7 @@ fn success(experiment: &Experiment, rows: &[&Outcome], c: usize, d: usize) -> at
         least = points.iter().fold(least, |m, p| m.min(p.n));
         most = points.iter().fold(most, |m, p| m.max(p.n));
         let mark = |p: &Point| {
-            let (low, high) = p.trials.wilson();
+            let (low, high) = p.banks().interval();
             Mark::with(p.n as f64, p.trials.share(), low, high)
         };
         let marks = points.iter().map(mark).collect();
@@ -188,7 +188,11 @@ fn growth(experiment: &Experiment, c: usize, corruption: Corruption) -> Chart {
     let (mut best, mut fitted, mut named) = (Vec::new(), false, Vec::new());
     for summary in shown(experiment).filter(|s| s.criterion == c && s.series.corruption == corruption) {
         let measured = |dim: &AtDim| match dim.n50 {
-            Some(Capacity::At { n, low, high }) => Some(Mark::with(dim.d as f64, n, low, high)),
+            // An interval that the grid does not close ends with the grid.
+            Some(Capacity::At { n, low, high }) => {
+                let ends = [plan.n[0], plan.n[plan.n.len() - 1]].map(|n| n as f64);
+                Some(Mark::with(dim.d as f64, n, low.max(ends[0]), high.min(ends[1])))
+            }
             Some(Capacity::AtLeast(n)) => Some(Mark { at_least: true, ..Mark::at(dim.d as f64, n as f64) }),
             _ => None,
         };

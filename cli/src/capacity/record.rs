@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 pub(crate) fn capacity(capacity: Option<Capacity>) -> Value {
     match capacity {
         None => Value::Null,
-        Some(Capacity::At { n, low, high }) => json!({ "n": n, "low": low, "high": high, "censored": null }),
+        // JSON has no infinity: an interval that the grid does not close has no end.
+        Some(Capacity::At { n, low, high }) => {
+            json!({ "n": n, "low": low, "high": high.is_finite().then_some(high), "censored": null })
+        }
         Some(Capacity::AtLeast(n)) => json!({ "n": n, "censored": "at least" }),
         Some(Capacity::Below(n)) => json!({ "n": n, "censored": "below" }),
     }
@@ -31,7 +34,7 @@ fn law(law: &Law) -> Value {
 
 fn point(experiment: &Experiment, outcome: &Outcome, p: &Point) -> Value {
     let (series, cell) = (&outcome.series, &p.cell);
-    let (low, high) = p.trials.wilson();
+    let (low, high) = p.banks().interval();
     let ensemble = &experiment.plan.ensemble;
     json!({
         "memory": series.model.to_string(),
@@ -199,6 +202,9 @@ pub(crate) fn table(experiment: &Experiment) -> Vec<String> {
     for s in shown(experiment) {
         for dim in &s.dims {
             let interval = match dim.n50 {
+                Some(Capacity::At { low, high, .. }) if high.is_infinite() => {
+                    format!("{} or more", short(low))
+                }
                 Some(Capacity::At { low, high, .. }) => format!("{} to {}", short(low), short(high)),
                 _ => String::new(),
             };

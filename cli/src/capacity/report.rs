@@ -42,7 +42,7 @@ pub(crate) fn html(experiment: &Experiment, figures: &[Figure]) -> String {
         figures,
         Chapter::Success,
         "Success against the number of patterns",
-        "Points are shares of queries that succeed, over all seeds; bands are Wilson intervals of 95 %. The dashed grey curve is the exact chance that the \
+        "Points are shares of queries that succeed, over all seeds; bands are intervals of 95 % for a bank yet to be drawn, by the spread between the banks of the seeds (Wilson's, with the design effect and Student's t). The dashed grey curve is the exact chance that the \
          pattern nearest to the query is the right one: no memory can do better. Dotted vertical lines are predicted N\u{2085}\u{2080}. Thin dotted heights are 95 % and 50 %.",
     );
     chapter(
@@ -170,6 +170,7 @@ fn headline(experiment: &Experiment) -> String {
     for s in shown(experiment) {
         let Some(dim) = s.dims.last() else { continue };
         let interval = match dim.n50 {
+            Some(Capacity::At { low, high, .. }) if high.is_infinite() => format!("{} or more", count(low)),
             Some(Capacity::At { low, high, .. }) => format!("{} \u{2013} {}", count(low), count(high)),
             _ => String::new(),
         };
@@ -188,7 +189,7 @@ fn headline(experiment: &Experiment) -> String {
             law.map_or("", |l| l.name),
         );
     }
-    out + "</table></div>\n<p class=\"note\">N\u{2089}\u{2085}: the largest number of patterns of the grid up to which 95 % succeed. N\u{2085}\u{2080}: where half succeed, by a probit curve in ln N. \
+    out + "</table></div>\n<p class=\"note\">N\u{2089}\u{2085}: the largest number of patterns of the grid up to which 95 % succeed. N\u{2085}\u{2080}: where half succeed, between two points of the grid by a line of ln(\u{2212}ln p) in ln N; its interval is where the ends of the points\u{2019} intervals pass one half. \
            \u{2265} and &lt; mark ends of the grid.</p>\n"
 }
 
@@ -373,7 +374,7 @@ fn points(experiment: &Experiment) -> String {
     );
     for outcome in &experiment.outcomes {
         for p in outcome.points.iter().flatten() {
-            let (low, high) = p.trials.wilson();
+            let (low, high) = p.banks().interval();
             _ = writeln!(
                 out,
                 "<tr><td class=\"l\">{}</td><td class=\"l\">{}</td><td class=\"l\">{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{:.3}</td><td>{low:.3} \u{2013} {high:.3}</td><td>{:.3}</td><td>{:.1}</td><td>{}</td><td>{}</td><td>{}</td></tr>",

@@ -20,7 +20,9 @@ pub(crate) fn damage(corruption: Corruption) -> String {
         Corruption::Noise(s) => format!("with Gaussian noise of {s} times their length"),
         Corruption::Mask(f) => format!("with {} of their values set to 0", percent(f)),
         Corruption::Half => "with their second half set to 0".to_owned(),
-        Corruption::ImageNoise(s) => format!("with clamped noise of {s} on each pixel"),
+        Corruption::ImageNoise(s) => {
+            format!("with noise of {s} times the range of the data on each value, clamped to that range")
+        }
         Corruption::Dropout => {
             "with half of their values dropped at random and the others doubled".to_owned()
         }

@@ -64,6 +64,7 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
         described(&arguments.memory, &*memory)?
     ))?;
     line(&format!("row {}: {advice}", arguments.row))?;
+    line(&format!("distance of the final state from the nearest pattern: {:.4}", why.distance))?;
     print_trace(&why)?;
     print_suspects(&why, energy.is_binary())?;
     if let Some(path) = &arguments.plot {
@@ -78,6 +79,7 @@ fn headline(why: &Explanation) -> String {
         Verdict::Mirror(k) => format!("mirror image of pattern {k}"),
         Verdict::Blend(n) => format!("a blend of about {n:.1} patterns"),
         Verdict::Mean => "the mean of all patterns".to_owned(),
+        Verdict::Faded => "died away to 0".to_owned(),
         Verdict::OutOfSupport { .. } => "out of support".to_owned(),
         Verdict::Spurious => "a spurious state".to_owned(),
         Verdict::Cycle => "a cycle of two states".to_owned(),
@@ -149,6 +151,7 @@ fn json(arguments: &arguments::Explain, why: &Explanation, advice: &str) -> serd
         Verdict::Mirror(k) => ("mirror", Some(k)),
         Verdict::Blend(_) => ("blend", None),
         Verdict::Mean => ("mean", None),
+        Verdict::Faded => ("faded", None),
         Verdict::OutOfSupport { nearest, .. } => ("out-of-support", Some(nearest)),
         Verdict::Spurious => ("spurious", None),
         Verdict::Cycle => ("cycle", None),
@@ -163,6 +166,7 @@ fn json(arguments: &arguments::Explain, why: &Explanation, advice: &str) -> serd
         "verdict": verdict,
         "pattern": pattern,
         "effective": why.recall.effective.first(),
+        "distance": why.distance,
         "advice": advice,
         "status": why.recall.status[0].to_string(),
         "steps": why.recall.steps[0],

@@ -3,6 +3,7 @@
 use super::{Bench, Figure};
 use crate::failure::Result;
 use attractor::{
+    SharedRows,
     capacity::{
         Capacity, Corruption, Criterion, Ensemble, Generated, Growth, Heat, Outcome, Plan, Schedule, Trials,
         fit_growth, half_octaves, n50, nearest_law, run,
@@ -11,7 +12,7 @@ use attractor::{
     io::Source,
     ops::Similarity,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// A plan of one memory, to be changed where an experiment differs.
 fn plan(bench: &Bench<'_>, memory: &str, d: usize, n: Vec<u64>) -> Result<Plan> {
@@ -296,6 +297,12 @@ const DIGITS: [Digits; 8] = [
 pub(crate) fn digits(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
     let Some(path) = bench.data else { return Ok(Vec::new()) };
     let (rows, columns) = Source::open(path)?.shared(&["patterns", "images"])?;
+    // Bytes or shares: what is published counts in shares.
+    let most = (*rows).as_ref().iter().copied().fold(0.0, f32::max);
+    let rows: SharedRows = match most > 1.0 {
+        true => Arc::new((*rows).as_ref().iter().map(|v| v / 255.0).collect::<Vec<f32>>()),
+        false => rows,
+    };
     let ensemble = Ensemble::of_rows("digits", rows, columns)?;
     let similarities = [Similarity::Dot, Similarity::Cosine, Similarity::L2, Similarity::L1];
     let mut figures = Vec::new();

@@ -130,6 +130,26 @@ fn real_data_and_generated_patterns() {
     assert_eq!(shares(&made)[..2], shares(&stored)[..2]);
 }
 
+/// Images as bytes get the same noise as images from 0 to 1: in the range of the data.
+#[test]
+fn noise_on_images_is_in_the_range_of_the_data() {
+    let desk = desk();
+    let shares: Vec<f32> = (0..40 * 16).map(|i| ((i * i * 7919 + 31 * i) % 101) as f32 / 100.0).collect();
+    let bytes: Vec<u8> = shares.iter().map(|v| (255.0 * v).round() as u8).collect();
+    desk.save("shares.npy", &[40, 4, 4], ArrayData::F32(&shares));
+    desk.save("bytes.npy", &[40, 4, 4], ArrayData::U8(&bytes));
+    let right = |file: &str| {
+        let line = format!(
+            "--memory nearest --data {file} --corruption image-noise:0.2 --criterion identity --n 40 --queries 100"
+        );
+        desk.json(&line)["points"][0]["share"].as_f64().unwrap()
+    };
+    let (of_shares, of_bytes) = (right("shares.npy"), right("bytes.npy"));
+    assert!(of_shares > 0.9 && (of_shares - of_bytes).abs() < 0.03, "{of_shares} and {of_bytes}");
+    let text = desk.fails("--memory nearest --ensemble sphere --corruption image-noise:0.2 --n 4");
+    assert!(text.contains("range of values"), "{text}");
+}
+
 #[test]
 fn wrong_requests_say_what_would_be_right() {
     let desk = desk();

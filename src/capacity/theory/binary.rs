@@ -22,7 +22,8 @@ pub fn hebb_bit_error(load: f64) -> Result<f64> {
 }
 
 /// Patterns that the polynomial energy of power `n` stores without an error, and with 0.5 % of wrong bits:
-/// `d^(n-1) / (2 (2n-3)!! ln d)` and `d^(n-1) / (6.635 (2n-3)!!)` (Krotov and Hopfield 2016).
+/// `d^(n-1) / (2 (2n-3)!! ln d)` and `d^(n-1) / (6.635 (2n-3)!!)` (Krotov and Hopfield 2016). A rectified power stores twice as many: the
+/// overlaps that are negative, half of all, make no noise.
 ///
 /// # Errors
 /// [`Error::InvalidParameter`] for a power below 2 or fewer than 2 bits.

@@ -1,7 +1,7 @@
 //! Softmax at a finite temperature: what one step retrieves, and what iterating leaves of it.
 
 use super::{
-    super::special::{cap, ln_sphere},
+    super::special::ln_sphere,
     nearest::{check_dim, check_overlap},
 };
 use crate::{Error, Result};
@@ -15,7 +15,7 @@ pub enum Prior {
     Bits,
 }
 
-fn check_lambda(lambda: f64) -> Result<()> {
+pub(super) fn check_lambda(lambda: f64) -> Result<()> {
     match lambda > 0.0 && lambda.is_finite() {
         true => Ok(()),
         false => Err(Error::parameter("lambda", lambda, "a positive, finite number")),
@@ -73,7 +73,7 @@ pub(super) fn ceiling(prior: Prior, c: f64) -> f64 {
 }
 
 /// `ln N50` of one step at a finite dimension: where the others' weights, `N E[exp(lambda d q)]`, come up to the target's,
-/// `exp(lambda d c)`. Where this law lies above the nearest pattern's, that one rules; see [`super::one_step`].
+/// `exp(lambda d c)`, on the mean. It is the limit of [`super::WeightLaw`] where many small weights make up the sum.
 ///
 /// # Errors
 /// As [`alpha`]; [`Error::InvalidParameter`] for no dimension.
@@ -164,11 +164,6 @@ pub fn iterated_capacity(d: usize, lambda: f64, length: f64) -> Result<f64> {
         if held(middle) { low = middle } else { high = middle }
     }
     Ok(low.exp())
-}
-
-/// `ln N50` of the nearest pattern on the sphere, without the mixture of [`super::NearestLaw`].
-pub(super) fn ln_nearest_half(d: usize, c: f64) -> f64 {
-    (1.0 + 0.5_f64.ln() / (-cap(c, d as f64)).ln_1p()).ln()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ pub use order::Order;
 pub(super) use order::permutation;
 
 use super::{
-    Memory, Recall, RecallOptions, check_columns,
+    Memory, Recall, RecallOptions, Status, check_columns,
     dense::Limits,
     mixture::{among_all, eligible},
     relax::{Ask, Best, Landscape, Look, relax},
@@ -26,12 +26,12 @@ use crate::{
 ///
 /// | [`Interaction`] | reported energy |
 /// | --- | --- |
-/// | `Polynomial(n)`, `Rectified(n)` | `-sum_k F(xi_k.x / d)` |
+/// | `Polynomial(n)`, `Rectified(n)` | `-sum_k F(xi_k.x / d)` (0 where that is below what f32 holds; updates know it by its logarithm) |
 /// | `Exponential` | `-log sum_k exp(xi_k.x)` |
 ///
 /// [`Order::Asynchronous`] updates bit after bit: with [`Rule::Exact`] the energy never rises, and a recall always ends. [`Order::Synchronous`] updates all bits at
 /// once: faster, but the energy may rise and the state may come back every second step ([`Status::Cycle2`](super::Status::Cycle2)). A bit whose field is 0, or
-/// cannot be told from 0 in f32, stays. Overlaps are exact; a `step` of a recall is a sweep over all bits.
+/// cannot be told from 0 in f32, stays; where that is so of all bits, the recall ends with [`Status::Inert`](super::Status::Inert). Overlaps are exact; a `step` of a recall is a sweep over all bits.
 ///
 /// Of [`RecallOptions`], `beta` and `tolerance` have no meaning here (but a tolerance of 0 makes all steps), and `step_size` must be 1. Reported weights are the patterns' shares in the fields, with their signs.
 ///
@@ -179,6 +179,35 @@ pub(super) fn decided(states: &[f32], fields: &[f32]) -> Vec<f32> {
     states.iter().zip(fields).map(bit).collect()
 }
 
+/// Which states nothing can move: the fields of all their bits that are not known are 0.
+pub(super) fn inert(fields: &[f32], known: &[bool], d: usize) -> Vec<Option<Status>> {
+    let free = |(f, known): (&f32, &bool)| !known && *f != 0.0;
+    let of = |(fields, known): (&[f32], &[bool])| !fields.iter().zip(known).any(free);
+    let rows = fields.chunks_exact(d).zip(known.chunks_exact(d));
+    rows.map(|row| of(row).then_some(Status::Inert)).collect()
+}
+
+/// The same after a sweep, whose fields are not known: those of the states that no bit of has changed are looked at.
+pub(super) fn inert_after(
+    (states, updates): (&[f32], &[f32]),
+    known: &[bool],
+    d: usize,
+    fields: impl FnOnce(Vec<f32>) -> Result<Vec<f32>>,
+) -> Result<Vec<Option<Status>>> {
+    let same = |i: &usize| states[i * d..(i + 1) * d] == updates[i * d..(i + 1) * d];
+    let stayed: Vec<usize> = (0..states.len() / d).filter(same).collect();
+    let mut halted = vec![None; states.len() / d];
+    if stayed.is_empty() {
+        return Ok(halted);
+    }
+    let of_stayed: Vec<f32> = stayed.iter().flat_map(|i| &states[i * d..(i + 1) * d]).copied().collect();
+    let known: Vec<bool> = stayed.iter().flat_map(|i| &known[i * d..(i + 1) * d]).copied().collect();
+    for (i, why) in stayed.into_iter().zip(inert(&fields(of_stayed)?, &known, d)) {
+        halted[i] = why;
+    }
+    Ok(halted)
+}
+
 struct View<'a> {
     memory: &'a BinaryMemory,
     patterns: &'a Bits,
@@ -198,12 +227,18 @@ impl Landscape for View<'_> {
         let fields = order == Order::Synchronous && ask.top_k.is_none();
         let wanted = Wanted { fields, top_k: top_k.unwrap_or(0) };
         let found = flips(&states, self.patterns, table, wanted)?;
-        let updates = match order {
-            _ if ask.top_k.is_some() => Vec::new(),
-            Order::Synchronous => decided(ask.states, &found.fields),
+        let known = known(self.clamp, ask.queries, d);
+        let (updates, halted) = match order {
+            _ if ask.top_k.is_some() => (Vec::new(), Vec::new()),
+            Order::Synchronous => (decided(ask.states, &found.fields), inert(&found.fields, &known, d)),
             Order::Asynchronous => {
                 let order = permutation(d, seed, ask.step);
-                sweep(&states, self.patterns, table, &order, &known(self.clamp, ask.queries, d))?
+                let updates = sweep(&states, self.patterns, table, &order, &known)?;
+                let halted = inert_after((ask.states, &updates), &known, d, |stayed| {
+                    let states = Bits::new(self.memory.device(), &Rows::new(stayed, d)?)?;
+                    Ok(flips(&states, self.patterns, table, Wanted { fields: true, top_k: 0 })?.fields)
+                })?;
+                (updates, halted)
             }
         };
         let best = ask.top_k.map(|top_k| {
@@ -214,7 +249,7 @@ impl Landscape for View<'_> {
             };
             Best { indices, weights, effective: found.effective, support: None, values: None }
         });
-        Ok(Look { energy: found.energy, updates, lost: Vec::new(), best })
+        Ok(Look { energy: found.energy, updates, halted, best })
     }
 
     fn cycles(&self) -> bool {

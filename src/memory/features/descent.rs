@@ -322,8 +322,12 @@ impl FeatureMemory {
             }
         }
         recall.states = Rows::new(states, d)?;
-        for place in places {
-            let status = place.status.unwrap_or(Status::MaxSteps);
+        for (i, place) in places.into_iter().enumerate() {
+            let known = options.clamp.map(|c| clamp_row(c, first + i, d));
+            let status = match place.status.unwrap_or(Status::MaxSteps) {
+                Status::Converged if known.is_some_and(|k| k.iter().all(|known| *known)) => Status::Inert,
+                status => status,
+            };
             let low = self.noise().is_some_and(|noise| f64::from(place.u) < 3.0 * noise);
             let settled = matches!(status, Status::Converged | Status::MaxSteps);
             recall.status.push(if low && settled { Status::LowSignal } else { status });

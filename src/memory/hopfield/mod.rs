@@ -6,7 +6,7 @@ pub use learning::Learning;
 
 use super::{
     Memory, Order, Recall, RecallOptions,
-    binary::{bit_limits, bit_plan, decided, known, permutation},
+    binary::{bit_limits, bit_plan, decided, inert, inert_after, known, permutation},
     check_columns,
     relax::{Ask, Best, Landscape, Look, relax},
 };
@@ -310,17 +310,26 @@ impl Landscape for View<'_> {
         let d = memory.dim();
         let states = Bits::new(memory.device(), &Rows::new(ask.states, d)?)?;
         let Fields { fields, energy } = self.fields(&states, ask)?;
-        let updates = match order {
-            _ if ask.top_k.is_some() => Vec::new(),
-            Order::Synchronous => decided(ask.states, &fields),
+        let known = known(self.clamp, ask.queries, d);
+        let (updates, halted) = match order {
+            _ if ask.top_k.is_some() => (Vec::new(), Vec::new()),
+            Order::Synchronous => (decided(ask.states, &fields), inert(&fields, &known, d)),
             Order::Asynchronous => {
                 let order = permutation(d, seed, ask.step);
-                let known = known(self.clamp, ask.queries, d);
                 match &self.matrix {
-                    None => sweep(&states, &memory.patterns, &memory.table, &order, &known)?,
+                    None => {
+                        let updates = sweep(&states, &memory.patterns, &memory.table, &order, &known)?;
+                        let halted = inert_after((ask.states, &updates), &known, d, |stayed| {
+                            let states = Bits::new(memory.device(), &Rows::new(stayed, d)?)?;
+                            let wanted = Wanted { fields: true, top_k: 0 };
+                            Ok(flips(&states, &memory.patterns, &memory.table, wanted)?.fields)
+                        })?;
+                        (updates, halted)
+                    }
                     Some(matrix) => {
                         let Matrix { values, noise } = &**matrix;
-                        matrix_sweep(ask.states, &fields, values, noise, &order, &known)?
+                        let halted = inert(&fields, &known, d);
+                        (matrix_sweep(ask.states, &fields, values, noise, &order, &known)?, halted)
                     }
                 }
             }
@@ -329,7 +338,7 @@ impl Landscape for View<'_> {
             Some(k) => Some(self.best(&states, k)?),
             None => None,
         };
-        Ok(Look { energy, updates, lost: Vec::new(), best })
+        Ok(Look { energy, updates, halted, best })
     }
 
     fn cycles(&self) -> bool {

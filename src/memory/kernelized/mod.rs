@@ -11,7 +11,7 @@ pub use map::{FeatureTransform, Hidden, LinearMap, MlpMap, RandomMap};
 pub use train::{SeparationReport, SeparationSettings, SeparationWarning, Stage, separate_memories};
 
 use super::{
-    Memory, Recall, RecallOptions, check_columns,
+    Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, check_values, measure},
     mixture::best,
     relax::{Ask, Landscape, Look, relax},
@@ -374,15 +374,17 @@ impl View<'_> {
         }
     }
 
-    /// Mixes the patterns as they are into what the queries get.
-    fn read(&self, weights: &Tensor, queries: &[usize]) -> Result<()> {
+    /// Mixes the patterns as they are into what the queries get, but for those that are halted.
+    fn read(&self, weights: &Tensor, queries: &[usize], halted: &[Option<Status>]) -> Result<()> {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if reading.is_empty() {
             return Ok(());
         }
         let d = self.memory.dim();
         let mixtures = weighted_sum(weights, &self.memory.patterns)?.to_vec()?;
-        for (query, mixture) in queries.iter().zip(mixtures.chunks_exact(d)) {
+        let moving =
+            queries.iter().zip(mixtures.chunks_exact(d)).zip(halted).filter(|(_, why)| why.is_none());
+        for ((query, mixture), _) in moving {
             let kept = reading[query * d..(query + 1) * d].iter_mut();
             kept.zip(mixture).for_each(|(x, y)| *x = self.step_size.mul_add(y - *x, *x));
         }
@@ -410,16 +412,20 @@ impl Landscape for View<'_> {
                 weighted_sum(&separated.weights, mixed)?.to_vec()?
             }
         };
-        if ask.top_k.is_none() {
-            self.read(&separated.weights, ask.queries)?;
-        }
         let summary = separated.summary.to_vec()?;
         let squares = reduce(&unary(Unary::Square, &y)?, Reduction::Sum, Axis::Columns)?.to_vec()?;
+        // Features that are all 0 are as similar to one pattern as to any other: the weights say nothing.
+        let largest = reduce(&unary(Unary::Abs, &y)?, Reduction::Max, Axis::Columns)?.to_vec()?;
+        let halted: Vec<Option<Status>> =
+            largest.iter().map(|largest| (*largest == 0.0).then_some(Status::Inert)).collect();
+        if ask.top_k.is_none() {
+            self.read(&separated.weights, ask.queries, &halted)?;
+        }
         let energy = |(square, s): (&f32, &[f32])| (0.5 * f64::from(*square) - f64::from(s[0])) as f32;
         Ok(Look {
             energy: squares.iter().zip(summary.chunks_exact(4)).map(energy).collect(),
             updates,
-            lost: Vec::new(),
+            halted,
             best: match ask.top_k {
                 Some(k) => {
                     let mut best = best(&separated.weights, &summary, memory.values.as_ref(), k)?;

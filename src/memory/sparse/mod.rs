@@ -364,7 +364,7 @@ impl Landscape for View<'_> {
         Ok(Look {
             energy: states.chunks_exact(d).zip(summary.chunks_exact(4)).map(energy).collect(),
             updates,
-            lost: summary.chunks_exact(4).map(|s| s[2] == 0.0).collect(),
+            halted: summary.chunks_exact(4).map(|s| (s[2] == 0.0).then_some(Status::OutOfSupport)).collect(),
             best: match ask.top_k {
                 Some(k) => Some(best(&separated.weights, &summary, self.memory.values.as_ref(), k)?),
                 None => None,
