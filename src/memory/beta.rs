@@ -124,12 +124,17 @@ const SHARPEST: f64 = 1e20;
 /// Chooses `beta` for these separations of sampled patterns; `scale` is the largest similarity that can
 /// occur.
 pub(super) fn choose(sample: &[Separations], scale: f64) -> BetaChoice {
+    choose_up_to(sample, scale, f64::INFINITY)
+}
+
+/// The same, with a largest `beta`.
+pub(super) fn choose_up_to(sample: &[Separations], scale: f64, most: f64) -> BetaChoice {
     let mut needed: Vec<f64> = sample.iter().filter_map(Separations::needed).collect();
     needed.sort_by(f64::total_cmp);
     let rank = ((SHARE * needed.len() as f64).ceil() as usize).clamp(1, needed.len().max(1)) - 1;
     // Nothing but copies of one pattern (any beta recalls it), or nothing that any beta would separate.
     let fallback = if scale > 0.0 { 1.0 / scale } else { 1.0 };
-    let beta = needed.get(rank).map_or(fallback, |b| b.min(SHARPEST * fallback));
+    let beta = needed.get(rank).map_or(fallback, |b| b.min(SHARPEST * fallback).min(most));
     let beta = (beta as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
     let unique = || sample.iter().filter(|s| !s.copied);
     let kept = unique().filter(|s| s.kept(f64::from(beta))).count();
