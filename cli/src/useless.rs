@@ -121,7 +121,7 @@ fn of_patterns(asked: &Memory, options: &[(&'static str, &str); 5], kind: &str) 
         asked.order.is_some(),
     ];
     let (_, (option, why)) = useless.into_iter().zip(options).find(|(useless, _)| *useless)?;
-    Some((option, format!("{option} is not for --memory {kind}: {why}")))
+    Some((*option, format!("{option} is not for --memory {kind}: {why}")))
 }
 
 /// Settings that an energy does not look at.

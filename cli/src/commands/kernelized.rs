@@ -47,6 +47,16 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     let adam = matches!(asked, Optimizer::Adam(_))
         || arguments.batch.is_some()
         || rows.rows() > SeparationSettings::WHOLE;
+    if arguments.optimizer.is_some_and(|named| matches!(named, Optimizer::Lbfgs(_)))
+        && rows.rows() > SeparationSettings::WHOLE
+    {
+        return Err(Failure::data(format!(
+            "--optimizer lbfgs needs all patterns at each step, up to {}; {} has {}: leave it out for adam, which takes batches",
+            SeparationSettings::WHOLE,
+            arguments.patterns.display(),
+            rows.rows()
+        )));
+    }
     if arguments.rate.is_some() && !adam {
         return Err(Failure::data("--rate is the step size of adam: name --optimizer adam, or leave it out"));
     }

@@ -52,8 +52,11 @@ impl Standing {
             let x = row(*own);
             let to_itself = product(&x, &x);
             let others = of.iter().map(|k| *k as usize).filter(|k| k != own).take(NEAREST);
-            let found: Vec<f64> =
-                others.map(|k| cleaned(to_itself - product(&x, &row(k)), to_itself, error)).collect();
+            let separation = |k: usize| {
+                let other = row(k);
+                if other == x { 0.0 } else { seen(to_itself - product(&x, &other), error) }
+            };
+            let found: Vec<f64> = others.map(separation).collect();
             if found.iter().any(|s| *s < -2.0 * error) {
                 outdone.push(*own);
             }
@@ -89,13 +92,12 @@ impl Standing {
     }
 }
 
-/// A separation as recall sees it at worst: less by what rounding may take off it, 0 for copies.
-fn cleaned(separation: f64, to_itself: f64, error: f64) -> f64 {
+/// The separation from a row that is no copy as recall sees it at worst: less by what rounding may take off it, and below 0 where nothing is
+/// left, since no `beta` then tells the two apart in f32.
+fn seen(separation: f64, error: f64) -> f64 {
     match separation {
-        s if s.abs() <= 1e-12 * to_itself => 0.0,
-        // Not a copy, and no `beta` tells it apart in f32.
-        s if s > 0.0 && s <= 2.0 * error => -f64::MIN_POSITIVE,
-        s if s > 0.0 => s - 2.0 * error,
-        s => s,
+        s if s < -2.0 * error => s,
+        s if s <= 2.0 * error => -f64::MIN_POSITIVE,
+        s => s - 2.0 * error,
     }
 }

@@ -4,7 +4,7 @@ mod bank;
 
 use crate::{
     arguments,
-    failure::{Failure, Result},
+    failure::Result,
     output::{complaint, line},
     stop,
 };
