@@ -27,6 +27,24 @@ fn terms(a: vec4<f32>, b: vec4<f32>) -> f32 {
     return dot(a, select(vec4<f32>(nan(p.b)), log(max(ratio, vec4<f32>(1.2e-38))), known));
 }
 
+// How many of four columns make a sum of a log(a / b) infinite.
+fn infinities(a: vec4<f32>, b: vec4<f32>) -> f32 {
+    let meets = (a >= vec4<f32>(1.17549435e-38)) & (b <= vec4<f32>(1e-30));
+    return dot(vec4<f32>(1.0), select(vec4<f32>(0.0), vec4<f32>(1.0), meets));
+}
+
+fn infinite(q: vec4<f32>, p: vec4<f32>) -> f32 {
+#if KL
+    return infinities(q, p);
+#endif
+#if REVERSE_KL
+    return infinities(p, q);
+#endif
+#if JS
+    return 0.0;
+#endif
+}
+
 fn divergence(q: vec4<f32>, p: vec4<f32>) -> f32 {
 #if KL
     return terms(q, p);
@@ -58,6 +76,7 @@ fn main(
     let q_at_${i} = min(row + ${i}u, p.b - 1u) * p.width;
     let p_at_${i} = min(column + ${i}u, p.n - 1u) * p.width;
     var sum_${i} = vec4<f32>(0.0);
+    var infinite_${i} = vec4<f32>(0.0);
 #endfor
     // Sums of block sums, so that rounding errors stay small in long rows.
     for (var block = p.begin; block < p.end; block += 64u) {
@@ -76,6 +95,7 @@ fn main(
                 divergence(q_${i}, p_2),
                 divergence(q_${i}, p_3),
             );
+            infinite_${i} += vec4<f32>(infinite(q_${i}, p_0), infinite(q_${i}, p_1), infinite(q_${i}, p_2), infinite(q_${i}, p_3));
 #endfor
         }
 #for i in 0..4
@@ -88,7 +108,10 @@ fn main(
     if row + ${i}u < p.b {
         let at = (row + ${i}u) * p.out_width + column / 4u;
         let before = select(out[at], vec4<f32>(0.0), p.begin == 0u);
-        out[at] = select(vec4<f32>(0.0), before + sum_${i}, inside);
+        // INFINITE of the host, once for all parts of a row.
+        let more = (infinite_${i} > vec4<f32>(0.0)) & (before < vec4<f32>(128.0));
+        let all = before + sum_${i} + select(vec4<f32>(0.0), vec4<f32>(128.0), more);
+        out[at] = select(vec4<f32>(0.0), all, inside);
     }
 #endfor
 }

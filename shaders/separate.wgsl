@@ -21,6 +21,8 @@ struct Parameters {
     halvings: u32,
     // alpha or gamma.
     order: f32,
+    // Of a score, for the k-th largest: 32 for k-subsets, else 0.
+    digits: u32,
 }
 #import parameters
 @group(0) @binding(1) var<storage, read> z: array<vec4<f32>>;
@@ -36,7 +38,7 @@ fn eligible(i: u32, v: vec4<f32>) -> vec4<bool> {
 
 // x^e for x > 0, else 0.
 fn power(x: vec4<f32>, e: f32) -> vec4<f32> {
-    let positive = max(x, vec4<f32>(1e-30));
+    let positive = max(x, vec4<f32>(1.2e-38));
     var value = positive;
     if e == 2.0 {
         value = positive * positive;
@@ -61,14 +63,43 @@ fn scaled(i: u32, row: u32, origin: f32) -> vec4<f32> {
     return select(vec4<f32>(MASKED), max(p.scale * (v - origin), vec4<f32>(MASKED)), eligible(i, v));
 }
 
+// Numbers that are ordered as floats are.
+fn ordered(v: vec4<f32>) -> vec4<u32> {
+    let bits = bitcast<vec4<u32>>(v);
+    return select(bits | vec4<u32>(0x80000000u), ~bits, bits >= vec4<u32>(0x80000000u));
+}
+
+// How many scores of the row are at least the one with this number.
+fn count_from(row: u32, lane: u32, key: u32) -> f32 {
+    var count = 0.0;
+    for (var i = lane; i < p.width; i += LANES) {
+        let v = z[row * p.width + i];
+        let from_key = eligible(i, v) & (ordered(v) >= vec4<u32>(key));
+        count += sum4(select(vec4<f32>(0.0), vec4<f32>(1.0), from_key));
+    }
+    return lanes_sum(lane, count);
+}
+
+// The largest score that as many as the masses sum to are not below; of fewer eligible ones, the smallest.
+fn kth_largest(row: u32, lane: u32, least: f32) -> f32 {
+    var key = 0u;
+    for (var bit = 0u; bit < p.digits; bit += 1u) {
+        let trial = key | (0x80000000u >> bit);
+        let enough = count_from(row, lane, trial) >= p.target_mass;
+        key = select(key, trial, enough);
+    }
+    let found = bitcast<f32>(select(~key, key & 0x7fffffffu, key >= 0x80000000u));
+    return select(least, found, key != 0u);
+}
+
 // Sum over the row of the masses at a threshold.
-fn row_mass(row: u32, lane: u32, m: f32, tau: f32) -> f32 {
+fn row_mass(row: u32, lane: u32, origin: f32, tau: f32) -> f32 {
     var total = 0.0;
     for (var block = lane; block < p.width; block += 64u * LANES) {
         var sum = vec4<f32>(0.0);
         let end = min(p.width, block + 64u * LANES);
         for (var i = block; i < end; i += LANES) {
-            sum += mass(scaled(i, row, m), tau);
+            sum += mass(scaled(i, row, origin), tau);
         }
         total += sum4(sum);
     }
@@ -104,13 +135,18 @@ fn work(row: u32, lane: u32, live: bool) {
     let m = lanes_max(lane, max4(largest));
     let some_eligible = m > 0.5 * MASKED;
     let least = -lanes_max(lane, max4(-smallest));
-    // What scores are seen from: the largest; for the epanechnikov kernel the border of its reach.
-    let origin = select(m, -1.0 / p.beta, p.kind == 4u);
-    var low = select(-1.0, p.scale * (least - m) - 1.0, p.kind == 3u);
+    // What scores are seen from: the largest; for k-subsets the k-th largest, within 1 of which the threshold lies; for the epanechnikov
+    // kernel the border of its reach.
+    let kth = kth_largest(row, lane, least);
+    var origin = select(m, -1.0 / p.beta, p.kind == 4u);
+    origin = select(origin, kth, p.kind == 3u);
+    var low = -1.0;
     var high = p.high;
+    // Roots of small numbers are large: there the threshold is needed to its last bit, however near to 0 it is.
+    let geometric = p.kind == 1u && p.mass_exponent < 1.0;
     for (var halving = 0u; halving < p.halvings; halving += 1u) {
-        let middle = 0.5 * (low + high);
-        let enough = row_mass(row, lane, m, middle) >= p.target_mass;
+        let middle = select(0.5 * (low + high), -sqrt(-low) * sqrt(max(-high, 0.0)), geometric);
+        let enough = row_mass(row, lane, origin, middle) >= p.target_mass;
         low = select(low, middle, enough);
         high = select(middle, high, enough);
     }
@@ -179,7 +215,7 @@ fn work(row: u32, lane: u32, live: bool) {
         case 0u: { potential = m + log(total) / p.beta; }
         case 1u: { potential = m + linear - (powers - 1.0) / (p.order * (p.order - 1.0) * p.beta); }
         case 2u: { potential = m + linear - (exp2(log2(powers) / p.order) - 1.0) / p.beta; }
-        case 3u: { potential = p.target_mass * m + linear - 0.5 * (powers - p.target_mass) / p.beta; }
+        case 3u: { potential = p.target_mass * origin + linear - 0.5 * (powers - p.target_mass) / p.beta; }
         default: { potential = select(MASKED, log(max(left, 1e-37)) / p.beta, left > 0.0); }
     }
     if lane == 0u && live {

@@ -284,6 +284,25 @@ impl Error {
     pub fn dimension(what: impl Into<String>, got: usize, want: usize) -> Self {
         Self::DimensionMismatch { what: what.into(), got, want }
     }
+    /// An error about a row of patterns that were stored in another order, with the number that the row has elsewhere.
+    pub(crate) fn of_row(self, number: impl Fn(usize) -> usize) -> Self {
+        const OF: &str = "patterns";
+        match self {
+            Self::NonFinite { what, row, column, value } if what == OF => {
+                Self::NonFinite { what, row: number(row), column, value }
+            }
+            Self::ZeroNorm { what: OF, row } => Self::ZeroNorm { what: OF, row: number(row) },
+            Self::NotADistribution { what: OF, row, problem, similarity } => {
+                Self::NotADistribution { what: OF, row: number(row), problem, similarity }
+            }
+            Self::NotBipolar { what: OF, row, column, value } => {
+                Self::NotBipolar { what: OF, row: number(row), column, value }
+            }
+            Self::Singular { row } => Self::Singular { row: number(row) },
+            other => other,
+        }
+    }
+
     /// This error as one about the content of a file, where it does not name one already.
     pub(crate) fn in_file(self, path: &Path, want: &str) -> Self {
         match self {

@@ -12,10 +12,11 @@ mod progress;
 mod reproduce;
 mod sheet;
 mod stop;
+mod useless;
 mod warnings;
 
 use arguments::{Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -24,7 +25,12 @@ fn main() -> ExitCode {
     if std::env::args_os().any(|argument| argument == "--list-energies") {
         return ended(commands::list_energies());
     }
-    let cli = Cli::parse();
+    let line = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&line).unwrap_or_else(|error| error.exit());
+    if let Some((option, why)) = useless::find(&cli.command, &line) {
+        let message = format!("{option} would have no effect here: {why}");
+        Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
     warnings::show();
     stop::listen();
     let run = || match &cli.command {

@@ -4,7 +4,8 @@ use super::random::{Draw, dot, key, tag};
 use crate::{
     Error, Result, Rows, SharedRows,
     codes::KnownCode,
-    ops::{self, Bank},
+    cpu,
+    ops::{self, Bank, LARGEST, check_lengths},
 };
 use rayon::prelude::*;
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
@@ -63,6 +64,14 @@ const CLUSTER: u32 = 2;
 const AXIS: u32 = 3;
 const ORDER: u32 = 4;
 
+/// An error about a row of patterns, said of the row of the file that it is where they are in an order of their own.
+pub(super) fn in_order(error: Error, order: Option<&[usize]>) -> Error {
+    match order {
+        Some(order) => error.of_row(|row| order.get(row).copied().unwrap_or(row)),
+        None => error,
+    }
+}
+
 /// How many clusters there are.
 const CLUSTERS: u64 = 10;
 
@@ -70,7 +79,8 @@ impl Ensemble {
     /// The ensemble of rows that are given, `columns` wide.
     ///
     /// # Errors
-    /// [`Error::DimensionMismatch`] for another number of values; [`Error::NonFinite`]; [`Error::NotEnoughPatterns`] for fewer than 2.
+    /// [`Error::DimensionMismatch`] for another number of values; [`Error::NonFinite`]; [`Error::InvalidParameter`] for a row that is too
+    /// long; [`Error::NotEnoughPatterns`] for fewer than 2.
     ///
     /// ```
     /// use attractor::capacity::Ensemble;
@@ -83,7 +93,9 @@ impl Ensemble {
     pub fn of_rows(name: impl Into<String>, rows: SharedRows, columns: usize) -> Result<Self> {
         let name = name.into();
         let view = Rows::new((*rows).as_ref(), columns)?;
-        view.check_finite("patterns")?;
+        // Whatever a memory could say of the length of a row is said here, where rows have the numbers of the file.
+        let squared: Vec<f32> = view.iter().map(cpu::similarity::squared).collect();
+        check_lengths(&view, &squared, LARGEST, "patterns")?;
         if view.rows() < 2 {
             return Err(Error::NotEnoughPatterns { have: view.rows(), need: 2 });
         }
@@ -200,10 +212,9 @@ impl Ensemble {
         if let Some(bank) = self.bank(seed, d, n as u64)? {
             return bank.rows(0..n as u64);
         }
-        let key = key(seed, &[tag("patterns"), tag(&self.to_string()), d as u64]);
-        if let Self::File(file) = self {
+        let key = self.key(seed, d);
+        if let (Self::File(file), Some(order)) = (self, self.order(seed, d, n)) {
             let rows = Rows::new((*file.rows).as_ref(), file.columns)?;
-            let order = Draw::new(key, 0, ORDER).places(n, rows.rows());
             let values: Vec<f32> = order.into_iter().flat_map(|i| rows.row(i)).copied().collect();
             return Rows::new(values, d);
         }
@@ -219,6 +230,17 @@ impl Ensemble {
         let mut values = vec![0.0_f32; n * d];
         values.par_chunks_exact_mut(d).enumerate().for_each(|(i, row)| self.fill(key, i as u64, &axes, row));
         Rows::new(values, d)
+    }
+
+    /// Which rows of a file the first `n` patterns of a seed are; `None` for other patterns.
+    pub(super) fn order(&self, seed: u64, d: usize, n: usize) -> Option<Vec<usize>> {
+        let Self::File(file) = self else { return None };
+        let rows = (*file.rows).as_ref().len() / file.columns.max(1);
+        Some(Draw::new(self.key(seed, d), 0, ORDER).places(n, rows))
+    }
+
+    fn key(&self, seed: u64, d: usize) -> u64 {
+        key(seed, &[tag("patterns"), tag(&self.to_string()), d as u64])
     }
 
     /// Pattern `i` of a key.

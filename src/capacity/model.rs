@@ -2,8 +2,7 @@
 
 use crate::{
     Error, Result, SharedRows,
-    memory::{Beta, Energy, EnergySettings, Layers, Memory},
-    ops::UniversalSeparation,
+    memory::{Beta, Energy, EnergySettings, Memory},
 };
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -45,12 +44,7 @@ impl Model {
     pub fn takes_beta(&self) -> bool {
         match self {
             Self::Nearest => false,
-            Self::Energy(energy) => match energy {
-                Energy::Softmax | Energy::Sparse(_) => true,
-                Energy::Lagrangian(layers) => !matches!(layers, Layers::C(_)),
-                Energy::Universal(_, separation) => *separation == UniversalSeparation::Softmax,
-                Energy::Binary(_) | Energy::Hopfield(_) => false,
-            },
+            Self::Energy(energy) => energy.takes_beta(),
             Self::Other(subject) => subject.takes_beta(),
         }
     }
@@ -58,6 +52,11 @@ impl Model {
     /// Whether it holds -1 and 1 alone.
     pub fn is_binary(&self) -> bool {
         matches!(self, Self::Energy(energy) if energy.is_binary())
+    }
+
+    /// Whether its patterns are -1 and 1 alone, whatever its states are.
+    pub fn stores_bits(&self) -> bool {
+        matches!(self, Self::Energy(energy) if energy.stores_bits())
     }
 
     /// How many numbers it keeps for `n` patterns of `d` values: for bits per parameter.

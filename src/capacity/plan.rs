@@ -157,7 +157,7 @@ impl Plan {
             }
         }
         for model in &self.models {
-            if model.is_binary() && !bits {
+            if model.stores_bits() && !bits {
                 let want = "a memory of real vectors, or the ensemble bipolar";
                 return Err(Error::parameter(
                     "memory",

@@ -2,6 +2,7 @@
 
 use super::{
     Plan, Schedule, Series,
+    ensemble::in_order,
     random::{Draw, dot, key, length, tag},
     recall::{Way, recall_from},
     run::memory_of,
@@ -235,9 +236,11 @@ pub fn plan_radii(plan: &Plan, n: usize) -> Result<Vec<(Series, Radii)>> {
     let (d, corruption) = (plan.d[0], plan.corruptions[0]);
     let rows = plan.ensemble.rows(plan.seeds[0], d, n)?;
     let shared: Arc<Vec<f32>> = Arc::new(rows.as_slice().to_vec());
+    let order = plan.ensemble.order(plan.seeds[0], d, n);
+    let named = |error| in_order(error, order.as_deref());
     let mut all = Vec::new();
     for series in plan.series(corruption, d) {
-        if let Some(memory) = memory_of(plan, &series, shared.clone())? {
+        if let Some(memory) = memory_of(plan, &series, shared.clone()).map_err(named)? {
             let options =
                 RadiusOptions { schedule: series.schedule, seed: plan.seeds[0], ..RadiusOptions::default() };
             let beta = series.beta(&plan.ensemble).map(|b| b as f32);

@@ -5,7 +5,7 @@ use super::{
     corruption::Damage,
     cues::Cues,
     decode,
-    ensemble::copies,
+    ensemble::{copies, in_order},
     generated, radius,
     recall::{Way, is_divergence, last_beta, mixing, recall},
     theory::{bits_of_bits, identity_bits},
@@ -155,6 +155,8 @@ struct Given {
     patterns: Patterns,
     copies: u64,
     cues: Cues,
+    /// Which rows of a file the patterns are, where they are those of a file.
+    order: Option<Vec<usize>>,
 }
 
 enum Patterns {
@@ -261,13 +263,14 @@ impl<'a> Block<'a> {
             && let Some(bank) = ensemble.bank(seed, self.d, n)?
         {
             let cues = generated::cues(&bank, seed, *queries, damage)?;
-            return Ok(Given { patterns: Patterns::Generated(bank), copies: 0, cues });
+            return Ok(Given { patterns: Patterns::Generated(bank), copies: 0, cues, order: None });
         }
         let n = usize::try_from(n).unwrap_or(usize::MAX);
         let rows = ensemble.rows(seed, self.d, n)?;
         let cues = Cues::new(seed, n, *queries, damage, self.d, |i| Ok(rows.row(i).to_vec()))?;
         let copies = copies(&rows) as u64;
-        Ok(Given { patterns: Patterns::Stored(Arc::new(rows.into_vec())), copies, cues })
+        let order = ensemble.order(seed, self.d, n);
+        Ok(Given { patterns: Patterns::Stored(Arc::new(rows.into_vec())), copies, cues, order })
     }
 
     /// One memory, one number of patterns, one seed.
@@ -283,15 +286,17 @@ impl<'a> Block<'a> {
             Patterns::Stored(stored) => stored,
         };
         let patterns = Rows::new(&stored[..], self.d)?;
+        // What is wrong with a pattern is said of the row of the file.
+        let named = |error| in_order(error, given.order.as_deref());
         let Model::Nearest = series.model else {
             let shared: SharedRows = stored.clone();
             let progress = |_, _| tell(0.0);
-            let cell = self.recalled(series, cues, shared, &patterns, &progress)?;
+            let cell = self.recalled(series, cues, shared, &patterns, &progress).map_err(named)?;
             return Ok(Cell { copies: given.copies, ..cell });
         };
         let kind = self.plan.similarity.unwrap_or(Similarity::L2);
         let started = Instant::now();
-        let found = decode::nearest(device, &cues.queries, &patterns, &cues.targets, kind)?;
+        let found = decode::nearest(device, &cues.queries, &patterns, &cues.targets, kind).map_err(named)?;
         let seconds = started.elapsed().as_secs_f64();
         let winners: Vec<f32> = found.iter().flat_map(|f| patterns.row(f.best)).copied().collect();
         let cell = Cell::of_nearest(&found, &Rows::new(winners, self.d)?, cues, criteria);

@@ -4,9 +4,10 @@
 //! caps); J. Jiang et al., "Generalized Neural Collapse for a Large Number of Classes", ICML 2024; H. Ramsauer et al., "Hopfield
 //! Networks is All You Need", ICLR 2021 (theorem 3).
 
-use crate::{Error, Result};
+use crate::{Error, Result, cpu::frequencies, ops::Projection};
 use puruspe::{betai, ln_gamma};
-use std::f64::consts::{FRAC_PI_2, LN_2, PI};
+use rayon::prelude::*;
+use std::f64::consts::{FRAC_PI_2, LN_2, PI, TAU};
 
 /// Share of the unit sphere in `dim` dimensions within an angle of a point, the angle from 0 to pi: `1/2 I_{sin^2}((dim-1)/2, 1/2)`
 /// up to a right angle. 0 where it is below f64.
@@ -225,7 +226,8 @@ fn dimension(points: f64, gap: f64, share: f64) -> Result<usize> {
     Ok(high)
 }
 
-/// The median gap of `points` random points in `dim` dimensions, by the expected number of pairs that are nearer.
+/// The median gap of `points` random points in `dim` dimensions: in closed form for two points and in the plane, from a simulation
+/// for few points in few dimensions (to about 1 %), and else as if pairs were independent, which many of them nearly are.
 ///
 /// # Errors
 /// [`Error::InvalidParameter`] for fewer than two points or dimensions.
@@ -238,8 +240,41 @@ fn dimension(points: f64, gap: f64, share: f64) -> Result<usize> {
 pub fn random_gap(points: f64, dim: usize) -> Result<f64> {
     check_points(points)?;
     check_dim(dim)?;
+    if dim == 2 {
+        // The chance that `n` arcs around a circle are all longer than `a` is (1 - n a / 2 pi)^(n - 1).
+        return Ok(gap_of(-TAU / points * (-LN_2 / (points - 1.0)).exp_m1()));
+    }
+    // Three points already make pairs that depend on each other, the less the more directions there are.
+    if (3..FEW_DIMENSIONS).contains(&dim) && points > 2.0 && points < FEW_POINTS {
+        return Ok(simulated_gap(points.ceil() as usize, dim));
+    }
     let pairs = 0.5 * points * (points - 1.0);
-    Ok(gap_of(crossing(0.0, PI, |angle| pairs * cap(angle, dim) <= LN_2)))
+    Ok(gap_of(crossing(0.0, PI, |angle| pairs * (-cap(angle, dim)).ln_1p() >= -LN_2)))
+}
+
+/// Points and dimensions from which on pairs are as good as independent.
+const FEW_POINTS: f64 = 64.0;
+const FEW_DIMENSIONS: usize = 16;
+
+/// The median gap of random points in many draws, the same ones at each call.
+fn simulated_gap(points: usize, dim: usize) -> f64 {
+    const DRAWS: usize = 20_001;
+    const SEED: u64 = 0x6761_7073;
+    let gap = |draw: usize| {
+        let of_draw = draw * points..(draw + 1) * points;
+        let mut rows = frequencies::rows(Projection::Gaussian, SEED, of_draw, dim);
+        for row in rows.chunks_exact_mut(dim) {
+            let length = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+            row.iter_mut().for_each(|v| *v /= length);
+        }
+        let row = |i: usize| &rows[i * dim..(i + 1) * dim];
+        let product = |i: usize, j: usize| row(i).iter().zip(row(j)).map(|(a, b)| a * b).sum::<f32>();
+        let pairs = (1..points).flat_map(|i| (0..i).map(move |j| (i, j)));
+        1.0 - f64::from(pairs.map(|(i, j)| product(i, j)).fold(-1.0, f32::max))
+    };
+    let mut gaps: Vec<f64> = (0..DRAWS).into_par_iter().map(gap).collect();
+    let middle = DRAWS / 2;
+    *gaps.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 /// The smallest `beta` at which a pattern of a gap among `points` patterns, none longer than `longest`, is provably stored: where

@@ -4,7 +4,7 @@ use super::{
     math::{fold2, ln_positive, simd},
     matmul::Operand,
 };
-use crate::ops::{Divergence, ZERO};
+use crate::ops::{Divergence, INFINITE, ZERO};
 use rayon::prelude::*;
 
 /// Logarithms that are worth a thread's while.
@@ -17,11 +17,18 @@ fn term(a: f32, b: f32) -> f32 {
     a * if ratio < f32::INFINITY && b < f32::INFINITY { ln_positive(ratio) } else { f32::NAN }
 }
 
+/// What there is on top of a sum over `a log(a / b)` that is infinite.
+#[inline(always)]
+fn on_top(a: &[f32], b: &[f32]) -> f32 {
+    let meets = |a: f32, b: f32| if a >= f32::MIN_POSITIVE && b <= ZERO { 1.0 } else { 0.0 };
+    if fold2(a, b, |s, a, b| s + meets(a, b)) > 0.0 { INFINITE } else { 0.0 }
+}
+
 #[inline(always)]
 fn of_pair(q: &[f32], p: &[f32], kind: Divergence) -> f32 {
     match kind {
-        Divergence::Kl => fold2(q, p, |s, q, p| s + term(q, p)),
-        Divergence::ReverseKl => fold2(q, p, |s, q, p| s + term(p, q)),
+        Divergence::Kl => fold2(q, p, |s, q, p| s + term(q, p)) + on_top(q, p),
+        Divergence::ReverseKl => fold2(q, p, |s, q, p| s + term(p, q)) + on_top(p, q),
         Divergence::JensenShannon => fold2(q, p, |s, q, p| {
             let m = 0.5 * (q + p);
             s + 0.5 * (term(q, m) + term(p, m))

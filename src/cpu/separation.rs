@@ -5,8 +5,8 @@ use super::math::{self, simd};
 use crate::ops::{MASKED, Separation};
 use rayon::prelude::*;
 
-/// A pattern that may get weight: its column, and `beta` (for entmax times `alpha - 1`) times its score less the largest (for the
-/// epanechnikov kernel: times its score).
+/// A pattern that may get weight: its column, and `beta` (for entmax times `alpha - 1`) times its score less the largest (for
+/// k-subsets: less the `k`-th largest; for the epanechnikov kernel: times its score).
 struct Candidate {
     column: usize,
     u: f64,
@@ -38,7 +38,8 @@ fn row(z: &[f32], beta: f64, kind: Separation, weights: &mut [f32]) -> [f32; 4] 
         Separation::Normmax(_) => (m, beta, 1.0),
         // Below, the exponential is nothing in f32.
         Separation::Softmax => (m, beta, 104.0),
-        Separation::KSubsets(k) => (m, beta, 1.0 + beta * (m - kth_largest(z, k as usize))),
+        // Within 1 of the `k`-th largest the threshold lies, however far the largest is.
+        Separation::KSubsets(k) => (kth_largest(z, k as usize), beta, 1.0),
         Separation::Epanechnikov => (0.0, beta, 1.0),
     };
     let mut found: Vec<Candidate> = Vec::new();
@@ -70,14 +71,15 @@ fn row(z: &[f32], beta: f64, kind: Separation, weights: &mut [f32]) -> [f32; 4] 
         Separation::Softmax => m + potential.ln() / beta,
         Separation::Epanechnikov if potential > 0.0 => potential.ln() / beta,
         Separation::Epanechnikov => f64::from(MASKED),
-        _ => f64::from(kind.total()) * m + linear - crate::reference::regulariser(&p, kind) / beta,
+        _ => f64::from(kind.total()) * origin + linear - crate::reference::regulariser(&p, kind) / beta,
     };
     [potential as f32, entropy as f32, support as f32, largest as f32]
 }
 
-/// The `k`-th largest score.
+/// The `k`-th largest score; of fewer that count, the smallest of these.
 fn kth_largest(z: &[f32], k: usize) -> f64 {
-    let mut z = z.to_vec();
+    let mut z: Vec<f32> = z.iter().copied().filter(|z| *z > 0.5 * MASKED).collect();
+    let k = k.min(z.len());
     f64::from(*z.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a)).1)
 }
 
@@ -122,12 +124,13 @@ fn power(x: f64, e: f64) -> f64 {
 fn threshold(found: &[Candidate], e: f64, least: f64) -> f64 {
     let mass = |tau: f64, e: f64| found.iter().map(|c| power(c.u - tau, e)).sum::<f64>();
     if e < 1.0 {
-        let (mut low, mut high) = (-1.0, -least);
-        for _ in 0..50 {
+        // Roots of small numbers are large: the threshold is needed to its last bit however near to 0 it is, so its logarithm is halved.
+        let (mut low, mut high) = (0.0, least.max(f64::MIN_POSITIVE).ln());
+        for _ in 0..64 {
             let middle = 0.5 * (low + high);
-            if mass(middle, e) >= 1.0 { low = middle } else { high = middle }
+            if mass(-f64::exp(middle), e) >= 1.0 { low = middle } else { high = middle }
         }
-        return low;
+        return -low.exp();
     }
     // The mass is convex and falls: Newton's steps from the left stay on the left.
     let mut tau = -1.0;
@@ -148,8 +151,7 @@ fn threshold(found: &[Candidate], e: f64, least: f64) -> f64 {
 /// `clip(u - tau, 0, 1)` with the sum `k`.
 fn clipped(found: &[Candidate], k: f64) -> Vec<f64> {
     let at = |tau: f64| found.iter().map(move |c| (c.u - tau).clamp(0.0, 1.0));
-    let least = found.iter().map(|c| c.u).fold(0.0, f64::min);
-    let (mut low, mut high) = (least - 1.0, 0.0);
+    let (mut low, mut high) = (-1.0, 0.0);
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
         if at(middle).sum::<f64>() >= k { low = middle } else { high = middle }

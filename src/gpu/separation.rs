@@ -8,6 +8,10 @@ use crate::{Result, ops::Separation};
 
 /// Halvings that bring a threshold between -1 and 0 to the last bit of f32.
 const HALVINGS: u32 = 24;
+/// Halvings of its logarithm that do the same for one that may be as near to 0 as f32 knows.
+const FINE: u32 = 32;
+/// Bits of a score.
+const DIGITS: u32 = 32;
 
 /// See [`crate::ops::separate`]: weights and summary.
 pub(crate) fn separate(z: &Matrix, beta: f32, kind: Separation) -> Result<(Matrix, Matrix)> {
@@ -18,19 +22,20 @@ pub(crate) fn separate(z: &Matrix, beta: f32, kind: Separation) -> Result<(Matri
         Separation::Softmax => (0, beta, 1.0, 1.0, 0.0, 1.0, 0, 1.0),
         Separation::Entmax(alpha) => {
             let e = (alpha - 1.0).recip();
-            (1, beta * (alpha - 1.0), e, e, -n.powf(1.0 - alpha), 1.0, HALVINGS, alpha)
+            let high = -n.powf(1.0 - alpha).max(f32::MIN_POSITIVE);
+            (1, beta * (alpha - 1.0), e, e, high, 1.0, if e < 1.0 { FINE } else { HALVINGS }, alpha)
         }
         Separation::Normmax(gamma) => {
             let (mass, weight) = (gamma / (gamma - 1.0), (gamma - 1.0).recip());
             (2, beta, mass, weight, -n.powf((1.0 - gamma) / gamma), 1.0, HALVINGS, gamma)
         }
-        // Between the smallest score and the largest, which may lie far apart.
-        Separation::KSubsets(k) => (3, beta, 1.0, 1.0, 0.0, k as f32, 2 * HALVINGS, 2.0),
+        Separation::KSubsets(k) => (3, beta, 1.0, 1.0, 0.0, k as f32, HALVINGS, 2.0),
         Separation::Epanechnikov => (4, beta, 1.0, 1.0, 0.0, 1.0, 0, 1.0),
     };
     let weights = Matrix::new(z.context(), "weights", rows, columns)?;
     let summary = Matrix::new(z.context(), "a summary of weights", rows, 4)?;
-    let passes = halvings as usize + 3;
+    let digits = if matches!(kind, Separation::KSubsets(_)) { DIGITS } else { 0 };
+    let passes = (halvings + digits) as usize + 3;
     let kernels = ("separate.serial", "separate.group");
     let (kernel, groups, trips) = by_rows(z.context(), kernels, rows, width, (passes, passes + 7));
     check_trips(trips, columns)?;
@@ -49,6 +54,7 @@ pub(crate) fn separate(z: &Matrix, beta: f32, kind: Separation) -> Result<(Matri
             target.to_bits(),
             halvings,
             order.to_bits(),
+            digits,
         ],
         buffers: &[z.buffer(), weights.buffer(), summary.buffer()],
         groups,

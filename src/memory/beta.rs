@@ -151,6 +151,17 @@ pub(super) fn choose(
     longest: f64,
     d: usize,
 ) -> Result<BetaChoice> {
+    choose_up_to(sample, similarity, longest, d, f64::INFINITY)
+}
+
+/// The same, with a largest `beta`.
+pub(super) fn choose_up_to(
+    sample: &[Separations],
+    similarity: Similarity,
+    longest: f64,
+    d: usize,
+    most: f64,
+) -> Result<BetaChoice> {
     let scale = similarity.reach(longest, d);
     let mut needed: Vec<f64> = sample.iter().filter_map(Separations::needed).collect();
     needed.sort_by(f64::total_cmp);
@@ -158,9 +169,9 @@ pub(super) fn choose(
     // Nothing but copies of one pattern (any beta recalls it), or nothing that any beta would separate.
     let fallback = if scale > 0.0 { 1.0 / scale } else { 1.0 };
     if let Some(needed) = needed.get(rank) {
-        check_small(*needed, similarity, d)?;
+        check_small(needed.min(most), similarity, d)?;
     }
-    let beta = needed.get(rank).map_or(fallback, |b| b.min(SHARPEST * fallback));
+    let beta = needed.get(rank).map_or(fallback, |b| b.min(SHARPEST * fallback).min(most));
     let beta = (beta as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
     let unique = || sample.iter().filter(|s| !s.copied);
     let kept = unique().filter(|s| s.kept(f64::from(beta))).count();

@@ -153,9 +153,24 @@ impl Energy {
         matches!(self, Self::Softmax | Self::Sparse(_))
     }
 
+    /// Whether an inverse temperature means anything to it.
+    pub fn takes_beta(self) -> bool {
+        match self {
+            Self::Softmax | Self::Sparse(_) => true,
+            Self::Lagrangian(layers) => !matches!(layers, Layers::C(_)),
+            Self::Universal(_, separation) => separation == UniversalSeparation::Softmax,
+            Self::Binary(_) | Self::Hopfield(_) => false,
+        }
+    }
+
     /// Whether patterns and queries are bits, -1 and 1.
     pub fn is_binary(self) -> bool {
         matches!(self, Self::Binary(_) | Self::Hopfield(_))
+    }
+
+    /// Whether patterns must be bits, -1 and 1, whatever the states are: the energies of bits, and model A of the two-layer networks.
+    pub fn stores_bits(self) -> bool {
+        self.is_binary() || matches!(self, Self::Lagrangian(Layers::A(_)))
     }
 
     /// The memory with this energy and these patterns, rows of `columns` values. Softmax uses them where they are, if it can.

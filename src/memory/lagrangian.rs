@@ -9,6 +9,7 @@ use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
     network::{Ending, Layer, Network, Run, Settings},
     ops::{Axis, Lagrangian, Reduction, Similarity, check_beta, descent::Form, reduce, report, top_k},
+    tensor::check_bipolar,
 };
 use std::fmt;
 
@@ -182,9 +183,18 @@ impl LagrangianBuilder {
 
 /// The largest squared length of patterns, and the weights that are made of them.
 fn weigh(patterns: &Rows<'_>, model: LagrangianModel, device: &Device) -> Result<(f32, Tensor)> {
+    check(patterns, model)?;
     let measured = measure(patterns, "patterns", Similarity::Dot)?;
     let widest = measured.squared.iter().copied().fold(0.0, f32::max);
     Ok((widest, scaled(patterns, model.scale(widest), device)?))
+}
+
+/// Refuses patterns that a model could not drive its states to: those of model A, whose states end at -1 and 1.
+fn check(patterns: &Rows<'_>, model: LagrangianModel) -> Result<()> {
+    match model {
+        LagrangianModel::A { .. } => check_bipolar(patterns, "patterns"),
+        LagrangianModel::B { .. } | LagrangianModel::C { .. } => Ok(()),
+    }
 }
 
 /// Patterns times `scale` on the device.
@@ -198,8 +208,8 @@ impl LagrangianMemory {
     ///
     /// # Errors
     /// [`Error::EmptyMemory`] without patterns, [`Error::DimensionMismatch`] for ragged rows,
-    /// [`Error::NonFinite`] for NaN and infinities, [`Error::InvalidParameter`] for settings out of range, and faults of
-    /// the device.
+    /// [`Error::NonFinite`] for NaN and infinities, [`Error::NotBipolar`] for other patterns than -1 and 1 in model A,
+    /// [`Error::InvalidParameter`] for settings out of range, and faults of the device.
     pub fn new<P: ToRows + ?Sized>(patterns: &P, model: LagrangianModel) -> Result<Self> {
         Self::builder(model).build(patterns)
     }
@@ -280,6 +290,7 @@ impl Memory for LagrangianMemory {
             return Ok(());
         }
         // Named by its place among the new ones.
+        check(&rows, self.model)?;
         measure(&rows, "patterns", Similarity::Dot)?;
         let all = Rows::new([self.patterns.as_slice(), rows.as_slice()].concat(), self.dim())?;
         (self.widest, self.weights) = weigh(&all, self.model, &self.device)?;

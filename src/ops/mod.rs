@@ -27,7 +27,7 @@ mod universal;
 
 pub use append::append_row;
 pub use bank::{Bank, Ensemble};
-pub use divergence::{Divergence, ZERO, divergence};
+pub use divergence::{Divergence, INFINITE, ZERO, divergence};
 pub use elementwise::{Binary, Unary, binary, by_row, power, unary};
 pub(crate) use features::{End, FeatureRules};
 pub use features::{FeatureMap, FeatureSpec, FeatureVector, Features, FrequencySource, Projection};

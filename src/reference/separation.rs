@@ -2,6 +2,7 @@
 
 use super::{effective_number, log_sum_exp, softmax};
 use crate::ops::{MASKED, Separation};
+use std::ops::Neg;
 
 /// What a separation makes of a row of scores.
 #[derive(Clone, Debug)]
@@ -24,6 +25,11 @@ fn bisect(mut low: f64, mut high: f64, target: f64, f: impl Fn(f64) -> f64) -> f
         if f(middle) >= target { low = middle } else { high = middle }
     }
     low
+}
+
+/// `y` from `low` to `high`, both above 0, with `f(y) = 1` for an `f` that rises: to the last bit of `y`, however small that is.
+fn bisect_small(low: f64, high: f64, f: impl Fn(f64) -> f64) -> f64 {
+    bisect(-high.ln(), -low.ln(), 1.0, |l| f((-l).exp())).neg().exp()
 }
 
 /// The regulariser `Omega(p)` of a separation, 0 at a single pattern.
@@ -82,7 +88,8 @@ fn of_eligible(z: &[f64], beta: f64, kind: Separation) -> Separated {
         Separation::Entmax(alpha) => {
             let alpha = f64::from(alpha);
             let (u, e) = (shifted(beta * (alpha - 1.0)), 1.0 / (alpha - 1.0));
-            let tau = bisect(-1.0, -n.powf(1.0 - alpha), 1.0, |tau| above(tau, &u, e).iter().sum());
+            let least = n.powf(1.0 - alpha).max(f64::MIN_POSITIVE);
+            let tau = -bisect_small(least, 1.0, |y| above(-y, &u, e).iter().sum());
             scaled(above(tau, &u, e))
         }
         Separation::Normmax(gamma) => {
@@ -93,10 +100,13 @@ fn of_eligible(z: &[f64], beta: f64, kind: Separation) -> Separated {
             scaled(above(tau, &u, 1.0 / (g - 1.0)))
         }
         Separation::KSubsets(k) => {
-            let u = shifted(beta);
+            // Seen from the k-th largest, within 1 of which the threshold lies.
+            let mut sorted = z.to_vec();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            let origin = sorted[(k as usize).min(z.len()) - 1];
+            let u: Vec<f64> = z.iter().map(|v| beta * (v - origin)).collect();
             let clipped = |tau: f64| u.iter().map(|u| (u - tau).clamp(0.0, 1.0)).collect::<Vec<f64>>();
-            let least = u.iter().copied().fold(0.0, f64::min) - 1.0;
-            clipped(bisect(least, 0.0, f64::from(k), |tau| clipped(tau).iter().sum()))
+            clipped(bisect(-1.0, 0.0, f64::from(k), |tau| clipped(tau).iter().sum()))
         }
         Separation::Epanechnikov => {
             let reached = z.iter().filter(|v| 1.0 + beta * **v > 0.0).count();

@@ -1,6 +1,6 @@
 //! The capacity benchmark: closed forms against simulation, shared patterns and queries, experiments that go on where they stopped.
 
-use super::common::gpus;
+use super::common::{Random, gpus};
 use attractor::{
     Device, Error, Result, SharedRows,
     capacity::{
@@ -580,5 +580,27 @@ fn stated_capacities_are_held() {
         };
         let share = outcomes(&plan)[0].points[0][0].trials.share();
         assert!((low..=high).contains(&share), "{memory}, {n} patterns of 50 bits: {share}");
+    }
+}
+
+/// Each seed stores the rows of a file in another order; what is wrong with one is said of the row of the file.
+#[test]
+fn rows_of_a_file_keep_their_numbers_in_errors() {
+    let mut rows = Random::new(3).rows(40, 8, 1.0).into_vec();
+    rows[23 * 8..24 * 8].fill(0.0);
+    let file = Ensemble::of_rows("rows", Arc::new(rows), 8).unwrap();
+    for model in ["softmax", "universal:cosine:max"] {
+        for seed in 0..3 {
+            let of = Plan {
+                ensemble: file.clone(),
+                similarity: Some(Similarity::Cosine),
+                seeds: vec![seed],
+                corruptions: vec!["noise:0.1".parse().unwrap()],
+                queries: 5,
+                ..plan(model, 8, &[40])
+            };
+            let error = run(&of, &mut HashMap::new(), None).err().unwrap().to_string();
+            assert!(error.contains("patterns: row 23 "), "{model} {seed}: {error}");
+        }
     }
 }

@@ -222,6 +222,31 @@ fn dimensions_needed_and_gaps_of_random_points_are_the_worked_ones() {
     }
 }
 
+/// Few points make few pairs, which depend on each other. The figures are simulated by another program, to about half a percent.
+#[test]
+fn gaps_of_few_random_points_are_those_of_simulations() {
+    for (points, dim, gap) in [
+        (2.0, 2, 1.0),
+        (2.0, 3, 1.0),
+        (2.0, 40, 1.0),
+        // 1 - cos of 2 pi / 3 (1 - 2^-1/2).
+        (3.0, 2, 0.182_355),
+        (3.0, 3, 0.395_96),
+        (4.0, 3, 0.207_61),
+        (8.0, 3, 0.047_82),
+        (3.0, 8, 0.681_65),
+        (8.0, 8, 0.332_34),
+    ] {
+        let got = random_gap(points, dim).unwrap();
+        assert!((got / gap - 1.0).abs() < 0.02, "{points} points in {dim}: {got}, simulated {gap}");
+    }
+    // It falls as points are added, across the borders between the ways it is worked out.
+    for dim in [2, 3, 15, 16] {
+        let gaps: Vec<f64> = [2.0, 3.0, 20.0, 63.0, 64.0, 80.0].map(|n| random_gap(n, dim).unwrap()).to_vec();
+        assert!(gaps.windows(2).all(|w| w[1] < w[0] * 1.01), "{dim}: {gaps:?}");
+    }
+}
+
 #[test]
 fn what_is_no_code_is_refused() {
     let points = |rows: &[[f64; 2]]| Matrix::from_rows(rows);

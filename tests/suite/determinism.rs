@@ -206,7 +206,8 @@ fn memories(device: &Device) -> Found {
     recall_bits("l1", &l1.recall_with(&cues, &options).unwrap(), &mut found);
     // Few and long steps of the integrator: each is a trip to the device.
     let model = LagrangianModel::A { power: 3, beta: 1.0 };
-    let layers = LagrangianMemory::builder(model).device(device).dt(0.5).build(&x).unwrap();
+    let bits = data(true, 60, 20, 18).0;
+    let layers = LagrangianMemory::builder(model).device(device).dt(0.5).build(&bits).unwrap();
     recall_bits("lagrangian", &layers.recall_with(&cues, &options).unwrap(), &mut found);
     let spread = SpreadMemory::new(&x, &[device.clone(), Device::cpu()], Similarity::L2, 1.0).unwrap();
     recall_bits("spread", &spread.recall_with(&cues, &options).unwrap(), &mut found);

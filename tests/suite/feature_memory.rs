@@ -260,6 +260,154 @@ fn descents_on_a_gpu_end_where_those_of_the_cpu_do() {
     }
 }
 
+// ---- what is said of the noise -----------------------------------------------------------------
+
+/// Eight axes about their mean: exponential features of them vary by e^24.5, and what a few of them say is no recall.
+#[test]
+fn exponential_features_are_judged_by_their_own_variance() {
+    let axes: Vec<f32> = (0..64).map(|i| if i / 8 == i % 8 { 1.0 } else { 0.0 }).collect();
+    let axes = Rows::new(axes, 8).unwrap();
+    let at = |map, m| {
+        let settings = FeatureSettings { shift: vec![0.125; 8], ..cpu() };
+        let mut memory = FeatureMemory::with(FeatureSpec::new(map, m, 8, 7.0, 1), settings).unwrap();
+        memory.absorb(&axes).unwrap();
+        memory
+    };
+    let v = 28.0 * 0.875_f64;
+    let advice = at(FeatureMap::Exp, 128).advise(8, 0.0);
+    let want = 4.0 * (v.exp() + 8.0) * (8.0 + v);
+    assert!((advice.needed as f64 / want - 1.0).abs() < 1e-3, "{advice:?}, want {want}");
+    assert!(
+        advice.warnings.iter().any(|w| matches!(w, FeatureWarning::Wild { waves: 128, .. })),
+        "{:?}",
+        advice.warnings
+    );
+    // Waves need what they always did, a single cosine of each frequency twice as many.
+    assert_eq!(at(FeatureMap::SinCos, 128).advise(8, 0.0).needed, 128);
+    assert_eq!(at(FeatureMap::Cos, 128).advise(8, 0.0).needed, 256);
+    let both = at(FeatureMap::ExpExp, 128).advise(8, 0.0).needed;
+    assert!((2.0 * both as f64 / want - 1.0).abs() < 1e-3, "{both}");
+    let mut random = Random::new(3);
+    let queries: Vec<f32> =
+        (0..80 * 8).map(|i| axes[(i / 8 % 8, i % 8)] + (0.05 * random.normal()) as f32).collect();
+    let queries = Rows::new(queries, 8).unwrap();
+    let options = FeatureDescent { steps: 200, ..FeatureDescent::default() };
+    for (map, m) in [(FeatureMap::Exp, 128), (FeatureMap::Exp, 4096), (FeatureMap::ExpExp, 128)] {
+        let recall = at(map, m).descend(&queries, &options).unwrap();
+        let nearest = |i: usize| {
+            let to = |k: usize| distance(recall.states.row(i), axes.row(k));
+            (0..8).min_by(|a, b| to(*a).total_cmp(&to(*b))).unwrap()
+        };
+        let certain = |i: &usize| matches!(recall.status[*i], Status::Converged | Status::MaxSteps);
+        let wrong = (0..80).filter(certain).filter(|i| nearest(*i) != i % 8).count();
+        let sure = (0..80).filter(certain).count();
+        assert!(wrong == 0, "{map} {m}: {wrong} of {sure} that are sure are wrong");
+    }
+}
+
+/// Where features vary little, exponential ones say what they see.
+#[test]
+fn standard_errors_of_exponential_features_are_those_of_other_draws() {
+    let mut random = Random::new(31);
+    let patterns = random.rows(6, 5, 0.1);
+    let queries = random.rows(4, 5, 0.1);
+    for map in [FeatureMap::Exp, FeatureMap::ExpExp, FeatureMap::DotExp] {
+        let draws: Vec<Vec<f64>> = (0..200)
+            .map(|seed| {
+                let memory = memory(&FeatureSpec::new(map, 300, 5, 4.0, seed), &patterns);
+                let energies = memory.energy(&queries).unwrap();
+                energies.iter().map(|e| (-4.0 * f64::from(*e)).exp()).collect()
+            })
+            .collect();
+        let memory = memory(&FeatureSpec::new(map, 300, 5, 4.0, 1), &patterns);
+        let sums: Vec<f32> = draws[1].iter().map(|u| *u as f32).collect();
+        let errors = memory.standard_errors(&queries, &sums).unwrap();
+        for (i, error) in errors.into_iter().enumerate() {
+            let mean = draws.iter().map(|d| d[i]).sum::<f64>() / 200.0;
+            let spread = (draws.iter().map(|d| (d[i] - mean).powi(2)).sum::<f64>() / 199.0).sqrt();
+            assert!((error / spread - 1.0).abs() < 0.4, "{map} {i}: {error}, {spread} over draws");
+        }
+    }
+}
+
+/// Patterns that are alike make more noise than isolated ones: `|T|^2` counts, not their number.
+#[test]
+fn noise_is_that_of_the_vector() {
+    let one = vec![0.3_f32, 0.1];
+    let copies = Rows::new(one.iter().copied().cycle().take(50).collect::<Vec<_>>(), 2).unwrap();
+    for (map, factor) in [(FeatureMap::SinCos, 0.5_f64), (FeatureMap::Cos, 1.0)] {
+        let noise = memory(&FeatureSpec::new(map, 2000, 2, 8.0, 1), &copies).noise().unwrap();
+        // 25 copies: a sum of kernels of 25 with an error of 25 / sqrt(m) or less.
+        assert!((noise / (25.0 * (factor / 2000.0).sqrt()) - 1.0).abs() < 0.05, "{map}: {noise}");
+    }
+    assert_eq!(memory(&FeatureSpec::new(FeatureMap::Exp, 20, 2, 1.0, 1), &copies).noise(), None);
+}
+
+/// What f32 cannot keep is not stored: phases at a distance, exponentials that vanish.
+#[test]
+fn patterns_too_far_from_the_origin_are_refused_with_the_cure() {
+    let near: Vec<f32> = (0..12).map(|i| (i as f32 * 0.7).sin().abs()).collect();
+    let of = |map, offset: f32, shift: Vec<f32>| {
+        let rows: Vec<f32> = near.iter().map(|v| v + offset).collect();
+        let settings = FeatureSettings { shift, ..cpu() };
+        let mut memory = FeatureMemory::with(FeatureSpec::new(map, 4000, 3, 20.0, 1), settings).unwrap();
+        let absorbed = memory.absorb(&Rows::new(rows, 3).unwrap()).map_err(|e| e.to_string());
+        absorbed.map(|()| memory)
+    };
+    let at = |memory: &FeatureMemory, x: f32| memory.energy(&[[x; 3]]).unwrap()[0];
+    let want = at(&of(FeatureMap::SinCos, 0.0, Vec::new()).unwrap(), 0.5);
+    // Far enough to matter and near enough for f32 to hold the rows: the same to a hundredth.
+    let got = at(&of(FeatureMap::SinCos, 1024.0, Vec::new()).unwrap(), 1024.5);
+    assert!((got - want).abs() < 0.01, "{got}, want {want}");
+    for offset in [65_536.0, 1e6, 1e9] {
+        for map in [FeatureMap::SinCos, FeatureMap::Cos] {
+            let error = of(map, offset, Vec::new()).err().unwrap();
+            assert!(error.contains("row") && error.contains("centre"), "{error}");
+        }
+    }
+    let centred = of(FeatureMap::SinCos, 65_536.0, vec![65_536.0; 3]).unwrap();
+    let got = at(&centred, 65_536.5);
+    assert!((got - want).abs() < 0.01, "{got}, want {want}");
+    let error = centred.energy(&[[1e9; 3]]).unwrap_err().to_string();
+    assert!(error.contains("states, row 0") && error.contains("centre"), "{error}");
+    for map in [FeatureMap::Exp, FeatureMap::ExpExp, FeatureMap::DotExp] {
+        let error = of(map, 60.0, Vec::new()).err().unwrap();
+        assert!(error.contains("patterns, row") && error.contains("centre"), "{map}: {error}");
+    }
+}
+
+/// Files of earlier versions do not say how far from the origin their patterns lie.
+#[test]
+fn files_without_the_largest_length_still_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    let patterns = Random::new(5).rows(3, 4, 0.2);
+    let memory = memory(&FeatureSpec::new(FeatureMap::Exp, 50, 4, 2.0, 1), &patterns);
+    memory.save(&path).unwrap();
+    let known = FeatureMemory::load(&path, &Device::cpu()).unwrap();
+    assert_eq!(known.advise(4, 0.1), memory.advise(4, 0.1));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(9).position(|w| w == b"\"largest\"").unwrap();
+    bytes[at + 1..at + 8].copy_from_slice(b"unknown");
+    std::fs::write(&path, &bytes).unwrap();
+    let mut old = FeatureMemory::load(&path, &Device::cpu()).unwrap();
+    assert_eq!(old.energy(&patterns).unwrap(), memory.energy(&patterns).unwrap());
+    assert!(old.advise(4, 0.1).warnings.contains(&FeatureWarning::LengthsUnknown));
+    old.merge(&memory).unwrap();
+    assert_eq!(old.advise(4, 0.1).needed, usize::MAX);
+}
+
+#[test]
+fn memories_of_different_clips_do_not_merge() {
+    let with = |epsilon| {
+        let settings = FeatureSettings { epsilon: Some(epsilon), ..cpu() };
+        FeatureMemory::with(FeatureSpec::new(FeatureMap::SinCos, 10, 2, 1.0, 1), settings).unwrap()
+    };
+    let error = with(0.1).merge(&with(0.2)).unwrap_err().to_string();
+    assert!(error.contains("differ in epsilon (0.1 and 0.2)"), "{error}");
+    with(0.1).merge(&with(0.1)).unwrap();
+}
+
 // ---- files and refusals ------------------------------------------------------------------------
 
 #[test]

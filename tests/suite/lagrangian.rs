@@ -257,3 +257,39 @@ fn bad_settings_are_refused() {
     assert!(memory.append(&[[1.0]]).is_err());
     assert_eq!(memory.len(), 2);
 }
+
+/// Model A drives its states to -1 and 1: other patterns would end at numbers of no meaning, and "converged".
+#[test]
+fn model_a_stores_bits_alone() {
+    let a = || LagrangianMemory::builder(LagrangianModel::A { power: 8, beta: 4.0 }).device(&Device::cpu());
+    let halves = [[0.5, -0.5, 0.5], [0.5, 0.5, -0.5]];
+    let named = |error: Error| match error {
+        Error::NotBipolar { what: "patterns", row, column, value } => (row, column, value),
+        other => panic!("{other}"),
+    };
+    assert_eq!(named(a().build(&halves).err().unwrap()), (0, 0, 0.5));
+    let mut memory = a().build(&[[1.0, -1.0, 1.0]]).unwrap();
+    assert_eq!(named(memory.append(&[[1.0, 1.0, -1.0], [1.0, 0.0, 1.0]]).unwrap_err()), (1, 1, 0.0));
+    assert_eq!(memory.len(), 1);
+    memory.append(&[[1.0, 1.0, -1.0]]).unwrap();
+    // States are real.
+    let state = memory.recall(&[[0.5, -0.5, 0.5]]).unwrap().states;
+    assert!(state.as_slice().iter().zip([1.0, -1.0, 1.0]).all(|(v, xi)| (v - xi).abs() < 0.1), "{state:?}");
+    for name in [
+        "lagrangian:a:8",
+        "hopfield",
+        "hopfield:storkey",
+        "hopfield:pseudoinverse",
+        "polynomial:3",
+        "rectified:3",
+        "exponential",
+    ] {
+        let energy: attractor::memory::Energy = name.parse().unwrap();
+        assert!(energy.stores_bits(), "{name}");
+        let settings =
+            attractor::memory::EnergySettings { device: Some(Device::cpu()), ..Default::default() };
+        let halves = std::sync::Arc::new(halves.concat());
+        let error = energy.memory(halves, 3, &settings).err().unwrap();
+        assert!(matches!(error, Error::NotBipolar { .. }), "{name}: {error}");
+    }
+}

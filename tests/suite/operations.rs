@@ -391,6 +391,29 @@ fn elementwise_matches() {
     elementwise_cases(&devices());
 }
 
+/// A pattern that contradicts the query in a thousandth of its mass is infinitely far: farther than one that contradicts it nowhere, however
+/// unlike it is.
+#[test]
+fn infinite_divergences_come_after_all_finite_ones() {
+    let q = attractor::Rows::new(vec![0.499_f32, 0.5, 0.001], 3).unwrap();
+    let p =
+        attractor::Rows::new(vec![0.5_f32, 0.5, 0.0, 0.98, 0.01, 0.01, 1e-20, 1e-20, 1.0, 0.0, 0.5, 0.5], 3);
+    let p = p.unwrap();
+    for (name, device) in devices() {
+        let near = |kind, q: &attractor::Rows<'_>, p: &attractor::Rows<'_>| {
+            ops::divergence(&tensor(&device, q), &tensor(&device, p), kind).unwrap().to_vec().unwrap()
+        };
+        let kl = near(Divergence::Kl, &q, &p);
+        assert!(kl[1] < kl[2] && kl[2] < kl[0] && kl[0] < kl[3], "{name}: {kl:?}");
+        let turned = near(Divergence::ReverseKl, &p, &q);
+        assert!(
+            turned[1] < turned[2] && turned[2] < turned[0] && turned[0] < turned[3],
+            "{name}: {turned:?}"
+        );
+        assert!(near(Divergence::JensenShannon, &q, &p).iter().all(|js| *js < 0.7), "{name}");
+    }
+}
+
 #[test]
 fn divergences_match() {
     divergence_cases(&devices());
@@ -402,12 +425,16 @@ fn divergences_have_their_known_values() {
     let ln2 = std::f64::consts::LN_2;
     let q = attractor::Rows::new(vec![0.5_f32, 0.5, 0.0], 3).unwrap();
     let p = attractor::Rows::new(vec![0.5_f32, 0.5, 0.0, 0.25, 0.25, 0.5, 0.0, 0.0, 1.0], 3).unwrap();
-    // A zero counts as 1e-30.
+    // A zero counts as 1e-30, and what is infinite has 128 on top.
     let shut = 1e30_f64.ln();
+    let infinite = f64::from(ops::INFINITE);
     let h = |v: &[f64]| -v.iter().map(|x| x * x.ln()).sum::<f64>();
     let cases = [
-        (Divergence::Kl, [0.0, ln2, shut - ln2]),
-        (Divergence::ReverseKl, [0.0, 0.5 * 0.5_f64.ln() + 0.5 * (shut + 0.5_f64.ln()), shut]),
+        (Divergence::Kl, [0.0, ln2, shut - ln2 + infinite]),
+        (
+            Divergence::ReverseKl,
+            [0.0, 0.5 * 0.5_f64.ln() + 0.5 * (shut + 0.5_f64.ln()) + infinite, shut + infinite],
+        ),
         // H(m) - (H(q) + H(p)) / 2 with m = (3/8, 3/8, 1/4).
         (Divergence::JensenShannon, [0.0, h(&[0.375, 0.375, 0.25]) - 0.5 * (ln2 + 1.5 * ln2), ln2]),
     ];

@@ -105,6 +105,46 @@ fn golden_values_on_every_device() {
     }
 }
 
+/// Thresholds are found however sharp the scores are, and however near to 0 they lie.
+#[test]
+fn thresholds_at_their_ends_are_right() {
+    let mut random = Random::new(32);
+    for (name, device) in devices() {
+        // Scores far beyond the resolution of a threshold between them.
+        let z = [3.0, -2.0, 7.0, 5.0, 6.5, 0.1, 7.0];
+        for beta in [1e6_f32, 1e20, 1e27] {
+            let (got, summary) = run(&device, &z, 7, beta, Separation::KSubsets(3));
+            assert_eq!(got, [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0], "{name} {beta}");
+            assert!((summary[0] - 20.5).abs() < 1e-4 && summary[2] == 3.0, "{name} {beta}: {summary:?}");
+            // Two that tie share what is left.
+            let (got, _) = run(&device, &z, 7, beta, Separation::KSubsets(1));
+            assert_close(name, &got, &[0.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.5], 16.0 * EPS);
+            // Fewer that count than are asked for.
+            let (got, _) = run(&device, &[1.0, -1e30, 3.0, -1e30], 4, beta, Separation::KSubsets(3));
+            assert_eq!(got, [1.0, 0.0, 1.0, 0.0], "{name} {beta}");
+        }
+        // Many that nearly tie: thresholds of 20^-9 and less.
+        for alpha in [4.0_f32, 10.0, 30.0] {
+            for (beta, columns) in [(1e-6_f32, 20), (1e-3, 40), (1.0, 40), (1e3, 30)] {
+                let z = random.rows(8, columns, 1.0).into_vec();
+                let (got, _) = run(&device, &z, columns, beta, Separation::Entmax(alpha));
+                for (i, (got, row)) in got.chunks(columns).zip(z.chunks(columns)).enumerate() {
+                    let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+                    let want = reference::separate(&row, f64::from(beta), Separation::Entmax(alpha));
+                    // A GPU has the threshold in f32: where a weight is the root of a small difference, so much of it is left.
+                    let bound = if device == Device::Cpu { 1e-6 } else { 2e-3 };
+                    assert_close(
+                        &format!("{name} alpha {alpha}, beta {beta}, row {i}"),
+                        got,
+                        &want.weights,
+                        bound,
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// Beyond the margin one pattern has all the weight, to the last bit; hidden ones have none.
 #[test]
 fn margins_and_hidden_patterns() {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// What all of them say about their files.
 const FILES: &str = "A memory of features is a .safetensors file of fixed size: the sum of the features of its patterns, which it \
-does not keep. Memories of the same map, features, dim, beta, seed, projection, scale and shift can be merged.";
+does not keep. Memories of the same map, features, dim, beta, seed, projection, scale, epsilon and shift can be merged.";
 
 #[derive(Subcommand)]
 pub(crate) enum Features {
@@ -58,22 +58,6 @@ pub(crate) struct Space {
     /// Take the mean of the patterns off patterns and states, which exponential features need
     #[arg(long)]
     pub(crate) centre: bool,
-}
-
-impl Space {
-    /// The first option that is not left as it is by default.
-    pub(crate) fn first_given(&self) -> Option<&'static str> {
-        let given = [
-            (self.map != FeatureMap::default(), "--map"),
-            (self.features.is_some(), "--features"),
-            (self.projection != Projection::default(), "--projection"),
-            (self.frequencies.is_some(), "--frequencies"),
-            (self.scale != 1.0, "--scale"),
-            (self.epsilon.is_some(), "--epsilon"),
-            (self.centre, "--centre"),
-        ];
-        given.into_iter().find_map(|(given, name)| given.then_some(name))
-    }
 }
 
 /// A memory from a file, or of patterns.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// The matrix that patterns are compared through.
 #[derive(Args)]
 pub(crate) struct Kernel {
-    /// Any matrix W, [D, d]: patterns and states are compared by the products of their W x. --beta multiplies these [default: 16]
+    /// Any matrix W, [D, d]: patterns and states are compared by the products of their W x. --beta multiplies these
     #[arg(long, value_name = "W")]
     pub(crate) weights: Option<PathBuf>,
     /// What is added to W x, [D] [default: the array `bias` beside the weights, where there is one]
@@ -20,16 +20,10 @@ pub(crate) struct Kernel {
     /// How scores become weights: softmax, entmax15 or sparsemax [default: softmax]
     #[arg(long, requires = "weights", value_parser = separation, value_name = "S")]
     pub(crate) separation: Option<Separation>,
-    /// Let each pattern count as if its W x had length 1
-    #[arg(long, requires = "weights")]
-    pub(crate) unit: bool,
-}
-
-impl Kernel {
-    /// The first option that is given.
-    pub(crate) fn first_given(&self) -> Option<&'static str> {
-        self.weights.as_ref().map(|_| "--weights")
-    }
+    /// Let each pattern and query count as if its W x had length 1, or not (--unit=false) [default: as the array `unit` beside the weights says,
+    /// which `separate` writes to .npz and .safetensors; without one no, and refused where patterns would then lose to others]
+    #[arg(long, requires = "weights", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) unit: Option<bool>,
 }
 
 fn separation(text: &str) -> Result<Separation, String> {
@@ -46,7 +40,8 @@ pub(crate) struct Separate {
     /// Patterns to move apart, [n, d]
     #[arg(long, value_name = "P")]
     pub(crate) patterns: PathBuf,
-    /// The matrix, [D, d], scaled so that the mean squared length of W x over the patterns is 1; with --bias a .npz or .safetensors
+    /// The matrix, [D, d], scaled so that the mean squared length of W x over the patterns is 1. A .npz or .safetensors also says that it
+    /// was trained for features of length 1, and recall follows; a .npy is recalled with --unit. With --bias a .npz or .safetensors
     #[arg(long, value_name = "W")]
     pub(crate) out: PathBuf,
     /// Rows of the matrix, D [default: as many as patterns have columns]

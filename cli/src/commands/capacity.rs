@@ -192,7 +192,7 @@ fn command(words: &[String]) -> String {
 fn plan(arguments: &Capacity) -> Result<Plan> {
     // One of them that holds nothing but bits leaves no choice, nor does damage that turns them.
     let turned = arguments.corruption.iter().any(|c| matches!(c, Corruption::Flip(_)));
-    let bits = turned || arguments.memory.iter().any(Model::is_binary);
+    let bits = turned || arguments.memory.iter().any(Model::stores_bits);
     let ensemble = ensemble(arguments, bits)?;
     let bipolar = ensemble.is_bipolar();
     let n = match (&arguments.n, ensemble.most()) {

@@ -9,7 +9,7 @@ use crate::{
 };
 use attractor::{
     io::{Source, write_bytes},
-    memory::{Explanation, Post, RecallOptions, Suspect, Verdict, explain},
+    memory::{Explanation, RecallOptions, Suspect, Verdict, explain},
 };
 
 pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
@@ -23,11 +23,6 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
             arguments.row,
             queries.rows()
         )));
-    }
-    if arguments.memory.post != Post::None {
-        return Err(Failure::data(
-            "--post: explain compares patterns as they are in the file; transform them first, and leave this out",
-        ));
     }
     let device = common.open()?;
     let (memory, mask) = open_memory(&arguments.memory, common, &device)?;

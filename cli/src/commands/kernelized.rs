@@ -10,17 +10,16 @@ use crate::{
     progress::Progress,
 };
 use attractor::{
-    Device, Precision, Rows,
-    codes::certified_beta,
+    Device, Rows,
     io::{self, Array, ArrayData, Source},
     memory::{
-        Beta, Energy, FeatureTransform, KernelizedMemory, KernelizedSettings, LinearMap, Memory, Post,
+        Beta, BetaChoice, FeatureTransform, KernelizedMemory, KernelizedSettings, LinearMap, Memory,
         SeparationReport, SeparationSettings, separate_memories,
     },
-    ops::{SeparationLoss, Similarity},
+    ops::{Separation, SeparationLoss},
     optimize::{Adam, Optimizer},
 };
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 /// Step size of Adam.
 const RATE: f64 = 0.02;
@@ -29,7 +28,7 @@ const ADAM: (f64, usize) = (0.1, 400);
 
 pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     io::check_writable(&arguments.out)?;
-    let plain = arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    let plain = is_npy(&arguments.out);
     if arguments.bias && plain {
         return Err(Failure::data(
             "a .npy file holds the matrix alone; name a .npz or .safetensors for --bias",
@@ -48,6 +47,16 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     let adam = matches!(asked, Optimizer::Adam(_))
         || arguments.batch.is_some()
         || rows.rows() > SeparationSettings::WHOLE;
+    if arguments.optimizer.is_some_and(|named| matches!(named, Optimizer::Lbfgs(_)))
+        && rows.rows() > SeparationSettings::WHOLE
+    {
+        return Err(Failure::data(format!(
+            "--optimizer lbfgs needs all patterns at each step, up to {}; {} has {}: leave it out for adam, which takes batches",
+            SeparationSettings::WHOLE,
+            arguments.patterns.display(),
+            rows.rows()
+        )));
+    }
     if arguments.rate.is_some() && !adam {
         return Err(Failure::data("--rate is the step size of adam: name --optimizer adam, or leave it out"));
     }
@@ -84,16 +93,30 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     let seconds = started.elapsed().as_secs_f64();
     drop(progress);
     write(arguments, &map)?;
+    // What is certain is said of the recall that will be: of features of length 1, through the matrix that is written.
+    let as_used =
+        KernelizedSettings { device: Some(device.clone()), unit: true, ..KernelizedSettings::default() };
+    let certain = KernelizedMemory::new(&rows, map.clone(), as_used).map_err(failed)?.certified_betas()?;
     if common.json {
-        line(&format!("{:#}", json(arguments, &rows, &map, &report, seconds, &device)))?;
+        line(&format!("{:#}", json(arguments, &rows, &map, &report, certain, seconds, &device)))?;
     } else if !common.quiet {
-        say(&rows, &map, &settings, &report, seconds)?;
+        say(&rows, &map, &settings, &report, certain, seconds)?;
         line(&format!("written: {}", arguments.out.display()))?;
+        if plain {
+            line(
+                "a .npy file holds the matrix alone: recall through it with --unit (.npz and .safetensors say so themselves)",
+            )?;
+        }
     }
     if !common.quiet && !common.json {
         report.warnings.iter().for_each(|warning| complaint(&warning.to_string()));
     }
     Ok(())
+}
+
+/// Whether a file has room for one array alone.
+fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"))
 }
 
 fn write(arguments: &Separate, map: &LinearMap) -> Result<()> {
@@ -104,6 +127,10 @@ fn write(arguments: &Separate, map: &LinearMap) -> Result<()> {
     if arguments.bias {
         arrays.push(Array { name: "bias", shape: vec![bias.len()], data: ArrayData::F32(&bias) });
     }
+    if !is_npy(&arguments.out) {
+        // What it was trained for, and what recall does unless told otherwise.
+        arrays.push(Array { name: "unit", shape: vec![1], data: ArrayData::U8(&[1]) });
+    }
     Ok(io::write(&arguments.out, &arrays)?)
 }
 
@@ -112,6 +139,7 @@ fn say(
     map: &LinearMap,
     settings: &SeparationSettings,
     report: &SeparationReport,
+    certain: Option<[f64; 2]>,
     seconds: f64,
 ) -> Result<()> {
     let [raw, before, after] = report.gaps;
@@ -136,20 +164,16 @@ fn say(
         report.most
     ))?;
     line(&format!("proved by the loss: {:.6} to {:.6}", report.bracket[0], report.bracket[1]))?;
-    if let Some(beta) = certain_from(rows, report) {
-        line(&format!(
-            "recalled with --unit, every pattern is a fixed point for sure from beta {beta:.1} on"
-        ))?;
-    }
+    line(&match certain {
+        Some([from, to]) => format!(
+            "recalled with unit features, every pattern is proved to be a fixed point from beta {from:.1} to {to:.0}"
+        ),
+        None => "that every pattern is a fixed point is not proved at any beta: the smallest gap is too small for f32".to_owned(),
+    })?;
     if let Some(condition) = report.condition {
         line(&format!("largest over smallest singular value: {condition:.3e}"))?;
     }
     Ok(())
-}
-
-/// The `beta` from which on all patterns are stored for sure, as features of length 1; `None` where two are one.
-fn certain_from(rows: &Rows<'_>, report: &SeparationReport) -> Option<f64> {
-    certified_beta(report.gap(), rows.rows() as f64, 1.0).ok().filter(|beta| beta.is_finite())
 }
 
 fn json(
@@ -157,6 +181,7 @@ fn json(
     rows: &Rows<'_>,
     map: &LinearMap,
     report: &SeparationReport,
+    certain: Option<[f64; 2]>,
     seconds: f64,
     device: &Device,
 ) -> serde_json::Value {
@@ -181,7 +206,9 @@ fn json(
         "certificate": report.bracket,
         "gap_at_most": report.most,
         "share_of_most": report.gap() / report.most,
-        "certified_beta": certain_from(rows, report),
+        "certified_beta": certain.map(|range| range[0]),
+        "certified_beta_to": certain.map(|range| range[1]),
+        "unit": true,
         "condition": report.condition.filter(|c| c.is_finite()),
         "stages": stages,
         "warnings": warnings,
@@ -198,16 +225,6 @@ pub(super) fn memory(
     common: &Common,
     device: &Device,
 ) -> Result<KernelizedMemory> {
-    let useless = [
-        (asked.energy != Energy::Softmax, "--energy", "--separation says how scores become weights"),
-        (asked.similarity.is_some_and(|s| s != Similarity::Dot), "--similarity", "it is the product of W x"),
-        (asked.precision != Precision::F32, "--precision", "patterns are kept in f32"),
-        (asked.post != Post::None, "--post", "it would not descend"),
-        (asked.order.is_some(), "--order", "states have no bits"),
-    ];
-    if let Some((_, option, why)) = useless.into_iter().find(|(given, ..)| *given) {
-        return Err(Failure::data(format!("{option} is not for --memory kernelized: {why}")));
-    }
     let Some(path) = &kernel.weights else {
         let message = "--memory kernelized needs --weights, a matrix [D, d]: `attractor separate` learns one";
         return Err(Failure::data(message));
@@ -223,6 +240,10 @@ pub(super) fn memory(
             Some(of_weights.values(&["bias"])?.0.into_owned())
         }
         None => None,
+    };
+    let said = match of_weights.names()?.iter().any(|name| name == "unit") {
+        true => Some(of_weights.values(&["unit"])?.0.first().is_some_and(|unit| *unit != 0.0)),
+        false => None,
     };
     let files = [
         ("patterns", Some(asked.patterns.as_path())),
@@ -243,10 +264,28 @@ pub(super) fn memory(
             Beta::Fixed(beta) => beta,
             Beta::Auto => defaults.beta,
         },
-        unit: kernel.unit,
+        unit: kernel.unit.or(said).unwrap_or(false),
         ..defaults
     };
-    let memory = KernelizedMemory::new(&rows, map, settings).map_err(failed)?;
+    let mut memory = KernelizedMemory::new(&rows, map, settings).map_err(failed)?;
+    if memory.is_empty() {
+        return Err(failed(attractor::Error::EmptyMemory));
+    }
+    if kernel.unit.or(said).is_none() {
+        let outdone = memory.outdone()?;
+        if let Some(first) = outdone.first() {
+            return Err(Failure::data(format!(
+                "{}: {} of {} patterns (row {first} first) are more similar to another than to themselves through this matrix, since their \
+                 W x is shorter: --unit lets each count as if it had length 1, which `separate` trains for; --unit=false recalls so all the same",
+                path.display(),
+                outdone.len(),
+                memory.len()
+            )));
+        }
+    }
+    if asked.beta == Beta::Auto {
+        memory.choose_beta()?;
+    }
     if let Some(sharpness) = memory.sharpness_beyond_f32().filter(|_| !common.quiet) {
         complaint(&format!(
             "beta times the squared length of W x is up to {sharpness:.0}: beyond 10,000 scores in f32 are inexact; scale W or beta down"
@@ -256,13 +295,20 @@ pub(super) fn memory(
 }
 
 /// The memory in words.
-pub(super) fn described(memory: &KernelizedMemory) -> String {
+pub(super) fn described(memory: &KernelizedMemory) -> Result<String> {
     let KernelizedSettings { separation, beta, unit, .. } = memory.settings();
-    format!(
+    let beta = match memory.automatic_beta()? {
+        Some(choice) if *separation == Separation::Softmax => choice.to_string(),
+        Some(BetaChoice { beta, separated, sampled, .. }) => {
+            format!("{beta} (auto: {:.1} % of {sampled} patterns are fixed points)", 100.0 * separated)
+        }
+        None => beta.to_string(),
+    };
+    Ok(format!(
         "{} patterns of {} values, compared by {} {}features, {separation}, beta {beta}",
         memory.len(),
         memory.dim(),
         memory.map().features(),
         if *unit { "unit " } else { "" }
-    )
+    ))
 }

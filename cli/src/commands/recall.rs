@@ -7,7 +7,7 @@ use super::{
 use crate::{
     arguments::{self, Kind},
     failure::{Failure, Result, in_file},
-    output::{complaint, line, shown},
+    output::{line, shown},
     progress::Progress,
 };
 use attractor::{
@@ -69,10 +69,6 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
 
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
     let rate = recall.len() as f64 / seconds.max(1e-9);
-    let plain = arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
-    if plain && (arguments.trace || arguments.values.is_some()) && !arguments.common.quiet {
-        complaint("a .npy file holds the final states alone; name a .npz for trace and values");
-    }
     if arguments.common.json {
         let summary = serde_json::json!({
             "memory": arguments.kind.to_string(),
@@ -90,10 +86,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             },
             "similarity_form": recall.similarity_form.map(SimilarityForm::name),
             "precision": arguments.memory.precision.to_string(),
-            "beta": match arguments.kind {
-                Kind::Kernelized => serde_json::json!({ "value": recall.beta, "auto": false }),
-                _ => beta_json(&arguments.memory, &*memory)?,
-            },
+            "beta": beta_json(&arguments.memory, &*memory)?,
             "converged": converged,
             "status": statuses(&recall),
             "steps_most": recall.steps.iter().max(),
@@ -131,15 +124,6 @@ struct Opened {
 fn open(arguments: &arguments::Recall, device: &Device) -> Result<Opened> {
     let read_mask =
         |n: usize| arguments.memory.mask.as_deref().map(|path| read_pattern_mask(path, n)).transpose();
-    let strangers = [
-        (Kind::RandomFeatures, arguments.space.first_given()),
-        (Kind::Kernelized, arguments.kernel.first_given()),
-    ];
-    for (kind, option) in strangers {
-        if let Some(option) = option.filter(|_| kind != arguments.kind) {
-            return Err(Failure::data(format!("{option} is for --memory {kind}")));
-        }
-    }
     match arguments.kind {
         Kind::Patterns => {
             let (memory, mask) = open_memory(&arguments.memory, &arguments.common, device)?;
@@ -155,7 +139,7 @@ fn open(arguments: &arguments::Recall, device: &Device) -> Result<Opened> {
         }
         Kind::Kernelized => {
             let memory = kernelized::memory(&arguments.memory, &arguments.kernel, &arguments.common, device)?;
-            let (mask, what) = (read_mask(memory.len())?, kernelized::described(&memory));
+            let (mask, what) = (read_mask(memory.len())?, kernelized::described(&memory)?);
             Ok(Opened { memory: Box::new(memory), mask, what })
         }
     }

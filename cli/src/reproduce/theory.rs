@@ -67,10 +67,13 @@ pub(crate) fn falling_energies(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             let mut random = bench.random(6000 + 100 * at as u64 + problem);
             let n = random.random_range(2..80);
             let beta = 10_f32.powf(random.random_range(-1.5..1.0));
-            let (patterns, queries) = if parsed.is_binary() {
-                (random_bits(&mut random, n, d)?.into_vec(), random_bits(&mut random, b, d)?.into_vec())
-            } else {
-                (normal(&mut random, n, d), normal(&mut random, b, d))
+            let patterns = match parsed.stores_bits() {
+                true => random_bits(&mut random, n, d)?.into_vec(),
+                false => normal(&mut random, n, d),
+            };
+            let queries = match parsed.is_binary() {
+                true => random_bits(&mut random, b, d)?.into_vec(),
+                false => normal(&mut random, b, d),
             };
             let memory = memory(bench, energy, similarity, patterns, d, beta)?;
             let options =

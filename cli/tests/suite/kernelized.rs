@@ -77,12 +77,86 @@ fn separate_writes_a_matrix_that_recall_takes() {
     assert!(text.unwrap().contains("rank"), "more features than columns");
 }
 
+/// The README's two commands: what `separate` has trained for goes along with the matrix.
+#[test]
+fn every_stored_digit_comes_back_through_the_matrix_that_was_learned() {
+    let desk = desk();
+    let digits = include_bytes!("../../data/digits.u8");
+    let values: Vec<f32> = digits[..100 * 64].iter().map(|v| f32::from(*v) / 16.0).collect();
+    desk.save("digits.npy", &[100, 64], ArrayData::F32(&values));
+    let recall = "recall --memory kernelized --patterns digits.npy --queries digits.npy --out r.npz";
+    let right = |more: &str| {
+        let summary = desk.json(&format!("{recall} {more}"));
+        let indices = desk.values("r.npz", "indices");
+        let wrong = indices.chunks(5).enumerate().filter(|(i, best)| best[0] as usize != *i).count();
+        assert_eq!(wrong, 0, "{more}: {summary}");
+        summary
+    };
+    for (out, train) in [("w.npz", "--starts 1 --iterations 60"), ("w.safetensors", "--optimizer adam")] {
+        let separated = desk.json(&format!("separate --patterns digits.npy --out {out} {train}"));
+        assert_eq!(separated["unit"], true);
+        let from = separated["certified_beta"].as_f64().unwrap();
+        let summary = right(&format!("--weights {out}"));
+        assert!(summary["beta"]["separated"].as_f64().unwrap() >= 0.99, "{summary}");
+        right(&format!("--weights {out} --beta {}", 1.01 * from));
+        // The same rows without their lengths: some lose to longer ones, unless that is what is asked for.
+        desk.done(&format!("{recall} --weights {out} --unit=false"));
+    }
+    desk.done("separate --patterns digits.npy --out w.npy --starts 1 --iterations 60");
+    let text = desk.fails(&format!("{recall} --weights w.npy"));
+    assert!(text.contains("w.npy") && text.contains("--unit") && text.contains("of 100 patterns"), "{text}");
+    right("--weights w.npy --unit");
+}
+
+/// Small tables of measurements, in tenths and in columns of very different sizes, after a short training: what is not told apart is said, and
+/// no other row answers with confidence.
+#[test]
+fn tables_of_measurements_are_told_apart_or_said_not_to_be() {
+    let desk = desk();
+    // Flowers in tenths of a centimetre, wines in units of their own: numbers of a small generator.
+    let mut state = 7_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+    };
+    let flowers: Vec<f32> = (0..60)
+        .flat_map(|i| {
+            let [a, b, c, d] = [[5.0, 3.4, 1.5, 0.2], [5.9, 2.8, 4.3, 1.3], [6.6, 3.0, 5.6, 2.0]][i % 3];
+            [a, b, c, d].map(|mean: f32| (10.0 * (mean + mean.sqrt() * random())).round() / 10.0)
+        })
+        .collect();
+    let wines: Vec<f32> = (0..60)
+        .flat_map(|_| {
+            [(13.0, 1.0), (2.3, 1.5), (100.0, 30.0), (750.0, 600.0), (0.4, 0.2)]
+                .map(|(m, s)| m + s * random())
+        })
+        .collect();
+    for (name, d, values) in [("flowers", 4, flowers), ("wines", 5, wines)] {
+        desk.save(&format!("{name}.npy"), &[60, d], ArrayData::F32(&values));
+        desk.done(&format!("separate --patterns {name}.npy --out {name}.npz --optimizer adam --quiet"));
+        let line = format!(
+            "recall --memory kernelized --patterns {name}.npy --queries {name}.npy --weights {name}.npz --out r.npz"
+        );
+        let summary = desk.json(&line);
+        let (indices, weights) = (desk.values("r.npz", "indices"), desk.values("r.npz", "weights"));
+        let rows: Vec<&[f32]> = values.chunks(d).collect();
+        let mut told = 0;
+        for (i, (best, weights)) in indices.chunks(5).zip(weights.chunks(5)).enumerate() {
+            let right = rows[best[0] as usize] == rows[i];
+            assert!(right || weights[0] < 0.9, "{name} {i}: {best:?} {weights:?}, {summary}");
+            told += usize::from(right && weights[0] >= 0.98);
+        }
+        let said = summary["beta"]["separated"].as_f64().unwrap();
+        let unique = rows.iter().filter(|row| rows.iter().filter(|other| other == row).count() == 1).count();
+        assert!(told as f64 >= unique as f64 * said - 1.5, "{name}: {told} of {unique}, {said} said");
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_named() {
     let desk = desk();
-    let cases: [(&str, &str); 9] = [
+    let cases = [
         (RECALL, "--weights"),
-        ("recall --patterns p.npy --queries x.npy --out r.npz --weights w.npy", "--memory kernelized"),
         ("separate --patterns x.npy --out w2.npy", "at least 2"),
         ("separate --patterns p.npy --out w2.npy --tau 0", "tau"),
         ("separate --patterns p.npy --out w2.npy --dim 0", "features"),
@@ -91,10 +165,6 @@ fn what_does_not_fit_is_named() {
         (
             "recall --memory kernelized --patterns near.npy --queries near.npy --out r.npz --weights w.npy",
             "w.npy",
-        ),
-        (
-            "recall --memory kernelized --patterns p.npy --queries x.npy --out r.npz --weights w.npy --energy sparsemax",
-            "--energy",
         ),
     ];
     for (line, word) in cases {

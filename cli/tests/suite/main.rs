@@ -11,3 +11,4 @@ mod features;
 mod kernelized;
 mod lost;
 mod store;
+mod useless;

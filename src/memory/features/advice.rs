@@ -2,7 +2,7 @@
 //! checked by experiment (`tests/suite/features.rs`).
 
 use super::{FeatureMemory, Memory};
-use crate::{Error, Result, Rows, ToRows};
+use crate::{Error, Result, Rows, ToRows, ops::FeatureMap};
 use rayon::prelude::*;
 use std::fmt;
 
@@ -23,6 +23,16 @@ pub enum FeatureWarning {
     },
     /// All patterns are so far from each other that their kernels underflow: `beta` is needlessly large.
     Isolated,
+    /// Exponential features of patterns this far from the origin vary by a factor of `exp(exponent)`: fewer waves would do.
+    Wild {
+        /// The largest `4 beta |xi|^2`.
+        exponent: f64,
+        /// Frequencies that [`crate::ops::FeatureMap::SinCos`] needs.
+        waves: usize,
+    },
+    /// How far from the origin the patterns lie is not in the file, which an earlier version wrote: how many exponential features they need
+    /// cannot be told.
+    LengthsUnknown,
     /// Exponential features this far from the origin are noise: shift the data by its mean, or scale it down.
     Overflow {
         /// The largest `beta |x + y|^2`; up to 30 is of use.
@@ -36,6 +46,13 @@ impl fmt::Display for FeatureWarning {
             Self::UnderProvisioned { needed } => {
                 write!(f, "too few features: {needed} are needed for these patterns and queries")
             }
+            Self::Wild { exponent, waves } => write!(
+                f,
+                "exponential features vary by a factor of exp({exponent:.1}) this far from the origin; the map sincos needs {waves} frequencies"
+            ),
+            Self::LengthsUnknown => f.write_str(
+                "the file does not say how far from the origin its patterns lie, and so how many exponential features they need: encode them anew",
+            ),
             Self::LargerThanPatterns { numbers, patterns } => {
                 write!(f, "the memory has {numbers} numbers, its patterns {patterns}")
             }
@@ -53,10 +70,12 @@ impl fmt::Display for FeatureWarning {
 /// What [`FeatureMemory::advise`] says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Advice {
-    /// Frequencies from which isolated patterns stay minima, with a margin: `2 K D` with `D` coordinates that are free (the limit
-    /// is at about `1.36 K D`).
+    /// Frequencies from which isolated patterns stay minima, with a margin: `4 S (D + v)` with `D` coordinates that are free (the limit
+    /// is at about two thirds of that). `S` is the variance of the sum of kernels at a pattern, times the number of frequencies: `K / 2` and
+    /// `v = 0` for [`crate::ops::FeatureMap::SinCos`], `K` and 0 for `Cos`; `exp(v) + K` with the largest `v = 4 beta |xi|^2` for `Exp` and
+    /// `DotExp`, half of that for `ExpExp`. [`usize::MAX`] where that is not known.
     pub stable: usize,
-    /// Frequencies from which queries at the given distance see their pattern: `9 K exp(beta distance^2) / 2`.
+    /// Frequencies from which queries at the given distance see their pattern: `9 S exp(beta distance^2)`.
     pub reach: usize,
     /// The larger of these.
     pub needed: usize,
@@ -80,11 +99,33 @@ impl FeatureMemory {
     /// ```
     pub fn advise(&self, free: usize, squared_distance: f64) -> Advice {
         let (spec, k) = (self.spec(), self.weight());
-        let stable = (2.0 * k * free as f64).ceil() as usize;
-        let reach = (4.5 * k * (f64::from(spec.beta) * squared_distance).exp()).ceil() as usize;
+        let beta = f64::from(spec.beta);
+        let wild = spec.map.is_positive();
+        // What is not known is taken to be beyond all numbers.
+        let v = if wild { self.largest.map_or(f64::INFINITY, |largest| 4.0 * beta * largest) } else { 0.0 };
+        let spread = match spec.map {
+            FeatureMap::SinCos => 0.5 * k,
+            FeatureMap::Cos => k,
+            FeatureMap::Exp | FeatureMap::DotExp => v.exp() + k,
+            FeatureMap::ExpExp => 0.5 * (v.exp() + k),
+        };
+        let both = |spread: f64, v: f64| {
+            let stable = (4.0 * spread * (free as f64 + v)).ceil() as usize;
+            (stable, (9.0 * spread * (beta * squared_distance).exp()).ceil() as usize)
+        };
+        let (stable, reach) = both(spread, v);
         let needed = stable.max(reach);
         let (numbers, patterns) = (spec.length(), self.len() * spec.dim);
         let mut warnings = Vec::new();
+        if wild {
+            let (stable, reach) = both(0.5 * k, 0.0);
+            let waves = stable.max(reach);
+            match self.largest {
+                None => warnings.push(FeatureWarning::LengthsUnknown),
+                Some(_) if waves < needed => warnings.push(FeatureWarning::Wild { exponent: v, waves }),
+                Some(_) => {}
+            }
+        }
         if spec.count < needed {
             warnings.push(FeatureWarning::UnderProvisioned { needed });
         }

@@ -310,6 +310,8 @@ impl FeatureMemory {
         let d = self.dim();
         let mut recall = Recall::none(d, plan, self.spec().beta);
         let mut states: Vec<f32> = places.iter().flat_map(|place| place.x.iter().copied()).collect();
+        let sums: Vec<f32> = places.iter().map(|place| place.u).collect();
+        let errors = self.errors(&states, &sums)?;
         self.outward(&mut states);
         for (i, state) in states.chunks_exact_mut(d).enumerate() {
             let clamp = options.clamp.map(|c| clamp_row(c, first + i, d));
@@ -322,13 +324,13 @@ impl FeatureMemory {
             }
         }
         recall.states = Rows::new(states, d)?;
-        for (i, place) in places.into_iter().enumerate() {
+        for (i, (place, error)) in places.into_iter().zip(errors).enumerate() {
             let known = options.clamp.map(|c| clamp_row(c, first + i, d));
             let status = match place.status.unwrap_or(Status::MaxSteps) {
                 Status::Converged if known.is_some_and(|k| k.iter().all(|known| *known)) => Status::Inert,
                 status => status,
             };
-            let low = self.noise().is_some_and(|noise| f64::from(place.u) < 3.0 * noise);
+            let low = f64::from(place.u) < 3.0 * error;
             let settled = matches!(status, Status::Converged | Status::MaxSteps);
             recall.status.push(if low && settled { Status::LowSignal } else { status });
             recall.energy.push(place.energy as f32);

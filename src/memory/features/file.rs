@@ -8,7 +8,8 @@
 //! | `frequencies`, `phases` | F32, `[m, d]` and `[m]` | where they were given, and not a seed |
 //!
 //! Metadata: `format` (`attractor features`), `version` (`1`), `generator`, `map`, `features` (`m`), `dim`, `beta`, `seed` and
-//! `projection`, `scale`, `epsilon`, `count`, `weight`.
+//! `projection`, `scale`, `epsilon`, `count`, `weight`, and `largest`: the largest squared length of a pattern, scaled and shifted, which files
+//! of earlier versions do not have.
 
 use super::{FeatureMemory, FeatureSettings};
 use crate::{
@@ -63,6 +64,9 @@ impl FeatureMemory {
             ("count", self.count.to_string()),
             ("weight", self.weight.to_string()),
         ];
+        if let Some(largest) = self.largest {
+            metadata.push(("largest", largest.to_string()));
+        }
         let vector = |name, data| Array { name, shape: vec![length(&data)], data };
         let mut arrays =
             vec![vector("memory", ArrayData::F64(&self.t)), vector("sum", ArrayData::F64(&self.sum))];
@@ -154,6 +158,13 @@ impl FeatureMemory {
         if !(weight >= 0.0 && weight.is_finite()) {
             return Err(bad("weight", get("weight")?));
         }
+        let largest = match metadata.get("largest") {
+            None => None,
+            Some(text) => match text.parse::<f64>() {
+                Ok(largest) if largest >= 0.0 && largest.is_finite() => Some(largest),
+                _ => return Err(bad("largest", text)),
+            },
+        };
         // Before anything is made for them, whether the tensors are as large as the metadata says.
         let (t, sum) = (f64s("memory", spec.length())?, f64s("sum", d)?);
         let shift = if tensors.contains_key("shift") { f32s("shift", &[d])? } else { Vec::new() };
@@ -172,6 +183,7 @@ impl FeatureMemory {
             other => other,
         })?;
         (memory.t, memory.sum, memory.count, memory.weight) = (t, sum, count, weight);
+        memory.largest = largest;
         Ok(memory)
     }
 }

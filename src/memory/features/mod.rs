@@ -3,6 +3,7 @@
 mod advice;
 mod descent;
 mod file;
+mod noise;
 
 pub use advice::{Advice, FeatureWarning, beta_for_isolation};
 pub use descent::{FeatureDescent, descend_ladder};
@@ -10,7 +11,7 @@ pub use descent::{FeatureDescent, descend_ladder};
 use super::{Memory, Recall, RecallOptions};
 use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
-    ops::{FeatureMap, FeatureSpec, FeatureVector, Features, FrequencySource, LARGEST, check_lengths},
+    ops::{FeatureSpec, FeatureVector, Features, FrequencySource, LARGEST, check_lengths},
 };
 use std::{
     borrow::Cow,
@@ -20,6 +21,8 @@ use std::{
 
 /// Patterns or states that go to the device together.
 const BATCH: usize = 1024;
+/// How far rounding may move the phases of features, in radians.
+const BLURRED: f64 = 0.01;
 
 /// How a [`FeatureMemory`] is kept, and what it does to its data.
 #[derive(Clone, Debug)]
@@ -46,7 +49,7 @@ impl Default for FeatureSettings {
 
 /// A dense associative memory in a vector `T` of fixed size: the sum of the random features of all patterns. Its energy
 /// `-(1/beta) log max(phi(x).T, epsilon)` estimates that of the dense memory with the L2 similarity
-/// ([`FeatureMap::DotExp`]: `-(1/beta) log sum_k exp(beta x.xi_k)`). Patterns are absorbed, forgotten and merged by adding; they are
+/// ([`crate::ops::FeatureMap::DotExp`]: `-(1/beta) log sum_k exp(beta x.xi_k)`). Patterns are absorbed, forgotten and merged by adding; they are
 /// not kept, so a recall has no indices, weights or effective number of patterns: [`Recall::indices`], [`Recall::weights`] and
 /// [`Recall::effective`] are empty, and [`Recall::top_k`] is 0.
 ///
@@ -74,6 +77,8 @@ pub struct FeatureMemory {
     count: u64,
     /// Sum of the weights that patterns have in `T`: the count, where nothing has decayed.
     weight: f64,
+    /// The largest squared length of a pattern that was absorbed, as the memory sees it; `None` where a file does not say.
+    largest: Option<f64>,
     on_device: Mutex<Option<Arc<FeatureVector>>>,
 }
 
@@ -121,7 +126,8 @@ impl FeatureMemory {
         };
         let features = Features::new(&spec, &device, settings.budget)?;
         let (t, sum) = (vec![0.0; spec.length()], vec![0.0; spec.dim]);
-        Ok(Self { features, settings, t, sum, count: 0, weight: 0.0, on_device: Mutex::new(None) })
+        let (count, weight, largest) = (0, 0.0, Some(0.0));
+        Ok(Self { features, settings, t, sum, count, weight, largest, on_device: Mutex::new(None) })
     }
 
     /// The feature map and its frequencies.
@@ -190,7 +196,7 @@ impl FeatureMemory {
     /// Takes in all that another memory holds.
     ///
     /// # Errors
-    /// [`Error::IncompatibleMemory`] naming the first of map, features, dim, beta, seed, projection, frequencies, phases, scale
+    /// [`Error::IncompatibleMemory`] naming the first of map, features, dim, beta, seed, projection, frequencies, phases, scale, epsilon
     /// and shift that differs.
     ///
     /// ```
@@ -234,6 +240,8 @@ impl FeatureMemory {
             _ => differ("frequencies", "a matrix".into(), "a seed".into())?,
         }
         differ("scale", self.settings.scale.to_string(), other.settings.scale.to_string())?;
+        let clip = |m: &Self| m.settings.epsilon.unwrap_or(0.0).to_string();
+        differ("epsilon", clip(self), clip(other))?;
         let shift = |m: &Self| -> String {
             let any = m.settings.shift.iter().any(|s| *s != 0.0);
             if any { format!("{:?}", m.settings.shift) } else { "none".into() }
@@ -243,6 +251,7 @@ impl FeatureMemory {
         self.sum.iter_mut().zip(&other.sum).for_each(|(a, b)| *a += b);
         self.count += other.count;
         self.weight += other.weight;
+        self.largest = self.largest.zip(other.largest).map(|(a, b)| a.max(b));
         self.changed();
         Ok(())
     }
@@ -296,7 +305,26 @@ impl FeatureMemory {
         rows.check_finite(what)?;
         let inward = self.inward(rows);
         let squared: Vec<f32> = inward.iter().map(crate::cpu::similarity::squared).collect();
-        check_lengths(&inward, &squared, LARGEST, what)
+        check_lengths(&inward, &squared, LARGEST, what)?;
+        self.check_phases(&squared, what)
+    }
+
+    /// Refuses rows so far from the origin that f32 does not know their phases.
+    fn check_phases(&self, squared: &[f32], what: &'static str) -> Result<()> {
+        if self.spec().map.is_positive() {
+            return Ok(());
+        }
+        // A phase is a sum of as many products as there are columns.
+        let spec = self.spec();
+        let most =
+            BLURRED / (0.5 * f64::from(f32::EPSILON) * (f64::from(spec.beta) * spec.dim as f64).sqrt());
+        let Some(row) = squared.iter().position(|s| f64::from(*s).sqrt() > most) else { return Ok(()) };
+        let want = format!(
+            "at most {most:.0}, beyond which f32 does not know the phases of the features: take a common offset off (--centre, \
+             `FeatureSettings::shift`), or scale the data down"
+        );
+        let length = format!("{:.0} ({what}, row {row})", squared[row].sqrt());
+        Err(Error::parameter("length of a row", length, want))
     }
 
     /// Adds patterns with a weight of 1 or -1.
@@ -307,6 +335,21 @@ impl FeatureMemory {
         }
         self.check_values(rows, "patterns")?;
         let rows = self.inward(rows);
+        let lengths = || rows.iter().map(|x| x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>());
+        let longest = lengths().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        if let Some((row, _)) = longest.filter(|_| sign > 0.0 && self.spec().map.is_positive()) {
+            // The longest underflows first, and its features are then lost among those of others.
+            let alone = self.features.encode(&rows.slice(row..row + 1))?;
+            if alone.iter().all(|v| *v == 0.0) {
+                let want = "above 0 in f32: the row lies too far from the origin for exponential features; shift the data by its mean \
+                            (--centre), scale it down, or take the map sincos";
+                return Err(Error::parameter(
+                    "largest feature of a row",
+                    format!("0 (patterns, row {row})"),
+                    want,
+                ));
+            }
+        }
         let more = self.features.encode(&rows)?;
         if more.iter().any(|v| !v.is_finite()) {
             let want = "finite: scale the data down, or shift it by its mean";
@@ -315,6 +358,9 @@ impl FeatureMemory {
         self.t.iter_mut().zip(more).for_each(|(t, v)| *t += sign * v);
         for row in rows.iter() {
             self.sum.iter_mut().zip(row).for_each(|(s, v)| *s += sign * f64::from(*v));
+        }
+        if let (Some(largest), Some((_, longest)), true) = (&mut self.largest, longest, sign > 0.0) {
+            *largest = largest.max(longest);
         }
         let k = rows.rows() as u64;
         self.count = if sign > 0.0 { self.count + k } else { self.count - k };
@@ -376,17 +422,6 @@ impl FeatureMemory {
             g.iter_mut().for_each(|g| *g = (scale * f64::from(*g)) as f32);
         }
         Ok(Look { energy: u.iter().map(|u| of(*u)).collect(), u, gradient })
-    }
-
-    /// The standard deviation of an estimated sum of kernels where no pattern is near: `sqrt(K / 2 m)` for
-    /// [`FeatureMap::SinCos`]; `None` for exponential features, whose noise depends on the place.
-    pub fn noise(&self) -> Option<f64> {
-        let m = self.spec().count as f64;
-        match self.spec().map {
-            FeatureMap::SinCos => Some((self.weight / (2.0 * m)).sqrt()),
-            FeatureMap::Cos => Some((self.weight / m).sqrt()),
-            FeatureMap::Exp | FeatureMap::ExpExp | FeatureMap::DotExp => None,
-        }
     }
 }
 

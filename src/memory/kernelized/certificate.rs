@@ -1,8 +1,10 @@
 //! What can be proved of stored patterns: gaps between them, and the inverse temperature from which on each is a fixed point.
 
 use crate::{
-    Device, Error, Result, Tensor, cpu,
-    ops::{Similarity, nearest},
+    Device, Error, Result, Tensor,
+    codes::certified_beta,
+    cpu,
+    ops::{Separation, Similarity, nearest},
 };
 
 /// Rows up to which gaps are worked out in f64 throughout.
@@ -12,7 +14,7 @@ const CANDIDATES: usize = 4;
 /// Rows that go through [`nearest`] together.
 const TILE: usize = 1024;
 
-fn product(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn product(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
@@ -66,42 +68,97 @@ fn check_rows(features: &[f64], columns: usize) -> Result<usize> {
     Ok(rows)
 }
 
-/// Which patterns are proved to be stored at an inverse temperature.
+/// Which patterns are proved to be stored at an inverse temperature, by the recall in f32 and not in exact arithmetic alone.
 ///
-/// Features of length at most `m`: where `beta gap >= 1 + ln(4 beta m^2 (M - 1))`, recall maps the ball of radius `1 / (2 beta m)` around
-/// the pattern's features into itself and contracts it, so there is one fixed point in it, to which all of the ball goes.
+/// Softmax, features of length at most `m`: in exact arithmetic, where `beta gap >= 1 + ln(4 beta m^2 (M - 1))`, recall maps the ball of
+/// radius `1 / (2 beta m)` around the pattern's features into itself and contracts it, so there is one fixed point in it, to which all of the
+/// ball goes. An entmax with `alpha > 1` gives all weight to the pattern throughout that ball where `beta gap >= 1 + 1 / (alpha - 1)`.
+///
+/// In f32 the gap counts less what rounding may take off it ([`Certificate::rounding`]). A sum of mixtures is off by no more than `m` times the
+/// weight of the others and 32 roundings of `m`, so that with `8` in place of `4` states stay in the ball, while `beta m^2` is at most 62,500.
+/// Beyond that nothing is proved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
-    /// Gap of each pattern.
+    /// Gap of each pattern, of the features as they are compared.
     pub gaps: Vec<f64>,
     /// Whether each is proved to be stored.
     pub stored: Vec<bool>,
     /// Radius of the balls, in features.
     pub radius: f64,
-    /// The gap from which on a pattern is.
+    /// The gap from which on a pattern is, rounding included; infinite where none is.
     pub needed: f64,
+    /// By how much rounding may shrink a gap: twice the error of a score.
+    pub rounding: f64,
 }
+
+/// `beta m^2` up to which f32 keeps states within their balls.
+const SHARPEST: f64 = 62_500.0;
+/// A rounding of f32.
+pub(super) const ROUNDING: f64 = 0.5 * f32::EPSILON as f64;
 
 impl Certificate {
     /// The smallest gap.
     pub fn gap(&self) -> f64 {
         self.gaps.iter().copied().fold(f64::INFINITY, f64::min)
     }
+}
 
-    /// Of features `[M * D]`.
-    pub(super) fn of(features: &[f64], columns: usize, beta: f64, device: &Device) -> Result<Self> {
-        let gaps = gaps(features, columns, device)?;
-        let squared = features.chunks_exact(columns).map(|f| product(f, f)).fold(0.0, f64::max);
-        let needed = needed_gap(gaps.len(), beta, squared.sqrt());
-        let stored = gaps.iter().map(|gap| *gap >= needed).collect();
-        Ok(Self { stored, gaps, radius: (2.0 * beta * squared.sqrt()).recip(), needed })
+/// What the certificates of a memory rest on, whatever the inverse temperature.
+pub(super) struct Grounds {
+    pub(super) separation: Separation,
+    /// Of each pattern.
+    pub(super) gaps: Vec<f64>,
+    /// Largest length of features, `m`.
+    pub(super) longest: f64,
+    /// Error of a score.
+    pub(super) error: f64,
+}
+
+impl Grounds {
+    /// The certificate at an inverse temperature.
+    pub(super) fn at(self, beta: f64) -> Certificate {
+        let rounding = 2.0 * self.error;
+        let needed = rounding + self.needed(beta);
+        let stored = self.gaps.iter().map(|gap| *gap >= needed).collect();
+        Certificate { stored, radius: (2.0 * beta * self.longest).recip(), needed, rounding, gaps: self.gaps }
+    }
+
+    /// The gap, without what rounding takes off it, that is needed at an inverse temperature.
+    fn needed(&self, beta: f64) -> f64 {
+        if beta * self.longest.powi(2) > SHARPEST {
+            return f64::INFINITY;
+        }
+        match margin(self.separation) {
+            Some(margin) => (1.0 + margin) / beta,
+            // The terms of f32 are as if there were twice as many others.
+            None => needed_gap(2.0 * (self.gaps.len() - 1) as f64, beta, self.longest),
+        }
+    }
+
+    /// The range of inverse temperatures at which all patterns are stored for sure; `None` where there is none.
+    pub(super) fn range(&self) -> Option<[f64; 2]> {
+        let least = self.gaps.iter().copied().fold(f64::INFINITY, f64::min) - 2.0 * self.error;
+        if least.is_nan() || least <= 0.0 {
+            return None;
+        }
+        let from = match margin(self.separation) {
+            Some(margin) => (1.0 + margin) / least,
+            None => certified_beta(least, 2.0 * (self.gaps.len() - 1) as f64 + 1.0, self.longest).ok()?,
+        };
+        let to = SHARPEST / self.longest.powi(2);
+        (from <= to).then_some([from, to])
     }
 }
 
-/// The gap that `M` memories with features of length at most `m` need at an inverse temperature. Never below `1 / beta`, where the
-/// inequality would hold for a memory so soft that all patterns blend.
-fn needed_gap(memories: usize, beta: f64, m: f64) -> f64 {
-    let others = (memories - 1) as f64;
+/// By how much the product of `beta` and a score has to lead for all weight; `None` for softmax, which never gives all.
+fn margin(separation: Separation) -> Option<f64> {
+    let margin = f64::from(separation.margin());
+    margin.is_finite().then_some(margin)
+}
+
+/// The gap that patterns beside so many others, with features of length at most `m`, need at an inverse temperature in exact arithmetic. Never
+/// below `1 / beta`, where the inequality would hold for a memory so soft that all patterns blend.
+fn needed_gap(others: f64, beta: f64, m: f64) -> f64 {
     ((1.0 + (4.0 * beta * m * m * others).ln()) / beta).max(beta.recip())
 }
 
@@ -109,14 +166,12 @@ fn needed_gap(memories: usize, beta: f64, m: f64) -> f64 {
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
-    use crate::codes::certified_beta;
-
     #[test]
     fn certified_betas_are_where_the_certificate_begins() {
         for memories in [10, 100, 1000, 1_000_000] {
             for gap in [1.0, 0.5, 0.2, 0.1] {
                 let beta = certified_beta(gap, memories as f64, 1.0).unwrap();
-                assert!((needed_gap(memories, beta, 1.0) - gap).abs() < 1e-12 * memories as f64);
+                assert!((needed_gap((memories - 1) as f64, beta, 1.0) - gap).abs() < 1e-12 * memories as f64);
             }
         }
     }

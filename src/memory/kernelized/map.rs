@@ -34,6 +34,12 @@ pub trait FeatureTransform: fmt::Debug + Send + Sync {
     /// Multiplies all features by a number.
     fn scale(&mut self, factor: f64);
 
+    /// Makes the map give for rows what it gave for rows times `factor`, up to a factor that all features share. False, and nothing
+    /// changes, where it cannot: it is then trained on rows of whatever size they have.
+    fn rescale_rows(&mut self, _factor: f64) -> bool {
+        false
+    }
+
     /// Fresh random parameters.
     fn reset(&mut self, seed: u64);
 
@@ -202,6 +208,13 @@ impl FeatureTransform for LinearMap {
 
     fn scale(&mut self, factor: f64) {
         self.parameters.iter_mut().for_each(|p| *p *= factor);
+    }
+
+    /// `W (factor x) + b = factor (W x + b / factor)`
+    fn rescale_rows(&mut self, factor: f64) -> bool {
+        let weights = self.features * self.dim;
+        self.parameters[weights..].iter_mut().for_each(|b| *b /= factor);
+        true
     }
 
     fn reset(&mut self, seed: u64) {
@@ -397,6 +410,12 @@ impl FeatureTransform for MlpMap {
         self.parameters[start..].iter_mut().for_each(|p| *p *= factor);
     }
 
+    fn rescale_rows(&mut self, factor: f64) -> bool {
+        let end = self.hidden * self.dim;
+        self.parameters[..end].iter_mut().for_each(|p| *p *= factor);
+        true
+    }
+
     fn reset(&mut self, seed: u64) {
         let (d, h) = (self.dim, self.hidden);
         let first = normals(seed, h, d + 1).into_iter().collect::<Vec<_>>();
@@ -442,6 +461,13 @@ mod tests {
             map.scale(3.0);
             let scaled = map.apply(&rows);
             assert!(before.iter().zip(&scaled).all(|(a, b)| (3.0 * a - b).abs() < 1e-12), "{map:?}");
+            // For rows times a number, the same up to a common factor.
+            let far: Vec<f64> = rows.iter().map(|v| 1e-6 * v).collect();
+            let want = map.apply(&far);
+            assert!(map.rescale_rows(1e-6));
+            let got = map.apply(&rows);
+            let factor = want[0] / got[0];
+            assert!(want.iter().zip(&got).all(|(w, g)| (factor * g / w - 1.0).abs() < 1e-6), "{map:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Memories that compare features: kernelized Hopfield models, U-Hop and U-Hop+.
 
+mod beta;
 mod certificate;
 mod map;
 mod objective;
@@ -10,8 +11,12 @@ pub use certificate::{Certificate, gaps};
 pub use map::{FeatureTransform, Hidden, LinearMap, MlpMap, RandomMap};
 pub use train::{SeparationReport, SeparationSettings, SeparationWarning, Stage, separate_memories};
 
+use self::{
+    beta::Standing,
+    certificate::{Grounds, ROUNDING},
+};
 use super::{
-    Memory, Recall, RecallOptions, Status, check_columns,
+    BetaChoice, Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, check_values, measure},
     mixture::best,
     relax::{Ask, Landscape, Look, relax},
@@ -64,12 +69,16 @@ pub struct KernelizedMemory {
     largest: [f32; 2],
     /// Largest squared length of a key.
     widest: f64,
+    /// Error of the features of a state that recall works out in f32.
+    blur: f64,
+    /// How `beta` was chosen, where it was.
+    choice: Option<BetaChoice>,
 }
 
 /// Where states move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StateSpace {
-    /// Among patterns for linear maps, among features for others, and for unit features of a map with a bias.
+    /// Among patterns for linear maps, among features for others and for unit features: what a map shrinks most is told apart best there.
     #[default]
     Auto,
     /// Among patterns `[b, d]`; for linear maps alone, with unit features only for those without a bias.
@@ -87,8 +96,9 @@ pub struct KernelizedSettings {
     pub separation: Separation,
     /// Inverse temperature of the products of features, whose mean squared length is 1 after training.
     pub beta: f32,
-    /// Whether each pattern counts as if its features had length 1: `K(xi, xi) = 1` for all. Recalls still give mixtures of the patterns as
-    /// they are. Queries are taken as they are.
+    /// Whether each pattern counts as if its features had length 1: `K(xi, xi) = 1` for all, which is what [`separate_memories`] trains for.
+    /// Recalls still give mixtures of the patterns as they are. Queries, and states whose energy is asked for, count likewise: they start
+    /// from features of length 1 (those without features from none), and then move freely.
     pub unit: bool,
     /// Where states move; both ways give the same.
     pub space: StateSpace,
@@ -193,6 +203,8 @@ impl KernelizedMemory {
             values: None,
             largest: [0.0; 2],
             widest: 0.0,
+            blur: 0.0,
+            choice: None,
         };
         memory.add(&rows)?;
         Ok(memory)
@@ -208,15 +220,16 @@ impl KernelizedMemory {
         &*self.map
     }
 
-    /// Features of the stored patterns as they are compared, `[M * D]`, in f64.
+    /// Features of the stored patterns as they are compared, `[M * D]`.
     ///
     /// # Errors
-    /// [`Error::ZeroNorm`] for a pattern without features in unit mode; faults of the device.
+    /// Faults of the device.
     pub fn features(&self) -> Result<Vec<f64>> {
-        Ok(self.features_of(&self.patterns.to_vec()?)?.0)
+        Ok(self.keys.to_vec()?.into_iter().map(f64::from).collect())
     }
 
-    /// Which stored patterns are proved to be fixed points with a ball around them, at an inverse temperature.
+    /// Which stored patterns are proved to be fixed points with a ball around them, at an inverse temperature: of the features as recall
+    /// compares them, rounding included.
     ///
     /// # Errors
     /// [`Error::InvalidParameter`] for fewer than two patterns or a `beta` that is not positive and finite; faults of the device.
@@ -232,7 +245,78 @@ impl KernelizedMemory {
     /// ```
     pub fn certify(&self, beta: f32) -> Result<Certificate> {
         check_beta(beta)?;
-        Certificate::of(&self.features()?, self.map.features(), f64::from(beta), self.device())
+        Ok(self.grounds()?.at(f64::from(beta)))
+    }
+
+    /// From which to which `beta` every stored pattern is proved to be a fixed point (see [`KernelizedMemory::certify`]); `None` where there
+    /// is no such `beta`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] for fewer than two patterns; faults of the device.
+    pub fn certified_betas(&self) -> Result<Option<[f64; 2]>> {
+        Ok(self.grounds()?.range())
+    }
+
+    fn grounds(&self) -> Result<Grounds> {
+        let gaps = gaps(&self.features()?, self.map.features(), self.device())?;
+        let (separation, longest) = (self.settings.separation, self.widest.sqrt());
+        Ok(Grounds { separation, gaps, longest, error: self.score_error() })
+    }
+
+    /// How far a score of a state among the patterns may be off in f32: a sum of as many products as there are features, and those of a
+    /// state that a matrix makes.
+    fn score_error(&self) -> f64 {
+        let sum = (self.map.features() + 6) as f64 * ROUNDING * self.widest;
+        1.1 * (sum + self.widest.sqrt() * self.blur)
+    }
+
+    /// Sets `beta` as [`DenseMemory`](super::DenseMemory) chooses its own: the smallest at which 99 % of the stored patterns keep at least
+    /// 0.99 of the weight (for sparse separations: are fixed points, with some room), rounding included. It is never so large that rounding
+    /// decides; the share then says how many patterns are told apart.
+    ///
+    /// # Errors
+    /// [`Error::EmptyMemory`]; faults of the device.
+    ///
+    /// ```
+    /// use attractor::{memory::{KernelizedMemory, KernelizedSettings, LinearMap}, prelude::*};
+    /// let map = LinearMap::given(&Rows::new(vec![1.0, 0.0, 0.0, 1.0], 2)?, None)?;
+    /// let mut memory = KernelizedMemory::new(&[[1.0, 0.0], [0.0, 1.0]], map, KernelizedSettings::default())?;
+    /// let choice = memory.choose_beta()?;
+    /// assert!((choice.beta - 99f32.ln()).abs() < 0.02 && choice.separated == 1.0);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn choose_beta(&mut self) -> Result<BetaChoice> {
+        if self.is_empty() {
+            return Err(Error::EmptyMemory);
+        }
+        let standing = Standing::of(&self.keys, self.score_error())?;
+        let choice = standing.choice(self.settings.separation, self.widest);
+        self.settings.beta = choice.beta;
+        self.choice = Some(choice);
+        Ok(choice)
+    }
+
+    /// Stored patterns, of all of up to a few thousand or an even sample, that are more similar to another than to themselves: no `beta`
+    /// recalls them. With unit features there are none.
+    ///
+    /// # Errors
+    /// [`Error::EmptyMemory`]; faults of the device.
+    ///
+    /// ```
+    /// use attractor::{memory::{KernelizedMemory, KernelizedSettings, LinearMap}, prelude::*};
+    /// let map = || -> attractor::Result<LinearMap> { LinearMap::given(&Rows::new(vec![1.0, 0.0, 0.0, 1.0], 2)?, None) };
+    /// let patterns = [[1.0, 0.0], [2.0, 0.5]];
+    /// let memory = KernelizedMemory::new(&patterns, map()?, KernelizedSettings::default())?;
+    /// assert_eq!(memory.outdone()?, [0]);
+    /// let unit = KernelizedSettings { unit: true, ..KernelizedSettings::default() };
+    /// assert!(KernelizedMemory::new(&patterns, map()?, unit)?.outdone()?.is_empty());
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn outdone(&self) -> Result<Vec<usize>> {
+        if self.is_empty() {
+            return Err(Error::EmptyMemory);
+        }
+        Ok(Standing::of(&self.keys, self.score_error())?.outdone)
     }
 
     /// What makes recalls at this `beta` inexact: `beta` times the largest squared length of features, where f32 no longer resolves it.
@@ -275,19 +359,50 @@ impl KernelizedMemory {
         self.keys = Tensor::new(&device, &keys)?;
         self.patterns = Tensor::from_flat(&device, &all, &[count, d])?;
         self.largest = [largest, of_keys.largest];
-        self.widest = of_keys.squared.iter().map(|s| f64::from(*s)).fold(0.0, f64::max);
+        let squared = |row: &[f32]| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+        self.widest = keys.iter().map(squared).fold(0.0, f64::max);
+        let longest = mixed.chunks_exact(d).map(squared).fold(0.0, f64::max).sqrt();
+        self.blur = if self.among_features() { 0.0 } else { self.blur_of(longest) };
+        if self.choice.is_some() {
+            self.choose_beta()?;
+        }
         Ok(())
+    }
+
+    /// How far the features of states no longer than this may be off in f32, of a linear map.
+    fn blur_of(&self, longest: f64) -> f64 {
+        let length = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let of = |map: &LinearMap| {
+            let terms = (map.dim() + 2) as f64 * ROUNDING;
+            terms * (length(map.weights()) * longest + length(map.bias()))
+        };
+        self.map.as_linear().map_or(0.0, of)
     }
 
     fn among_features(&self) -> bool {
         match self.settings.space {
-            StateSpace::Auto => match &self.linear {
-                Some((_, bias)) => bias.is_some() && self.settings.unit,
-                None => true,
-            },
+            StateSpace::Auto => self.linear.is_none() || self.settings.unit,
             StateSpace::Patterns => false,
             StateSpace::Features => true,
         }
+    }
+
+    /// Where the states of queries start.
+    fn starts<'r>(&self, rows: &'r Rows<'r>) -> Result<Rows<'r>> {
+        let (among_features, columns) = (self.among_features(), self.map.features());
+        if !among_features && !self.settings.unit {
+            return Ok(rows.slice(0..rows.rows()));
+        }
+        let mut states: Vec<f64> = rows.as_slice().iter().map(|v| f64::from(*v)).collect();
+        let features = self.map.apply(&states);
+        if among_features {
+            states.clone_from(&features);
+        }
+        if self.settings.unit {
+            divided(&mut states, &features, columns);
+        }
+        let width = if among_features { columns } else { self.dim() };
+        Rows::new(states.into_iter().map(|v| v as f32).collect::<Vec<_>>(), width)
     }
 
     fn recall_rows(&self, rows: &Rows<'_>, options: &RecallOptions<'_>) -> Result<Recall> {
@@ -330,20 +445,23 @@ impl KernelizedMemory {
         let apart = among_features || self.settings.unit;
         let reading = Mutex::new(if apart { rows.as_slice().to_vec() } else { Vec::new() });
         let view = View { memory: self, beta, bias, among_features, step_size: plan.step_size, reading };
-        let features = match among_features {
-            true => {
-                let wide: Vec<f64> = rows.as_slice().iter().map(|v| f64::from(*v)).collect();
-                let y: Vec<f32> = self.map.apply(&wide).into_iter().map(|v| v as f32).collect();
-                Some(Rows::new(y, self.map.features())?)
-            }
-            false => None,
-        };
-        let mut recall = relax(&view, features.as_ref().unwrap_or(rows), &limits, &plan, beta)?;
+        let mut recall = relax(&view, &self.starts(rows)?, &limits, &plan, beta)?;
         if apart {
             let reading = view.reading.into_inner().unwrap_or_else(PoisonError::into_inner);
             recall.states = Rows::new(reading, self.dim())?;
         }
         Ok(recall)
+    }
+}
+
+/// Rows divided by the lengths of features `[n * D]`; those without features stay.
+fn divided(rows: &mut [f64], features: &[f64], columns: usize) {
+    let width = rows.len() / (features.len() / columns).max(1);
+    for (row, f) in rows.chunks_exact_mut(width.max(1)).zip(features.chunks_exact(columns)) {
+        let length = f.iter().map(|v| v * v).sum::<f64>().sqrt();
+        if length > f64::from(f32::MIN_POSITIVE) {
+            row.iter_mut().for_each(|v| *v /= length);
+        }
     }
 }
 
@@ -461,6 +579,10 @@ impl Memory for KernelizedMemory {
             return Err(Error::parameter("number of patterns without values", rows.rows(), want));
         }
         self.add(&rows)
+    }
+
+    fn automatic_beta(&self) -> Result<Option<BetaChoice>> {
+        Ok(self.choice)
     }
 
     fn associate(&mut self, values: &dyn ToRows) -> Result<()> {

@@ -13,6 +13,10 @@ const SMALL: usize = 512;
 const EXACT: usize = 4096;
 /// Noisy copies of each memory.
 const COPIES: usize = 4;
+/// How short the features of a memory may get, beside what the map makes of the others (see [`vanishing`]). The losses see directions
+/// alone: without a floor they would shrink a memory to nothing where that turns it a little more, and leave its direction to rounding
+/// errors of the map and to noise.
+pub(super) const FLOOR: f64 = 1e-3;
 
 /// `tau` times a loss of the features of memories, all or those of a batch.
 pub(super) struct Objective<'a> {
@@ -65,10 +69,48 @@ impl Objective<'_> {
             gradient.fill(0.0);
         }
         by_rows(&mut slopes, &unit, &lengths, self.tau);
+        let relative = relative_lengths(map, self.memories, &lengths);
+        let (more, by_lengths) = vanishing(&relative);
+        if more > 0.0 {
+            let rows = slopes.chunks_exact_mut(columns).zip(unit.chunks_exact(columns));
+            for ((slope, phi), (by, (length, relative))) in
+                rows.zip(by_lengths.iter().zip(lengths.iter().zip(&relative)))
+            {
+                let factor = by * relative / length;
+                slope.iter_mut().zip(phi).for_each(|(s, p)| *s += factor * p);
+            }
+        }
         let part = map.pull_back(self.memories, &slopes);
         gradient.iter_mut().zip(part).for_each(|(g, p)| *g += p);
-        Ok(self.tau * value)
+        Ok(self.tau * value + more)
     }
+}
+
+/// Lengths of features over those that a map without any preference would give: the lengths of the memories themselves for a linear map;
+/// with a bias, or where the map is not linear, small memories count like those of mean length.
+pub(super) fn relative_lengths(map: &dyn FeatureTransform, memories: &[f64], lengths: &[f64]) -> Vec<f64> {
+    let homogeneous = map.as_linear().is_some_and(|linear| linear.bias().is_empty());
+    let own: Vec<f64> =
+        memories.chunks_exact(map.dim()).map(|x| x.iter().map(|v| v * v).sum::<f64>().sqrt()).collect();
+    let mean = root_mean_square(&own);
+    let of = |own: f64| if homogeneous { own / mean } else { (own / mean).max(1.0) };
+    lengths.iter().zip(own).map(|(length, own)| length / of(own)).collect()
+}
+
+/// The root of the mean square.
+pub(super) fn root_mean_square(values: &[f64]) -> f64 {
+    (values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64).sqrt()
+}
+
+/// `sum_i max(0, ln(FLOOR H / h_i))^2` with the root mean square `H` of the lengths `h`, and its gradient by them: 0 while none is below
+/// its floor.
+fn vanishing(h: &[f64]) -> (f64, Vec<f64>) {
+    let root = root_mean_square(h);
+    let below: Vec<f64> = h.iter().map(|h| (FLOOR * root / h).ln().max(0.0)).collect();
+    let total: f64 = below.iter().sum();
+    let common = total / (h.len() as f64 * root * root);
+    let gradient = h.iter().zip(&below).map(|(h, below)| 2.0 * (common * h - below / h)).collect();
+    (below.iter().map(|v| v * v).sum(), gradient)
 }
 
 /// `mean_i [ln sum_j exp(q_i . phi_j / tau) - q_i . phi_i / tau]` for queries that belong to the memories of the same number, and its
@@ -129,6 +171,36 @@ mod tests {
     fn objective<'a>(memories: &'a [f64], loss: SeparationLoss, noise: Option<f64>) -> Objective<'a> {
         let noise = noise.map(|n| (n, 3));
         Objective { memories, loss, tau: 0.2, noise, device: &Device::Cpu, exact: None }
+    }
+
+    #[test]
+    fn features_that_vanish_are_held_by_a_slope_that_is_right() {
+        // The third memory is the sum of the others; at a right angle to both, and with nothing left of it, the gap would be 1.
+        let memories = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+        let weights = Rows::new(vec![1.0, -1.0, 1e-4, 1e-4], 2).unwrap();
+        for bias in [None, Some(&[0.0_f32, 0.0][..])] {
+            let mut map = LinearMap::given(&weights, bias).unwrap();
+            let (_, lengths) = unit_rows(&map.apply(&memories), 2).unwrap();
+            let held = vanishing(&relative_lengths(&map, &memories, &lengths)).0;
+            // 2e-4 beside sqrt(2), its own length, over the root mean square of 1, 1 and that.
+            let relative = if bias.is_some() { 2e-4 / (1.5_f64).sqrt() } else { 2e-4 / 2.0_f64.sqrt() };
+            let root = ((2.0 + relative * relative) / 3.0_f64).sqrt();
+            assert!((held - (1e-3 * root / relative).ln().powi(2)).abs() < 1e-6 * held, "{held}");
+            let objective = objective(&memories, SeparationLoss::Pair, None);
+            let size = map.parameters().len();
+            let mut gradient = vec![0.0; size];
+            objective.at(&map, &mut gradient).unwrap();
+            for (i, got) in gradient.iter().enumerate() {
+                let mut at = |h: f64| {
+                    map.parameters_mut()[i] += h;
+                    let value = objective.at(&map, &mut vec![0.0; size]).unwrap();
+                    map.parameters_mut()[i] -= h;
+                    value
+                };
+                let want = (at(1e-8) - at(-1e-8)) / 2e-8;
+                assert!((got - want).abs() < 1e-4 * (1.0 + want.abs()), "{i}: {got} {want}");
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{
     FeatureTransform,
     certificate::{gaps, partner},
-    objective::Objective,
+    objective::{FLOOR, Objective, relative_lengths, root_mean_square},
     spectrum::{cap_condition, condition},
 };
 use crate::{
@@ -148,6 +148,14 @@ pub enum SeparationWarning {
         /// And after.
         after: f64,
     },
+    /// Memories whose features would vanish in what the loss asks for: they are held near to a thousandth of what the map makes of the
+    /// others, so that noise of their queries counts a thousand times as much.
+    Faint {
+        /// How many.
+        memories: usize,
+        /// The first.
+        first: usize,
+    },
     /// The map stretches some directions far more than others, and noise with them.
     Amplifies {
         /// Largest over smallest singular value.
@@ -174,6 +182,10 @@ impl fmt::Display for SeparationWarning {
                 f,
                 "the smallest gap fell from {before:.4} to {after:.4}: take a smaller step or temperature, or another loss"
             ),
+            Self::Faint { memories, first } => write!(
+                f,
+                "the features of {memories} memories, {first} first, would vanish for a larger gap and are held at about {FLOOR} of what the map makes of others: noise on their queries is amplified as much; a larger tau or a capped condition keeps them longer"
+            ),
             Self::Amplifies { condition } => write!(
                 f,
                 "the map stretches some directions {condition:.1e} times as much as others, and noise with them; cap its condition where queries are noisy"
@@ -193,8 +205,8 @@ impl fmt::Display for SeparationWarning {
 pub struct Stage {
     /// The temperature.
     pub tau: f64,
-    /// Losses at the start and after each iteration (of batches, where there were any; with the noise's share). Where the condition is
-    /// capped, rounds of 25 iterations follow each other, each with its own start.
+    /// Losses at the start and after each iteration (of batches, where there were any; with the noise's share, and with what keeps features
+    /// from vanishing). Where the condition is capped, rounds of 25 iterations follow each other, each with its own start.
     pub trace: Vec<f64>,
     /// Iterations made.
     pub iterations: usize,
@@ -202,7 +214,7 @@ pub struct Stage {
     pub reason: Reason,
 }
 
-/// What training did.
+/// What training did. All figures are those of the map as it is left, with parameters of f32.
 #[derive(Clone, Debug)]
 pub struct SeparationReport {
     /// The temperatures of the best start.
@@ -238,11 +250,14 @@ impl SeparationReport {
 }
 
 /// Trains a map on memories `[M, d]`, without labels and without noise unless asked for: see the method's source in
-/// [`KernelizedMemory`](super::KernelizedMemory). The map ends scaled so that the mean squared length of the features is 1. `progress` hears
-/// of iterations done and of all that may be made; where it asks the work to end, the map is as far as it had come.
+/// [`KernelizedMemory`](super::KernelizedMemory). The map ends scaled so that the mean squared length of the features is 1, with parameters
+/// that f32 holds, so that what is reported is true of the map in a file too. How large the memories are makes no difference to a linear map.
+/// The losses know directions alone; features of a memory that they would let vanish are held at a thousandth of the others'.
+/// `progress` hears of iterations done and of all that may be made; where it asks the work to end, the map is as far as it had come.
 ///
 /// # Errors
-/// [`Error::InvalidParameter`] for fewer than two memories or settings outside their range, [`Error::DimensionMismatch`],
+/// [`Error::InvalidParameter`] for fewer than two memories, settings outside their range, or memories so small that the map leaves f32;
+/// [`Error::DimensionMismatch`],
 /// [`Error::NonFinite`], [`Error::ZeroNorm`] for a memory without features (a zero memory, or one that the map takes to zero); faults of
 /// the device; [`Error::Interrupted`].
 ///
@@ -284,15 +299,25 @@ pub fn separate_memories<P: ToRows + ?Sized>(
         Optimizer::Lbfgs(_) if batch < count => Optimizer::Adam(Adam::default()),
         optimizer => optimizer,
     };
+    // Steps and tolerances of the optimizers are those of memories of length 1.
+    let lengths = memories.chunks_exact(map.dim()).map(|x| x.iter().map(|v| v * v).sum::<f64>().sqrt());
+    let size = root_mean_square(&lengths.collect::<Vec<_>>());
+    let size = if map.rescale_rows(size) { size } else { 1.0 };
+    map.rescale_rows(size.recip());
+    let inward: Vec<f64> = memories.iter().map(|v| v / size).collect();
     let mut best: Option<(f64, usize, Vec<f64>, Vec<Stage>)> = None;
     let mut losses = Vec::new();
     for start in 0..settings.starts {
+        map.rescale_rows(size);
         if start > 0 {
             map.reset(settings.seed.wrapping_add(start as u64));
         }
-        let course = Course { memories: &memories, settings, optimizer, batch, start, progress };
-        let stages = course.run(map)?;
-        let loss = course.whole(map)?;
+        let course = Course { memories: &inward, size, settings, optimizer, batch, start, progress };
+        let stages = course.run(map);
+        map.rescale_rows(size.recip());
+        let stages = stages?;
+        round(map, &memories)?;
+        let loss = course.whole(map, &memories)?;
         losses.push(loss);
         // A map without parameters has one course only.
         if best.as_ref().is_none_or(|b| loss < b.0) {
@@ -310,7 +335,7 @@ pub fn separate_memories<P: ToRows + ?Sized>(
         ));
     };
     map.parameters_mut().copy_from_slice(&parameters);
-    let (unit, _) = unit_rows(&map.apply(&memories), columns)?;
+    let (unit, lengths) = unit_rows(&map.apply(&memories), columns)?;
     let all = gaps(&unit, columns, device)?;
     let gap = smallest(&all);
     let tau = settings.temperatures[settings.temperatures.len() - 1];
@@ -341,6 +366,12 @@ pub fn separate_memories<P: ToRows + ?Sized>(
     if batch < count {
         warnings.push(SeparationWarning::Batches { size: batch });
     }
+    let relative = relative_lengths(map, &memories, &lengths);
+    let floor = 2.0 * FLOOR * root_mean_square(&relative);
+    let faint = || relative.iter().enumerate().filter(|(_, length)| **length < floor).map(|(i, _)| i);
+    if let Some(first) = faint().next() {
+        warnings.push(SeparationWarning::Faint { memories: faint().count(), first });
+    }
     if gap < before {
         warnings.push(SeparationWarning::Nearer { before, after: gap });
     }
@@ -368,7 +399,9 @@ fn smallest(gaps: &[f64]) -> f64 {
 
 /// The training of one start.
 struct Course<'a> {
+    /// Over `size`.
     memories: &'a [f64],
+    size: f64,
     settings: &'a SeparationSettings,
     optimizer: Optimizer,
     batch: usize,
@@ -377,9 +410,10 @@ struct Course<'a> {
 }
 
 impl Course<'_> {
-    fn objective<'b>(&'b self, memories: &'b [f64], tau: f64, noise: u64) -> Objective<'b> {
+    /// Of memories over `size`.
+    fn objective<'b>(&'b self, memories: &'b [f64], size: f64, tau: f64, noise: u64) -> Objective<'b> {
         let SeparationSettings { loss, device, exact, .. } = self.settings;
-        let noise = self.settings.noise.map(|n| (n, noise));
+        let noise = self.settings.noise.map(|n| (n / size, noise));
         Objective { memories, loss: *loss, tau, noise, device, exact: *exact }
     }
 
@@ -410,7 +444,7 @@ impl Course<'_> {
                     report(self.progress, before + at.get(), total)?;
                     map.parameters_mut().copy_from_slice(x);
                     let (batch, noise) = draw.next(map.dim());
-                    self.objective(batch, tau, noise).at(map, gradient)
+                    self.objective(batch, self.size, tau, noise).at(map, gradient)
                 })?;
                 map.parameters_mut().copy_from_slice(&x);
                 stage.trace.extend(found.trace.iter().map(|v| v / tau));
@@ -419,7 +453,9 @@ impl Course<'_> {
                 done += iterations;
                 if let (Some(most), Some(linear)) = (capped, map.as_linear_mut()) {
                     let (rows, columns) = (linear.features(), linear.dim());
-                    cap_condition(linear.weights_mut(), rows, columns, most);
+                    // Rounding to f32 comes after it.
+                    let room = f64::from(f32::EPSILON) * (rows.min(columns) as f64).sqrt() * most;
+                    cap_condition(linear.weights_mut(), rows, columns, (most * (1.0 - room)).max(1.0));
                 }
                 if done >= settings.iterations || capped.is_none() {
                     break;
@@ -431,15 +467,15 @@ impl Course<'_> {
         Ok(all)
     }
 
-    /// The loss of all memories at the last temperature.
-    fn whole(&self, map: &dyn FeatureTransform) -> Result<f64> {
+    /// The loss of all memories, as they were given, at the last temperature.
+    fn whole(&self, map: &dyn FeatureTransform, memories: &[f64]) -> Result<f64> {
         let tau = self.settings.temperatures[self.settings.temperatures.len() - 1];
-        let objective = self.objective(self.memories, tau, 0);
+        let objective = self.objective(memories, 1.0, tau, 0);
         if self.settings.noise.is_some_and(|noise| noise > 0.0) {
             // What was trained, with the same noise for every start.
             return Ok(objective.at(map, &mut vec![0.0; map.parameters().len()])? / tau);
         }
-        let (unit, _) = unit_rows(&map.apply(self.memories), map.features())?;
+        let (unit, _) = unit_rows(&map.apply(memories), map.features())?;
         Ok(objective.loss_of(&unit, map.features())?.0)
     }
 }
@@ -450,6 +486,19 @@ fn rescale(map: &mut dyn FeatureTransform, memories: &[f64]) {
     let mean = features.iter().map(|v| v * v).sum::<f64>() / (memories.len() / map.dim()) as f64;
     if mean > 0.0 && mean.is_finite() {
         map.scale(mean.sqrt().recip());
+    }
+}
+
+/// Leaves a map as a file can hold it: scaled, with parameters of f32.
+fn round(map: &mut dyn FeatureTransform, memories: &[f64]) -> Result<()> {
+    rescale(map, memories);
+    map.parameters_mut().iter_mut().for_each(|p| *p = f64::from(*p as f32));
+    match map.parameters().iter().find(|p| !p.is_finite()) {
+        Some(_) => {
+            let want = "within f32: scale the memories up or down";
+            Err(Error::parameter("parameters of the map", "beyond f32", want))
+        }
+        None => Ok(()),
     }
 }
 

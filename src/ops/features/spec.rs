@@ -51,7 +51,7 @@ impl FeatureMap {
     }
 
     /// What every feature is multiplied by.
-    pub(super) fn scale(self, m: usize) -> f64 {
+    pub(crate) fn scale(self, m: usize) -> f64 {
         match self {
             Self::SinCos | Self::Exp | Self::DotExp => (1.0 / m as f64).sqrt(),
             Self::Cos => (2.0 / m as f64).sqrt(),
@@ -60,7 +60,7 @@ impl FeatureMap {
     }
 
     /// `c` of the factor `exp(-c beta |x|^2)`.
-    pub(super) fn decay(self) -> f64 {
+    pub(crate) fn decay(self) -> f64 {
         match self {
             Self::SinCos | Self::Cos => 0.0,
             Self::Exp | Self::ExpExp => 1.0,

@@ -148,7 +148,7 @@ fn by_energy(device: &Device, energy: &str) -> Result<Vec<f32>> {
 
 /// A memory of two layers whose recalls are a few steps.
 pub(super) fn two_layers(device: &Device, patterns: &Rows<'_>) -> Result<LagrangianMemory> {
-    let model = LagrangianModel::A { power: 3, beta: 4.0 };
+    let model = LagrangianModel::B { beta: 4.0 };
     LagrangianMemory::builder(model).device(device).dt(0.5).build(patterns)
 }
 

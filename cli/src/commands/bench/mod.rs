@@ -4,7 +4,7 @@ mod bank;
 
 use crate::{
     arguments,
-    failure::{Failure, Result},
+    failure::Result,
     output::{complaint, line},
     stop,
 };
@@ -37,9 +37,6 @@ struct Timing {
 }
 
 pub(crate) fn run(arguments: &arguments::Bench) -> Result<()> {
-    if arguments.precision == Precision::F16 && arguments.op != "step" {
-        return Err(Failure::data("--precision f16 is for --op step: other operations take f32"));
-    }
     if arguments.op == "bank" {
         return bank::run(arguments);
     }

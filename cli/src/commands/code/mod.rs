@@ -38,9 +38,6 @@ pub(crate) fn run(arguments: &arguments::code::Code) -> Result<()> {
         return list(arguments);
     }
     if let Some(path) = &arguments.out {
-        if arguments.measure.is_some() {
-            return Err(Failure::data("--out: measured points are in a file already; leave this out"));
-        }
         check_writable(path)?;
     }
     if let Some(path) = &arguments.plot {

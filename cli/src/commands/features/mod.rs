@@ -14,9 +14,9 @@ use crate::{
     output::line,
 };
 use attractor::{
-    Device, Precision, Rows,
+    Device, Rows,
     io::Source,
-    memory::{Beta, DenseMemory, Energy, FeatureMemory, FeatureSettings, Memory, Post},
+    memory::{Beta, DenseMemory, FeatureMemory, FeatureSettings, Memory},
     ops::{FeatureMap, FeatureSpec, FrequencySource, Similarity},
 };
 use std::path::Path;
@@ -36,10 +36,6 @@ pub(crate) fn run(command: &Features) -> Result<()> {
 fn open(from: &From, common: &Common, device: &Device) -> Result<Vec<FeatureMemory>> {
     match &from.patterns {
         Some(path) => Ok(vec![of_patterns(path, &from.space, from.beta, common, device)?]),
-        None if from.beta.is_some() || from.space.features.is_some() || from.space.frequencies.is_some() => {
-            let message = "a memory from a file has its beta and features: leave --beta, --features and --frequencies out";
-            Err(Failure::data(message))
-        }
         None => from.memory.iter().map(|path| Ok(FeatureMemory::load(path, device)?)).collect(),
     }
 }
@@ -97,17 +93,6 @@ pub(super) fn in_place_of(
     common: &Common,
     device: &Device,
 ) -> Result<FeatureMemory> {
-    let useless = [
-        (asked.energy != Energy::Softmax, "--energy"),
-        (asked.similarity.is_some(), "--similarity"),
-        (asked.precision != Precision::F32, "--precision"),
-        (asked.post != Post::None, "--post"),
-        (asked.order.is_some(), "--order"),
-    ];
-    if let Some((_, option)) = useless.into_iter().find(|(given, _)| *given) {
-        let message = format!("{option} is not for --memory random-features: --map says what its kernel is");
-        return Err(Failure::data(message));
-    }
     let beta = match asked.beta {
         Beta::Fixed(beta) => beta,
         Beta::Auto => {
