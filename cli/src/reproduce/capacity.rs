@@ -1,14 +1,13 @@
 //! The benchmark of large-pattern capacity: closed forms and published shares against simulation.
 
 use super::{Bench, Figure};
-use crate::failure::Result;
+use crate::{failure::Result, input};
 use attractor::{
     capacity::{
         Capacity, Corruption, Criterion, Ensemble, Generated, Growth, Heat, Outcome, Plan, Schedule, Trials,
         fit_growth, half_octaves, n50, nearest_law, run,
         theory::{Prior, iterated_capacity, one_step},
     },
-    io::Source,
     ops::Similarity,
 };
 use std::collections::HashMap;
@@ -295,7 +294,7 @@ const DIGITS: [Digits; 8] = [
 /// Similarities on digits of 28 x 28 pixels from a file.
 pub(crate) fn digits(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
     let Some(path) = bench.data else { return Ok(Vec::new()) };
-    let (rows, columns) = Source::open(path)?.shared(&["patterns", "images"])?;
+    let (rows, columns) = input::open(path)?.shared(&["patterns", "images"])?;
     let ensemble = Ensemble::of_rows("digits", rows, columns)?;
     let similarities = [Similarity::Dot, Similarity::Cosine, Similarity::L2, Similarity::L1];
     let mut figures = Vec::new();

@@ -20,6 +20,8 @@ use std::{
 
 /// Patterns or states that go to the device together.
 const BATCH: usize = 1024;
+/// Patterns that a memory holds at most: as many as f64 can count.
+const MOST_PATTERNS: u64 = 1 << 53;
 
 /// How a [`FeatureMemory`] is kept, and what it does to its data.
 #[derive(Clone, Debug)]
@@ -191,7 +193,7 @@ impl FeatureMemory {
     ///
     /// # Errors
     /// [`Error::IncompatibleMemory`] naming the first of map, features, dim, beta, seed, projection, frequencies, phases, scale
-    /// and shift that differs.
+    /// and shift that differs; [`Error::InvalidParameter`] for more than 2^53 patterns.
     ///
     /// ```
     /// # use attractor::{memory::{FeatureMemory, Memory}, ops::{FeatureMap, FeatureSpec}};
@@ -239,9 +241,10 @@ impl FeatureMemory {
             if any { format!("{:?}", m.settings.shift) } else { "none".into() }
         };
         differ("shift", shift(self), shift(other))?;
+        let count = self.counted(other.count)?;
         self.t.iter_mut().zip(&other.t).for_each(|(a, b)| *a += b);
         self.sum.iter_mut().zip(&other.sum).for_each(|(a, b)| *a += b);
-        self.count += other.count;
+        self.count = count;
         self.weight += other.weight;
         self.changed();
         Ok(())
@@ -306,6 +309,8 @@ impl FeatureMemory {
             return Err(Error::dimension(what, rows.columns(), self.dim()));
         }
         self.check_values(rows, "patterns")?;
+        let k = rows.rows() as u64;
+        let count = if sign > 0.0 { self.counted(k)? } else { self.count.saturating_sub(k) };
         let rows = self.inward(rows);
         let more = self.features.encode(&rows)?;
         if more.iter().any(|v| !v.is_finite()) {
@@ -316,11 +321,17 @@ impl FeatureMemory {
         for row in rows.iter() {
             self.sum.iter_mut().zip(row).for_each(|(s, v)| *s += sign * f64::from(*v));
         }
-        let k = rows.rows() as u64;
-        self.count = if sign > 0.0 { self.count + k } else { self.count - k };
+        self.count = count;
         self.weight = (self.weight + sign * k as f64).max(0.0);
         self.changed();
         Ok(())
+    }
+
+    /// How many patterns it holds with these too.
+    fn counted(&self, more: u64) -> Result<u64> {
+        let count = self.count.checked_add(more).filter(|count| *count <= MOST_PATTERNS);
+        let want = || format!("at most {MOST_PATTERNS}, with the {} that are there", self.count);
+        count.ok_or_else(|| Error::parameter("number of patterns", more, want()))
     }
 
     fn changed(&mut self) {

@@ -8,7 +8,7 @@ pub use post::Post;
 use super::{
     Beta, BetaChoice, Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, check_values, far_centre, measure, shifted},
-    mixture::best,
+    mixture::{behind, best},
     relax::{Ask, Landscape, Look, relax},
 };
 use crate::{
@@ -251,13 +251,15 @@ impl SparseMemory {
             true => Some(Tensor::from_flat(self.device(), &bias, &[self.len()])?),
             false => None,
         };
-        Ok(View { memory: self, beta, bias, offset })
+        let hidden = mask.map(|mask| behind(mask, self.device())).transpose()?;
+        Ok(View { memory: self, beta, bias, hidden, offset })
     }
 
     fn recall_rows(&self, rows: &Rows<'_>, options: &RecallOptions<'_>) -> Result<Recall> {
         let limits = self.limits();
         limits.check(rows, options.mask)?;
         let plan = limits.plan(options, rows.rows())?;
+        let listed = limits.listed(options)?;
         if self.settings.post != Post::None && options.step_size > 1.0 {
             return Err(Error::parameter("step size", options.step_size, "at most 1 with a post-transform"));
         }
@@ -268,7 +270,7 @@ impl SparseMemory {
         check_beta(beta)?;
         measure(rows, "queries", self.settings.similarity)?;
         if rows.rows() == 0 {
-            return Ok(Recall::none(self.dim(), &plan, beta));
+            return Recall::none(self.dim(), &plan, beta).listing(listed);
         }
         let inward = self.inward(rows, "queries")?;
         let view = self.view(beta, options.mask)?;
@@ -282,7 +284,7 @@ impl SparseMemory {
             }
             recall.states = Rows::new(states, self.dim())?;
         }
-        Ok(recall)
+        recall.listing(listed)
     }
 }
 
@@ -291,6 +293,8 @@ struct View<'a> {
     beta: f32,
     /// What is added to the scores of each pattern.
     bias: Option<Tensor>,
+    /// What is added to weights to rank them.
+    hidden: Option<Tensor>,
     offset: f64,
 }
 
@@ -338,7 +342,10 @@ impl Landscape for View<'_> {
             updates,
             lost: summary.chunks_exact(4).map(|s| s[2] == 0.0).collect(),
             best: match ask.top_k {
-                Some(k) => Some(best(&separated.weights, &summary, self.memory.values.as_ref(), k)?),
+                Some(k) => {
+                    let values = self.memory.values.as_ref();
+                    Some(best(&separated.weights, &summary, values, self.hidden.as_ref(), k)?)
+                }
                 None => None,
             },
         })
