@@ -262,6 +262,16 @@ pub enum Error {
         /// The system's words.
         source: std::io::Error,
     },
+    /// A file that one program at a time may change is in the hands of another one.
+    #[error("{}: cannot {action}: {problem}", path.display())]
+    Busy {
+        /// Which file.
+        path: PathBuf,
+        /// What was tried: `lock` or `read`.
+        action: &'static str,
+        /// What the other program is doing, and what helps.
+        problem: &'static str,
+    },
     /// A file whose content is not what it must be.
     #[error("{}: {}; {}", path.display(), Plain(problem), Plain(want))]
     Format {
@@ -306,7 +316,10 @@ impl Error {
     /// This error as one about the content of a file, where it does not name one already.
     pub(crate) fn in_file(self, path: &Path, want: &str) -> Self {
         match self {
-            named @ (Self::File { .. } | Self::Format { .. } | Self::IncompatibleMemory { .. }) => named,
+            named @ (Self::File { .. }
+            | Self::Busy { .. }
+            | Self::Format { .. }
+            | Self::IncompatibleMemory { .. }) => named,
             other => {
                 Self::Format { path: path.to_owned(), problem: other.to_string(), want: want.to_owned() }
             }

@@ -1,4 +1,4 @@
-//! How a command fails: one line on stderr, and exit status 1.
+//! How a command fails: one line on stderr, and exit status 1, or 75 where another program was in the way.
 
 use attractor::Error;
 use std::{fmt, path::Path};
@@ -19,12 +19,27 @@ enum Cause {
     Signal,
     /// A GPU went away.
     Loss,
+    /// Another program is at work on what it needs.
+    Busy,
 }
+
+/// Exit status of what may well succeed a little later, as `sysexits.h` has it.
+const BUSY: u8 = 75;
 
 impl Failure {
     /// What the command was given does not fit.
     pub(crate) fn data(message: impl Into<String>) -> Self {
         Self { message: message.into(), cause: Cause::Data }
+    }
+
+    /// Another program is at work on what the command needs.
+    pub(crate) fn busy(message: impl Into<String>) -> Self {
+        Self { message: message.into(), cause: Cause::Busy }
+    }
+
+    /// The exit status that says so.
+    pub(crate) fn status(&self) -> u8 {
+        if self.cause == Cause::Busy { BUSY } else { 1 }
     }
 
     /// Whether this is how work ends that was asked to, when a signal came.
@@ -48,6 +63,7 @@ impl From<Error> for Failure {
         let cause = match error {
             Error::Interrupted => Cause::Signal,
             Error::DeviceLost { .. } => Cause::Loss,
+            Error::Busy { .. } => Cause::Busy,
             _ => Cause::Data,
         };
         Self { message: error.to_string(), cause }

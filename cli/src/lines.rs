@@ -34,7 +34,7 @@ impl Lines {
         match FileExt::try_lock(&file) {
             Err(TryLockError::WouldBlock) => {
                 let message = "another program is at work on it; wait for it, or name another folder";
-                return Err(Failure::data(format!("{}: {message}", path.display())));
+                return Err(Failure::busy(format!("{}: {message}", path.display())));
             }
             // Where there are no locks, it goes without.
             Ok(()) | Err(TryLockError::Error(_)) => {}

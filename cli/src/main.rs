@@ -5,6 +5,8 @@ mod capacity;
 mod chart;
 mod commands;
 mod failure;
+mod ids;
+mod input;
 mod lines;
 mod output;
 mod plot;
@@ -69,7 +71,7 @@ fn ended(result: failure::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::complaint(&failure.to_string());
-            ExitCode::FAILURE
+            ExitCode::from(failure.status())
         }
     }
 }

@@ -6,10 +6,15 @@ use super::{
 };
 use crate::{Error, Result};
 use std::{
+    ffi::OsString,
     fs::{self, File, Metadata, OpenOptions},
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Seek, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
+
+/// Pipes that have been checked, and not been written to yet.
+static PIPES: Mutex<Vec<(PathBuf, File)>> = Mutex::new(Vec::new());
 
 /// Writes bytes that are already made, such as a picture or JSON, to the file `path`, complete or not
 /// at all as [`write`](super::write()) does.
@@ -25,13 +30,14 @@ use std::{
 /// ```
 ///
 /// # Errors
-/// [`Error::File`] where the file cannot be written.
+/// [`Error::File`] where the file cannot be written, or is a pipe that no program reads from.
 pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     replace(path.as_ref(), |file| file.write_all(bytes))
 }
 
 /// Checks that [`write_bytes`] to this path could work, and leaves what is there as it is. Any suffix
-/// will do; [`check_writable`](super::check_writable) is for arrays.
+/// will do; [`check_writable`](super::check_writable) is for arrays. A named pipe is opened here already and kept open for the
+/// write to come: its reader would take its closing for the end.
 ///
 /// ```
 /// use attractor::io::check_writable_bytes;
@@ -43,12 +49,20 @@ pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
 /// ```
 ///
 /// # Errors
-/// [`Error::File`] where the target is a directory or a file that may not be written to, or the directory
-/// that it is to be in is missing or cannot be written to.
+/// [`Error::File`] where the target is a directory or a file that may not be written to, the directory that it is
+/// to be in is missing or cannot be written to, or the target is a pipe that no program reads from.
 pub fn check_writable_bytes(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let check = || match Target::of(path)? {
         Target::Special => Ok(()),
+        Target::Pipe(path) => {
+            let mut pipes = PIPES.lock().unwrap_or_else(PoisonError::into_inner);
+            if !pipes.iter().any(|(open, _)| *open == path) {
+                let pipe = open_pipe(&path)?;
+                pipes.push((path, pipe));
+            }
+            Ok(())
+        }
         // Only making a file shows whether one can be made: permission bits know nothing of
         // read-only mounts, quotas and access lists. It is gone when dropped.
         Target::Regular { path, .. } => Temporary::beside(&path).map(drop),
@@ -65,6 +79,20 @@ pub(super) fn replace(
         Target::Special => {
             let file = call(|| OpenOptions::new().write(true).open(path))?;
             fill(&file, content)
+        }
+        Target::Pipe(path) => {
+            let mut pipes = PIPES.lock().unwrap_or_else(PoisonError::into_inner);
+            let checked = pipes.iter().position(|(open, _)| *open == path);
+            let pipe = match checked.map(|at| pipes.swap_remove(at)) {
+                Some((_, pipe)) => pipe,
+                None => call(|| open_pipe(&path))?,
+            };
+            drop(pipes);
+            // Some formats go back to what they have written, which a pipe does not let them.
+            let mut whole = call(tempfile::tempfile)?;
+            fill(&whole, content)?;
+            whole.rewind()?;
+            io::copy(&mut whole, &mut Out(&pipe)).map(drop)
         }
         Target::Regular { path, existing } => {
             sweep(directory(&path));
@@ -132,16 +160,77 @@ pub(crate) fn resolved(path: &Path) -> PathBuf {
         let mut at = path.to_owned();
         for _ in 0..LINKS {
             let Ok(next) = fs::read_link(&at) else { break };
-            at = directory(&at).join(next);
+            let next = directory(&at).join(next);
+            // What a process has open without a name, such as a pipe at /dev/stdout, is reached through its link alone.
+            if at.exists() && !next.exists() {
+                break;
+            }
+            at = next;
         }
         at
     })
 }
 
+/// The path with a suffix added to its name, for a file beside it; through symbolic links, so that all names of a file lead to one.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(resolved(path));
+    name.push(suffix);
+    name.into()
+}
+
+/// What the journal of a store is called, behind the store's name.
+pub(crate) const JOURNAL: &str = ".journal";
+
+/// Whether the store in a file has a journal that says something.
+pub(super) fn has_journal(path: &Path) -> bool {
+    fs::metadata(beside(path, JOURNAL)).is_ok_and(|journal| journal.len() > 0)
+}
+
+/// Opens a named pipe to write to, without waiting for one who reads.
+fn open_pipe(path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use rustix::{
+            fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open},
+            io::Errno,
+        };
+        let opened = open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
+        let pipe = opened.map_err(|error| match error {
+            Errno::NXIO => {
+                let message = "no program reads from this pipe; start the one that is to, or name a file";
+                io::Error::new(io::ErrorKind::NotConnected, message)
+            }
+            other => other.into(),
+        })?;
+        // From here on, a reader that is slow is waited for.
+        fcntl_setfl(&pipe, fcntl_getfl(&pipe)? - OFlags::NONBLOCK)?;
+        Ok(pipe.into())
+    }
+    #[cfg(not(unix))]
+    {
+        OpenOptions::new().write(true).open(path)
+    }
+}
+
+/// Whether a file is a named pipe.
+fn is_pipe(metadata: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileTypeExt::is_fifo(&metadata.file_type())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        false
+    }
+}
+
 /// What there is at a path that is to be written.
 enum Target {
-    /// A device or a pipe: it cannot be replaced, only written to.
+    /// A device: it cannot be replaced, only written to.
     Special,
+    /// A named pipe, under the name that it is opened by.
+    Pipe(PathBuf),
     /// A file, or nothing yet.
     Regular { path: PathBuf, existing: Option<Metadata> },
 }
@@ -160,6 +249,7 @@ impl Target {
                 OpenOptions::new().write(true).open(&path)?;
                 Ok(Self::Regular { path, existing: Some(metadata) })
             }
+            Ok(metadata) if is_pipe(&metadata) => Ok(Self::Pipe(path)),
             Ok(_) => Ok(Self::Special),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(Self::Regular { path, existing: None })

@@ -34,12 +34,16 @@ mod npy;
 mod npz;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod ragged;
 pub(crate) mod safetensors;
+pub(crate) mod seal;
 mod source;
 mod temporary;
 mod write;
 
 pub use atomic::{check_writable_bytes, write_bytes};
+pub use ragged::Ragged;
 pub use source::Source;
 pub use temporary::discard_unfinished;
+pub(crate) use write::write_sealed;
 pub use write::{Array, ArrayData, check_writable, write, write_with_metadata};

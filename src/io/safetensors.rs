@@ -4,6 +4,7 @@ use super::{
     fault::{Checked, Fault},
     format::choose,
     layout::{Dtype, Layout},
+    seal::{Sealing, sealed_header},
     write::Array,
 };
 use ::safetensors::{Dtype as FileDtype, SafeTensors, tensor::TensorInfo};
@@ -160,12 +161,30 @@ pub(crate) fn header(entries: &[Entry<'_>], metadata: &[(&str, &str)]) -> Vec<u8
 /// Not by the safetensors crate: it writes to a file that it makes itself, without a sync, or else
 /// makes a second copy of all arrays in memory.
 pub(super) fn write(to: &mut impl Write, arrays: &[Array<'_>], metadata: &[(&str, &str)]) -> io::Result<()> {
-    let mut ordered: Vec<&Array<'_>> = arrays.iter().collect();
-    // Larger types first, so that each tensor lies at a multiple of its type's size.
-    ordered.sort_by_key(|array| Reverse(array.data.value_size()));
-    let entries: Vec<Entry<'_>> = ordered.iter().map(|array| Entry::of(array)).collect();
+    let (ordered, entries) = ordered(arrays);
     to.write_all(&header(&entries, metadata))?;
     ordered.iter().try_for_each(|array| to.write_all(&array.data.bytes()))
+}
+
+/// As [`write`], with checksums of all of it behind.
+pub(super) fn write_sealed(
+    to: &mut impl Write,
+    arrays: &[Array<'_>],
+    metadata: &[(&str, &str)],
+) -> io::Result<()> {
+    let (ordered, entries) = ordered(arrays);
+    let mut to = Sealing::new(to);
+    to.write_all(&sealed_header(entries, metadata))?;
+    ordered.iter().try_for_each(|array| to.write_all(&array.data.bytes()))?;
+    to.finish()
+}
+
+/// Arrays in the order of the file: larger types first, so that each tensor lies at a multiple of its type's size.
+fn ordered<'a, 'b>(arrays: &'b [Array<'a>]) -> (Vec<&'b Array<'a>>, Vec<Entry<'a>>) {
+    let mut ordered: Vec<&Array<'_>> = arrays.iter().collect();
+    ordered.sort_by_key(|array| Reverse(array.data.value_size()));
+    let entries = ordered.iter().map(|array| Entry::of(array)).collect();
+    (ordered, entries)
 }
 
 /// What the header of a file says: its metadata, and the type, shape and bytes of each tensor.

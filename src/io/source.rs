@@ -3,6 +3,7 @@
 #[cfg(feature = "parquet")]
 use super::parquet;
 use super::{
+    atomic,
     fault::{Checked, Fault},
     format::Format,
     layout::{Dtype, Layout, Target},
@@ -12,9 +13,10 @@ use crate::{Error, Result, Rows, SharedRows};
 use memmap2::Mmap;
 use std::{
     borrow::Cow,
+    fmt,
     fs::File,
     io,
-    ops::Range,
+    ops::{Deref, Range},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -45,21 +47,68 @@ pub(crate) type Named = (String, Vec<usize>, Vec<f32>);
 /// assert_eq!(source.matrix(&[])?.row(1), [0.5, 0.5, 0.5]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
     path: PathBuf,
     format: Format,
-    file: Arc<Mmap>,
+    file: Arc<Content>,
+}
+
+/// The bytes of a file.
+enum Content {
+    Mapped(Mmap),
+    /// What the file would hold, were it written anew.
+    Made(Vec<u8>),
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(bytes) => bytes,
+            Self::Made(bytes) => bytes,
+        }
+    }
 }
 
 impl Source {
     /// Opens a file. Its content is looked at by [`matrix`](Self::matrix) and [`mask`](Self::mask).
     ///
     /// # Errors
-    /// [`Error::Format`] where the suffix is unknown or the file is empty; [`Error::File`] where the
-    /// file is missing, is not a regular file or cannot be read.
+    /// [`Error::Format`] where the suffix is unknown or the file is empty, or where it is a store with later changes in a journal
+    /// beside it ([`store::source`](crate::store::source) reads those too); [`Error::File`] where the file is missing, is not a regular
+    /// file or cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        let source = Self::open_alone(path.as_ref())?;
+        if source.is_store() && atomic::has_journal(&source.path) {
+            let problem = "this is a store, whose latest changes are in the journal beside it";
+            let want =
+                "compact it first (`attractor store compact`), or read it by `attractor::store::source`";
+            return Err(Fault::new(problem, want).at(&source.path));
+        }
+        Ok(source)
+    }
+
+    /// What a file would hold, were it written anew.
+    pub(crate) fn made(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        let format = Format::of(path).map_err(|fault| fault.at(path))?;
+        Ok(Self { path: path.to_owned(), format, file: Arc::new(Content::Made(bytes)) })
+    }
+
+    /// Whether the file is a store ([`crate::store`]).
+    pub(crate) fn is_store(&self) -> bool {
+        self.format == Format::Safetensors && safetensors::is_store(&self.file)
+    }
+
+    /// Opens a file, whatever lies beside it.
+    pub(crate) fn open_alone(path: &Path) -> Result<Self> {
         let format = Format::of(path).map_err(|fault| fault.at(path))?;
         let failed = |action| move |source| Error::File { path: path.to_owned(), action, source };
         // Before it is opened, because opening a named pipe waits for a writer.
@@ -75,7 +124,7 @@ impl Source {
         if file.is_empty() {
             return Err(Fault::damaged("the file is empty").at(path));
         }
-        Ok(Self { path: path.to_owned(), format, file: Arc::new(file) })
+        Ok(Self { path: path.to_owned(), format, file: Arc::new(Content::Mapped(file)) })
     }
 
     /// The matrix `[n, d]` in the file, as f32.
@@ -283,6 +332,11 @@ impl Source {
         read().map_err(|fault| fault.at(&self.path))
     }
 
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// All bytes of the file.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.file
@@ -326,7 +380,7 @@ impl Source {
 
 /// Rows in a mapped file.
 struct MappedRows {
-    file: Arc<Mmap>,
+    file: Arc<Content>,
     bytes: Range<usize>,
 }
 

@@ -149,7 +149,15 @@ pub fn write_with_metadata(
     arrays: &[Array<'_>],
     metadata: &[(&str, &str)],
 ) -> Result<()> {
-    let path = path.as_ref();
+    write_as(path.as_ref(), arrays, metadata, false)
+}
+
+/// As [`write_with_metadata`] to a `.safetensors` file, with checksums of all of it ([`super::seal`]); the other formats have no place for them.
+pub(crate) fn write_sealed(path: &Path, arrays: &[Array<'_>], metadata: &[(&str, &str)]) -> Result<()> {
+    write_as(path, arrays, metadata, true)
+}
+
+fn write_as(path: &Path, arrays: &[Array<'_>], metadata: &[(&str, &str)], sealed: bool) -> Result<()> {
     check_no_store(path)?;
     let format = format_for(path, arrays).map_err(|fault| fault.at(path))?;
     for Array { name, shape, data } in arrays {
@@ -165,6 +173,7 @@ pub fn write_with_metadata(
             file.write_all(&data.bytes())
         }),
         Format::Npz => npz::write(file, arrays),
+        Format::Safetensors if sealed => safetensors::write_sealed(file, arrays, metadata),
         Format::Safetensors => safetensors::write(file, arrays, metadata),
         // Refused above.
         #[cfg(feature = "parquet")]

@@ -307,6 +307,7 @@ impl Memory for LagrangianMemory {
             return Err(Error::parameter("step size", options.step_size, want));
         }
         let plan = limits.plan(options, b)?;
+        let listed = limits.listed(options)?;
         let model = match options.beta {
             Some(beta) => {
                 check_beta(beta)?;
@@ -362,12 +363,11 @@ impl Memory for LagrangianMemory {
             };
             let run = moving.integrate(&start, &settings)?;
             states.extend(run.states[SEEN].to_vec()?);
-            note(&mut recall, run, per_step, offset, plan.top_k.min(n))?;
+            note(&mut recall, run, per_step, offset, plan.top_k)?;
             report(plan.progress, end as u64, b as u64)?;
         }
-        if let (Some(kept), Some(mask)) = (&kept, options.mask) {
-            let best = (recall.indices, recall.weights);
-            (recall.indices, recall.weights) = among_all(best, kept, mask, plan.top_k);
+        if let Some(kept) = &kept {
+            recall.indices = among_all(recall.indices, kept);
         }
         for (i, status) in recall.status.iter_mut().enumerate() {
             if *status == Status::Converged && plan.is_fixed(i, d) {
@@ -375,7 +375,7 @@ impl Memory for LagrangianMemory {
             }
         }
         recall.states = Rows::new(states, d)?;
-        Ok(recall)
+        recall.listing(listed)
     }
 
     /// Energies `[b]` of states `v` `[b, d]` with hidden neurons at rest.

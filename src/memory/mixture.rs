@@ -1,8 +1,8 @@
 //! What memories that weigh their patterns one by one report of the weights.
 
-use super::relax::Best;
+use super::{recall::NO_PATTERN, relax::Best};
 use crate::{
-    Error, Result, Rows, Tensor,
+    Device, Error, Result, Rows, Tensor,
     ops::{Axis, Binary, Reduction, Unary, binary, reduce, top_k, unary, weighted_sum},
 };
 
@@ -14,13 +14,32 @@ pub(super) fn batch(n: usize, d: usize) -> usize {
     (AT_ONCE / n.max(d).max(1)).max(1)
 }
 
-/// The patterns behind states, from the weights `[b, n]` and the summary `[b * 4]` of a separation.
-pub(super) fn best(weights: &Tensor, summary: &[f32], values: Option<&Tensor>, k: usize) -> Result<Best> {
+/// What is added to weights `[n]` so that hidden patterns come behind those of no weight.
+pub(super) fn behind(mask: &[bool], device: &Device) -> Result<Tensor> {
+    let below: Vec<f32> = mask.iter().map(|answers| if *answers { 0.0 } else { -1.0 }).collect();
+    Tensor::from_flat(device, &below, &[mask.len()])
+}
+
+/// The patterns behind states, from the weights `[b, n]` and the summary `[b * 4]` of a separation; `hidden` is [`behind`] of the mask.
+pub(super) fn best(
+    weights: &Tensor,
+    summary: &[f32],
+    values: Option<&Tensor>,
+    hidden: Option<&Tensor>,
+    k: usize,
+) -> Result<Best> {
     let values = match values {
         Some(rows) => Some(Rows::new(weighted_sum(weights, rows)?.to_vec()?, rows.matrix_shape().1)?),
         None => None,
     };
-    let (weights, indices) = top_k(weights, k)?;
+    let (mut weights, mut indices) = match hidden {
+        Some(hidden) => top_k(&binary(Binary::Add, weights, hidden)?, k)?,
+        None => top_k(weights, k)?,
+    };
+    // Where weights are no numbers, even hidden patterns come before them.
+    for (weight, index) in weights.iter_mut().zip(&mut indices).filter(|(weight, _)| **weight < 0.0) {
+        (*weight, *index) = (0.0, NO_PATTERN);
+    }
     Ok(Best {
         indices,
         weights,
@@ -60,25 +79,7 @@ pub(super) fn pick(rows: &Rows<'_>, numbers: &[u32]) -> Result<Rows<'static>> {
     Rows::new(picked, rows.columns())
 }
 
-/// The best of all patterns from the best `[b * k]` of the eligible ones: their numbers among all, and hidden ones with
-/// weight 0 where fewer than `top_k` are eligible.
-pub(super) fn among_all(
-    (indices, weights): (Vec<u32>, Vec<f32>),
-    kept: &[u32],
-    mask: &[bool],
-    top_k: usize,
-) -> (Vec<u32>, Vec<f32>) {
-    let k = top_k.min(kept.len());
-    if k == 0 {
-        return (Vec::new(), Vec::new());
-    }
-    let hidden: Vec<u32> = (0..mask.len() as u32).filter(|i| !mask[*i as usize]).take(top_k - k).collect();
-    let (mut of_all, mut all_weights) = (Vec::new(), Vec::new());
-    for (best, weights) in indices.chunks_exact(k).zip(weights.chunks_exact(k)) {
-        of_all.extend(best.iter().map(|i| kept[*i as usize]));
-        of_all.extend(&hidden);
-        all_weights.extend_from_slice(weights);
-        all_weights.resize(of_all.len(), 0.0);
-    }
-    (of_all, all_weights)
+/// Patterns by their numbers among all, from those among the eligible ones.
+pub(super) fn among_all(indices: Vec<u32>, kept: &[u32]) -> Vec<u32> {
+    indices.into_iter().map(|i| kept[i as usize]).collect()
 }

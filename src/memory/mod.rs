@@ -39,7 +39,7 @@ pub use kernelized::{
     separate_memories,
 };
 pub use lagrangian::{LagrangianBuilder, LagrangianMemory, LagrangianModel};
-pub use recall::{Recall, RecallOptions, Status};
+pub use recall::{NO_PATTERN, Recall, RecallOptions, Status};
 pub use sparse::{Post, Settings as SparseSettings, SparseMemory};
 pub use spread::SpreadMemory;
 pub use universal::{UniversalBuilder, UniversalMemory};

@@ -1,13 +1,26 @@
 //! What a recall is asked for, and what it gives.
 
 use crate::{
-    Result, Rows,
+    Error, Result, Rows,
     ops::{
         Progress, SimilarityForm,
         descent::{Outcome, Plan},
     },
 };
 use std::fmt;
+
+/// Stands in [`Recall::indices`] where there is no further pattern, with weight 0: fewer may answer than were asked for. No pattern has
+/// this number.
+///
+/// ```
+/// use attractor::{memory::NO_PATTERN, prelude::*};
+/// let memory = DenseMemory::builder().beta(8.0).build(&[[0.0, 1.0], [1.0, 0.0]])?;
+/// let options = RecallOptions { mask: Some(&[false, true]), top_k: Some(3), ..RecallOptions::default() };
+/// let recall = memory.recall_with(&[[0.9, 0.2]], &options)?;
+/// assert_eq!((recall.indices, recall.weights), (vec![1, NO_PATTERN, NO_PATTERN], vec![1.0, 0.0, 0.0]));
+/// # Ok::<(), attractor::Error>(())
+/// ```
+pub const NO_PATTERN: u32 = u32::MAX;
 
 /// How to recall.
 ///
@@ -38,7 +51,8 @@ pub struct RecallOptions<'a> {
     pub mask: Option<&'a [bool]>,
     /// Whether to report the energy at every step.
     pub trace: bool,
-    /// How many of the best patterns to report. `None`: 5, or all where fewer are stored.
+    /// How many of the best patterns to report. `None`: 5, or all where fewer are stored. Where fewer may answer than are asked for,
+    /// [`NO_PATTERN`] fills the list.
     pub top_k: Option<usize>,
     /// Called with `(done, total)` from time to time, and asked whether to go on.
     pub progress: Option<Progress<'a>>,
@@ -148,12 +162,11 @@ pub struct Recall {
     pub steps: Vec<u32>,
     /// How each recall ended, `[b]`.
     pub status: Vec<Status>,
-    /// Best patterns of each query, best first: `[b * top_k]`. Where fewer are eligible, hidden patterns
-    /// fill the list with weight 0.
+    /// Best patterns of each query, best first: `[b * top_k]`. Where fewer may answer, [`NO_PATTERN`] fills the list.
     pub indices: Vec<u32>,
-    /// Their weights in the mixture, `[b * top_k]`.
+    /// Their weights in the mixture, `[b * top_k]`; 0 where there is no pattern.
     pub weights: Vec<f32>,
-    /// How many patterns are reported per query.
+    /// How many patterns are reported per query, [`NO_PATTERN`] included.
     pub top_k: usize,
     /// `exp(H(p))`, how many patterns the final state effectively mixes, `[b]`; 2 and more mark a blend. Empty for a memory
     /// that keeps no patterns.
@@ -246,6 +259,31 @@ impl Recall {
         Ok(())
     }
 
+    /// This recall with lists of `k` patterns, where they are no longer: [`NO_PATTERN`] fills them.
+    pub(super) fn listing(self, k: usize) -> Result<Self> {
+        let (found, b) = (self.top_k, self.len());
+        // A memory that keeps no patterns has none to name.
+        if k <= found || self.effective.len() != b {
+            return Ok(self);
+        }
+        let (mut indices, mut weights) = (Vec::new(), Vec::new());
+        let enough = b
+            .checked_mul(k)
+            .is_some_and(|n| indices.try_reserve_exact(n).is_ok() && weights.try_reserve_exact(n).is_ok());
+        if !enough {
+            let needed = (b as u64).saturating_mul(8 * k as u64);
+            return Err(Error::OutOfMemory { what: format!("the {k} best patterns of {b} queries"), needed });
+        }
+        for i in 0..b {
+            let of = i * found..(i + 1) * found;
+            indices.extend_from_slice(&self.indices[of.clone()]);
+            weights.extend_from_slice(&self.weights[of]);
+            indices.resize((i + 1) * k, NO_PATTERN);
+            weights.resize((i + 1) * k, 0.0);
+        }
+        Ok(Self { indices, weights, top_k: k, ..self })
+    }
+
     /// How many queries were recalled.
     pub fn len(&self) -> usize {
         self.steps.len()
@@ -256,12 +294,14 @@ impl Recall {
         self.steps.is_empty()
     }
 
-    /// The best patterns of query `i` with their weights, best first.
+    /// The best patterns of query `i` with their weights, best first: those that there are, without [`NO_PATTERN`].
     ///
     /// # Panics
     /// As slice indexing does, where there is no such query.
     pub fn top(&self, i: usize) -> impl ExactSizeIterator<Item = (u32, f32)> {
-        let range = i * self.top_k..(i + 1) * self.top_k;
+        let start = i * self.top_k;
+        let list = &self.indices[start..start + self.top_k];
+        let range = start..start + list.iter().position(|k| *k == NO_PATTERN).unwrap_or(self.top_k);
         self.indices[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
     }
 }

@@ -92,7 +92,7 @@ impl SpreadMemory {
         let asked = self.ranges().map(|(part, range)| (part, range.start, mask.map(|m| &m[range])));
         let asked: Vec<_> = asked.filter(|(part, _, mask)| part.eligible(*mask).0 > 0).collect();
         let run = |(part, first, mask): (&DenseMemory, usize, Option<&[bool]>)| {
-            let plan = Plan { top_k: plan.top_k.min(part.len()), ..*plan };
+            let plan = Plan { top_k: plan.top_k.min(part.eligible(mask).0), ..*plan };
             Ok((first as u32, part.partial(queries, beta, mask, &plan)?))
         };
         if rayon::current_thread_index().is_some() {
@@ -222,9 +222,11 @@ impl Memory for SpreadMemory {
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
         let rows = queries.to_rows()?;
-        let plan = self.limits().plan(options, rows.rows())?;
+        let limits = self.limits();
+        let plan = limits.plan(options, rows.rows())?;
         let beta = options.beta.unwrap_or(self.beta);
-        Recall::of(self.run(&rows, beta, options.mask, &plan)?, &plan, self.dim(), beta)
+        let outcome = self.run(&rows, beta, options.mask, &plan)?;
+        Recall::of(outcome, &plan, self.dim(), beta)?.listing(limits.listed(options)?)
     }
 
     fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {

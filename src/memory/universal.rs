@@ -354,6 +354,7 @@ impl Memory for UniversalMemory {
             Limits { patterns: self.len(), live: self.len(), dim: d, similarity: Similarity::Dot, largest };
         limits.check(&rows, options.mask)?;
         let plan = limits.plan(options, b)?;
+        let listed = limits.listed(options)?;
         let kept = options.mask.map(eligible).transpose()?;
         let part = match &kept {
             Some(kept) => {
@@ -375,7 +376,7 @@ impl Memory for UniversalMemory {
         let queries = comparable(&rows, "queries", self.similarity)?;
         for first in (0..b).step_by(batch(n, d)) {
             let end = b.min(first + batch(n, d));
-            let shot = self.shoot(stored, &queries.slice(first..end), first, beta, plan.top_k.min(n))?;
+            let shot = self.shoot(stored, &queries.slice(first..end), first, beta, plan.top_k)?;
             all.states.extend(shot.states);
             all.values.extend(shot.values);
             all.indices.extend(shot.indices);
@@ -383,8 +384,8 @@ impl Memory for UniversalMemory {
             all.effective.extend(shot.effective);
             report(plan.progress, end as u64, b as u64)?;
         }
-        if let (Some(kept), Some(mask)) = (&kept, options.mask) {
-            (all.indices, all.weights) = among_all((all.indices, all.weights), kept, mask, plan.top_k);
+        if let Some(kept) = &kept {
+            all.indices = among_all(all.indices, kept);
         }
         let mut status = Vec::with_capacity(b);
         for (i, (state, query)) in all.states.chunks_exact_mut(d).zip(rows.iter()).enumerate() {
@@ -401,7 +402,7 @@ impl Memory for UniversalMemory {
         }
         let states = Rows::new(all.states, d)?;
         states.check_finite("recalled states (weights times patterns, beyond f32: scale the data down)")?;
-        Ok(Recall {
+        let recall = Recall {
             states,
             energy: Vec::new(),
             trace: None,
@@ -418,7 +419,8 @@ impl Memory for UniversalMemory {
             },
             beta,
             similarity_form: None,
-        })
+        };
+        recall.listing(listed)
     }
 
     fn energy(&self, _states: &dyn ToRows) -> Result<Vec<f32>> {

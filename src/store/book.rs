@@ -80,6 +80,18 @@ impl Book {
         (0..self.slots()).filter(|slot| !self.empty.contains(&(*slot as u32)))
     }
 
+    /// Whether it has something other than its file.
+    pub(super) fn differs(&self) -> bool {
+        !self.empty.is_empty() || !self.added.ids.is_empty()
+    }
+
+    /// How many live slots are before each of these.
+    pub(super) fn places(&self, slots: &[u32]) -> Vec<u32> {
+        let mut empty: Vec<u32> = self.empty.iter().copied().collect();
+        empty.sort_unstable();
+        slots.iter().map(|slot| slot - empty.partition_point(|other| other < slot) as u32).collect()
+    }
+
     /// Slots whose patterns have been forgotten.
     pub(super) fn empty_slots(&self) -> impl Iterator<Item = u32> {
         self.empty.iter().copied()
@@ -120,20 +132,25 @@ impl Book {
     }
 
     /// A row as it is stored.
-    pub(super) fn pattern(&self, slot: usize) -> &[u8] {
+    pub(super) fn pattern(&self, slot: usize) -> Result<&[u8]> {
         match &self.image {
             Some(image) if slot < image.rows => image.pattern(slot),
             _ => {
                 let bytes = self.settings.row_bytes(self.dim);
-                &self.added.rows[(slot - self.base()) * bytes..][..bytes]
+                Ok(&self.added.rows[(slot - self.base()) * bytes..][..bytes])
             }
         }
     }
 
     /// A row as numbers.
-    pub(super) fn values(&self, slot: usize) -> impl Iterator<Item = f32> {
+    pub(super) fn values(&self, slot: usize) -> Result<impl Iterator<Item = f32>> {
+        Ok(self.numbers(self.pattern(slot)?))
+    }
+
+    /// Bytes of rows as numbers.
+    fn numbers<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = f32> + use<'b> {
         let half = self.settings.precision == Precision::F16;
-        self.pattern(slot).chunks_exact(if half { 2 } else { 4 }).map(move |v| match half {
+        bytes.chunks_exact(if half { 2 } else { 4 }).map(move |v| match half {
             true => f16::from_le_bytes([v[0], v[1]]).to_f32(),
             false => f32::from_le_bytes([v[0], v[1], v[2], v[3]]),
         })
@@ -141,7 +158,7 @@ impl Book {
 
     /// The patterns that came since the file was written, those forgotten since included.
     pub(super) fn added(&self) -> Result<Rows<'static>> {
-        let values: Vec<f32> = (self.base()..self.slots()).flat_map(|slot| self.values(slot)).collect();
+        let values: Vec<f32> = self.numbers(&self.added.rows).collect();
         if values.is_empty() { Ok(Rows::empty(self.dim)) } else { Rows::new(values, self.dim) }
     }
 

@@ -8,11 +8,13 @@
 //! | `payloads` | U8, `[bytes]` | payloads, one after another |
 //! | `payloads.ends` | U64, `[n]` | where each payload ends |
 //! | `order` | U32, `[n]` | the rows in ascending order of their ids, to look ids up by |
+//! | `checksums` | U8, `[4 (b + 1)]` | CRC-32 of each 65,536 bytes before it, and of these numbers (see `io/seal.rs`) |
 //!
 //! Metadata: `format` (`attractor store`), `version` (`1`), `similarity`, `beta` (`auto` or a number), `precision`, `ids`
 //! (`u64` or `string`), `next` (the number that the next pattern without an id gets), `generation` (how often the
 //! file has been written), `stamp` and `previous` (drawn at random for each file written: that of this one, and that of
-//! the one before).
+//! the one before), `checksums` (how they are made). Files of earlier versions have neither tensor nor key `checksums`, and are read
+//! unchecked until they are written anew.
 
 use super::{
     Settings,
@@ -24,7 +26,8 @@ use crate::{
     io::{
         Source, atomic,
         fault::other_version,
-        safetensors::{Contents, Entry, STORE as FORMAT, contents, header},
+        safetensors::{Contents, Entry, STORE as FORMAT, contents},
+        seal::{Seal, Sealing, sealed_header},
     },
 };
 use std::{
@@ -64,6 +67,8 @@ fn stamp() -> u64 {
 pub(super) struct Image {
     source: Source,
     path: PathBuf,
+    /// `None` for a file of an earlier version.
+    seal: Option<Seal>,
     pub(super) settings: Settings,
     pub(super) edition: Edition,
     pub(super) next: u64,
@@ -80,11 +85,17 @@ pub(super) struct Image {
 impl Image {
     /// Opens a file. Looks at its header alone.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let source = Source::open(path)?;
+        Self::of(Source::open_alone(path)?)
+    }
+
+    /// The store in a file that is open.
+    pub(super) fn of(source: Source) -> Result<Self> {
+        let path = source.path();
         const WANT: &str = "a file that `attractor store create` made is needed";
         let wrong = |problem: String| Error::Format { path: path.to_owned(), problem, want: WANT.to_owned() };
         let unfit = |error: Error| error.in_file(path, WANT);
-        let Contents { metadata, tensors } = contents(source.bytes()).map_err(wrong)?;
+        let contents = contents(source.bytes()).map_err(wrong)?;
+        let Contents { metadata, tensors } = &contents;
         let get = |key: &str| {
             metadata.get(key).ok_or_else(|| wrong(format!("the metadata has no '{key}': it is no store")))
         };
@@ -99,6 +110,7 @@ impl Image {
             u64::from_str_radix(text, radix)
                 .map_err(|_| wrong(format!("'{key}' in the metadata is '{text}'")))
         };
+        let seal = Seal::of(source.bytes(), &contents).map_err(|problem| damaged(path, problem))?;
         let edition = Edition {
             generation: number("generation", 10)?,
             stamp: number("stamp", 16)?,
@@ -133,6 +145,7 @@ impl Image {
             order: tensor("order", "U32", &[rows])?,
             path: path.to_owned(),
             next: number("next", 10)?,
+            seal,
             settings,
             edition,
             rows,
@@ -142,34 +155,64 @@ impl Image {
     }
 
     fn damaged(&self, what: &str, row: usize) -> Error {
-        Error::Format {
-            path: self.path.clone(),
-            problem: format!("{what} of row {row} lies outside of the file's values"),
-            want: "the file is damaged: take it from a backup".to_owned(),
-        }
+        damaged(&self.path, format!("{what} of row {row} lies outside of the file's values"))
     }
 
-    /// The `i`th number of 8 bytes in a section.
-    fn number(&self, section: &Range<usize>, i: usize) -> u64 {
-        let mut bytes = [0; 8];
-        let start = section.start + 8 * i;
-        bytes.copy_from_slice(&self.source.bytes()[start..start + 8]);
-        u64::from_le_bytes(bytes)
+    /// Bytes of the file.
+    pub(super) fn bytes(&self) -> usize {
+        self.source.bytes().len()
+    }
+
+    /// The file.
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(super) fn has_checksums(&self) -> bool {
+        self.seal.is_some()
+    }
+
+    /// Holds all bytes against their checksums, on all cores.
+    pub(super) fn check_all(&self) -> Result<()> {
+        let Some(seal) = &self.seal else { return Ok(()) };
+        seal.check_all(self.source.bytes()).map_err(|problem| damaged(&self.path, problem))
+    }
+
+    /// Some bytes, which are as they were written.
+    fn sound(&self, bytes: Range<usize>) -> Result<&[u8]> {
+        if let Some(seal) = &self.seal {
+            let checked = seal.check(self.source.bytes(), bytes.clone());
+            checked.map_err(|problem| damaged(&self.path, problem))?;
+        }
+        Ok(&self.source.bytes()[bytes])
+    }
+
+    /// The `i`th number of `N` bytes in a section.
+    fn number<const N: usize>(&self, section: &Range<usize>, i: usize) -> Result<[u8; N]> {
+        let mut number = [0; N];
+        let start = section.start + N * i;
+        number.copy_from_slice(self.sound(start..start + N)?);
+        Ok(number)
     }
 
     /// Part `row` of values that lie one after another.
     fn part(&self, what: &str, values: &Range<usize>, ends: &Range<usize>, row: usize) -> Result<&[u8]> {
-        let end = |i: usize| usize::try_from(self.number(ends, i)).ok();
-        let from = if row == 0 { Some(0) } else { end(row - 1) };
-        from.zip(end(row))
-            .and_then(|(from, to)| self.source.bytes()[values.clone()].get(from..to))
-            .ok_or_else(|| self.damaged(what, row))
+        let end = |i: usize| -> Result<Option<usize>> {
+            Ok(usize::try_from(u64::from_le_bytes(self.number(ends, i)?)).ok())
+        };
+        let from = if row == 0 { Some(0) } else { end(row - 1)? };
+        match from.zip(end(row)?) {
+            Some((from, to)) if from <= to && to <= values.len() => {
+                self.sound(values.start + from..values.start + to)
+            }
+            _ => Err(self.damaged(what, row)),
+        }
     }
 
     /// The id of a row.
     pub(super) fn id(&self, row: usize) -> Result<Id> {
         match self.settings.ids {
-            IdKind::Number => Ok(Id::Number(self.number(&self.ids, row))),
+            IdKind::Number => Ok(Id::Number(u64::from_le_bytes(self.number(&self.ids, row)?))),
             IdKind::Name => {
                 let bytes = self.part("the id", &self.ids, &self.id_ends, row)?;
                 let name = std::str::from_utf8(bytes).map_err(|_| self.damaged("the id", row))?;
@@ -178,19 +221,38 @@ impl Image {
         }
     }
 
-    /// The row of an id: a search of the order.
+    /// How the id of a row stands to another one.
+    fn compare(&self, row: usize, id: &Id) -> Result<Ordering> {
+        match (self.settings.ids, id) {
+            // As texts compare: UTF-8 keeps the order.
+            (IdKind::Name, Id::Name(name)) => {
+                Ok(self.part("the id", &self.ids, &self.id_ends, row)?.cmp(name.as_bytes()))
+            }
+            _ => Ok(self.id(row)?.cmp(id)),
+        }
+    }
+
+    /// The row of the largest id.
+    fn last(&self) -> Result<Option<usize>> {
+        let Some(last) = self.rows.checked_sub(1) else { return Ok(None) };
+        let row = u32::from_le_bytes(self.number(&self.order, last)?) as usize;
+        if row < self.rows { Ok(Some(row)) } else { Err(self.damaged("the order", last)) }
+    }
+
+    /// The row of an id: a search of the order, which new numbers mostly need not: they count on from the largest.
     pub(super) fn find(&self, id: &Id) -> Result<Option<u32>> {
+        match self.last()? {
+            Some(row) if self.compare(row, id)?.is_ge() => {}
+            _ => return Ok(None),
+        }
         let (mut low, mut high) = (0, self.rows);
         while low < high {
             let middle = low + (high - low) / 2;
-            let start = self.order.start + 4 * middle;
-            let mut bytes = [0; 4];
-            bytes.copy_from_slice(&self.source.bytes()[start..start + 4]);
-            let row = u32::from_le_bytes(bytes);
+            let row = u32::from_le_bytes(self.number(&self.order, middle)?);
             if row as usize >= self.rows {
                 return Err(self.damaged("the order", middle));
             }
-            match self.id(row as usize)?.cmp(id) {
+            match self.compare(row as usize, id)? {
                 Ordering::Equal => return Ok(Some(row)),
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
@@ -204,13 +266,13 @@ impl Image {
     }
 
     /// A row as it is stored.
-    pub(super) fn pattern(&self, row: usize) -> &[u8] {
+    pub(super) fn pattern(&self, row: usize) -> Result<&[u8]> {
         let bytes = self.settings.row_bytes(self.dim);
         let start = self.patterns.start + row * bytes;
-        &self.source.bytes()[start..start + bytes]
+        self.sound(start..start + bytes)
     }
 
-    /// All rows as f32, in place where they are that.
+    /// All rows as f32, in place where they are that. They are as the file has them: see [`Image::check_all`].
     pub(super) fn shared(&self) -> Result<SharedRows> {
         Ok(self.source.shared(&["patterns"])?.0)
     }
@@ -220,80 +282,128 @@ fn dtype_of(precision: Precision) -> &'static str {
     if precision == Precision::F16 { "F16" } else { "F32" }
 }
 
+fn damaged(path: &Path, problem: String) -> Error {
+    let want = "the file is damaged: take it from a backup".to_owned();
+    Error::Format { path: path.to_owned(), problem, want }
+}
+
 /// Writes all that a book has to the file at `path`, in place of what is there, through the file `through`.
 pub(super) fn write(path: &Path, through: &Path, book: &Book, edition: Edition) -> Result<()> {
-    let settings = &book.settings;
-    let mut slots: Vec<usize> = Vec::with_capacity(book.live());
-    let mut ids: Vec<Id> = Vec::with_capacity(book.live());
-    let (mut id_ends, mut payload_ends, mut id_bytes, mut payload_bytes) = (Vec::new(), Vec::new(), 0, 0);
-    for slot in book.live_slots() {
-        let id = book.id(slot)?;
-        payload_bytes += book.payload(slot)?.len() as u64;
-        payload_ends.extend(payload_bytes.to_le_bytes());
-        if let Id::Name(name) = &id {
-            id_bytes += name.len() as u64;
-            id_ends.extend(id_bytes.to_le_bytes());
+    let draft = Draft::of(book, edition, path)?;
+    atomic::replace_through(path, through, |file| draft.write(file))
+}
+
+/// What a file would hold that has all of a book.
+pub(super) fn bytes(path: &Path, book: &Book, edition: Edition) -> Result<Vec<u8>> {
+    let draft = Draft::of(book, edition, path)?;
+    let mut bytes = Vec::new();
+    if bytes.try_reserve_exact(draft.bytes).is_err() {
+        let what = format!("the patterns of {}", path.display());
+        return Err(Error::OutOfMemory { what, needed: draft.bytes as u64 });
+    }
+    let failed = |source| Error::File { path: path.to_owned(), action: "read", source };
+    draft.write(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// A file in the making: all of a book that is live, in the order of the slots.
+struct Draft<'a> {
+    book: &'a Book,
+    slots: Vec<usize>,
+    ids: Vec<Id>,
+    id_ends: Vec<u8>,
+    payload_ends: Vec<u8>,
+    order: Vec<u8>,
+    header: Vec<u8>,
+    /// Of the whole file, or a few more.
+    bytes: usize,
+}
+
+impl<'a> Draft<'a> {
+    /// Reads all that is to be written, so that damage is found before anything is.
+    fn of(book: &'a Book, edition: Edition, path: &Path) -> Result<Self> {
+        let settings = &book.settings;
+        let mut slots: Vec<usize> = Vec::with_capacity(book.live());
+        let mut ids: Vec<Id> = Vec::with_capacity(book.live());
+        let (mut id_ends, mut payload_ends, mut id_bytes, mut payload_bytes) = (Vec::new(), Vec::new(), 0, 0);
+        for slot in book.live_slots() {
+            book.pattern(slot)?;
+            let id = book.id(slot)?;
+            payload_bytes += book.payload(slot)?.len() as u64;
+            payload_ends.extend(payload_bytes.to_le_bytes());
+            if let Id::Name(name) = &id {
+                id_bytes += name.len() as u64;
+                id_ends.extend(id_bytes.to_le_bytes());
+            }
+            slots.push(slot);
+            ids.push(id);
         }
-        slots.push(slot);
-        ids.push(id);
-    }
-    let n = slots.len();
-    let mut order: Vec<u32> = (0..n as u32).collect();
-    order.sort_by(|a, b| ids[*a as usize].cmp(&ids[*b as usize]));
-    // Of a damaged file alone, whose order hid it.
-    if let Some(pair) = order.windows(2).find(|pair| ids[pair[0] as usize] == ids[pair[1] as usize]) {
-        return Err(Error::Format {
-            path: path.to_owned(),
-            problem: format!("the id '{}' is there twice", ids[pair[0] as usize]),
-            want: "the file is damaged: take it from a backup".to_owned(),
-        });
-    }
-    let order: Vec<u8> = order.iter().flat_map(|row| row.to_le_bytes()).collect();
+        let n = slots.len();
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        order.sort_by(|a, b| ids[*a as usize].cmp(&ids[*b as usize]));
+        // Of a damaged file alone, whose order hid it.
+        if let Some(pair) = order.windows(2).find(|pair| ids[pair[0] as usize] == ids[pair[1] as usize]) {
+            return Err(damaged(path, format!("the id '{}' is there twice", ids[pair[0] as usize])));
+        }
+        let order: Vec<u8> = order.iter().flat_map(|row| row.to_le_bytes()).collect();
 
-    let entry = |name, dtype, shape: &[usize], bytes| Entry { name, dtype, shape: shape.to_vec(), bytes };
-    // Larger types first, so that each lies at a multiple of its size.
-    let mut entries = Vec::new();
-    match settings.ids {
-        IdKind::Number => entries.push(entry("ids", "U64", &[n], 8 * n)),
-        IdKind::Name => entries.push(entry("ids.ends", "U64", &[n], 8 * n)),
-    }
-    entries.push(entry("payloads.ends", "U64", &[n], 8 * n));
-    entries.push(entry("order", "U32", &[n], 4 * n));
-    let patterns = n * settings.row_bytes(book.dim);
-    entries.push(entry("patterns", dtype_of(settings.precision), &[n, book.dim], patterns));
-    if settings.ids == IdKind::Name {
-        entries.push(entry("ids", "U8", &[id_bytes as usize], id_bytes as usize));
-    }
-    entries.push(entry("payloads", "U8", &[payload_bytes as usize], payload_bytes as usize));
-
-    let metadata = [
-        ("format", FORMAT.to_owned()),
-        ("version", VERSION.to_owned()),
-        ("similarity", settings.similarity.to_string()),
-        ("beta", settings.beta_text()),
-        ("precision", settings.precision.to_string()),
-        ("ids", settings.ids.to_string()),
-        ("next", book.next.to_string()),
-        ("generation", edition.generation.to_string()),
-        ("stamp", format!("{:016x}", edition.stamp)),
-        ("previous", format!("{:016x}", edition.previous)),
-    ];
-    let metadata: Vec<(&str, &str)> = metadata.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    let broken = |error: Error| io::Error::other(error.to_string());
-    atomic::replace_through(path, through, |file| {
-        file.write_all(&header(&entries, &metadata))?;
-        let names = || ids.iter().filter_map(|id| if let Id::Name(name) = id { Some(name) } else { None });
+        let entry = |name, dtype, shape: &[usize], bytes| Entry { name, dtype, shape: shape.to_vec(), bytes };
+        // Larger types first, so that each lies at a multiple of its size.
+        let mut entries = Vec::new();
         match settings.ids {
-            IdKind::Number => ids.iter().try_for_each(|id| match id {
+            IdKind::Number => entries.push(entry("ids", "U64", &[n], 8 * n)),
+            IdKind::Name => entries.push(entry("ids.ends", "U64", &[n], 8 * n)),
+        }
+        entries.push(entry("payloads.ends", "U64", &[n], 8 * n));
+        entries.push(entry("order", "U32", &[n], 4 * n));
+        let patterns = n * settings.row_bytes(book.dim);
+        entries.push(entry("patterns", dtype_of(settings.precision), &[n, book.dim], patterns));
+        if settings.ids == IdKind::Name {
+            entries.push(entry("ids", "U8", &[id_bytes as usize], id_bytes as usize));
+        }
+        entries.push(entry("payloads", "U8", &[payload_bytes as usize], payload_bytes as usize));
+        let values: usize = entries.iter().map(|entry| entry.bytes).sum();
+
+        let metadata = [
+            ("format", FORMAT.to_owned()),
+            ("version", VERSION.to_owned()),
+            ("similarity", settings.similarity.to_string()),
+            ("beta", settings.beta_text()),
+            ("precision", settings.precision.to_string()),
+            ("ids", settings.ids.to_string()),
+            ("next", book.next.to_string()),
+            ("generation", edition.generation.to_string()),
+            ("stamp", format!("{:016x}", edition.stamp)),
+            ("previous", format!("{:016x}", edition.previous)),
+        ];
+        let metadata: Vec<(&str, &str)> =
+            metadata.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let header = sealed_header(entries, &metadata);
+        // One checksum of 4 bytes for 65,536.
+        let bytes = header.len() + values + values / 8192 + 64;
+        Ok(Self { book, slots, ids, id_ends, payload_ends, order, header, bytes })
+    }
+
+    fn write(&self, to: impl Write) -> io::Result<()> {
+        let mut file = Sealing::new(to);
+        let broken = |error: Error| io::Error::other(error.to_string());
+        let book = self.book;
+        file.write_all(&self.header)?;
+        match book.settings.ids {
+            IdKind::Number => self.ids.iter().try_for_each(|id| match id {
                 Id::Number(number) => file.write_all(&number.to_le_bytes()),
                 Id::Name(_) => Ok(()),
             })?,
-            IdKind::Name => file.write_all(&id_ends)?,
+            IdKind::Name => file.write_all(&self.id_ends)?,
         }
-        file.write_all(&payload_ends)?;
-        file.write_all(&order)?;
-        slots.iter().try_for_each(|slot| file.write_all(book.pattern(*slot)))?;
-        names().try_for_each(|name| file.write_all(name.as_bytes()))?;
-        slots.iter().try_for_each(|slot| file.write_all(book.payload(*slot).map_err(broken)?))
-    })
+        file.write_all(&self.payload_ends)?;
+        file.write_all(&self.order)?;
+        self.slots.iter().try_for_each(|slot| file.write_all(book.pattern(*slot).map_err(broken)?))?;
+        self.ids.iter().try_for_each(|id| match id {
+            Id::Name(name) => file.write_all(name.as_bytes()),
+            Id::Number(_) => Ok(()),
+        })?;
+        self.slots.iter().try_for_each(|slot| file.write_all(book.payload(*slot).map_err(broken)?))?;
+        file.finish()
+    }
 }

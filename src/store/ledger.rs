@@ -11,12 +11,15 @@ use super::{
 };
 use crate::{
     Error, Result, Rows, ToRows,
-    io::{atomic::resolved, check_writable},
+    io::{
+        atomic::{JOURNAL, beside, resolved},
+        check_writable,
+    },
 };
 use std::{
-    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// The files of a store.
@@ -32,13 +35,8 @@ struct Paths {
 impl Paths {
     /// Through symbolic links, so that all names of a store lead to one journal and one lock.
     fn of(path: &Path) -> Self {
-        let file = resolved(path);
-        let beside = |suffix: &str| {
-            let mut name = OsString::from(&file);
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        Self { journal: beside(".journal"), lock: beside(".lock"), new: beside(".new-store"), file }
+        let [journal, lock, new] = [JOURNAL, ".lock", ".new-store"].map(|suffix| beside(path, suffix));
+        Self { file: resolved(path), journal, lock, new }
     }
 
     /// Refuses to make a store over what is there.
@@ -60,6 +58,8 @@ pub(super) struct Log {
     journal: Journal,
     /// Bytes of the file.
     size: u64,
+    /// Whether the file is written anew by itself.
+    compact: bool,
     /// Where writing the file anew has failed: bytes of the journal and empty slots then. Both must double before it is tried again.
     failed: Option<(u64, usize)>,
     _lock: Lock,
@@ -67,8 +67,40 @@ pub(super) struct Log {
 
 /// Journals below this are not worth a new file.
 const SMALL: u64 = 1 << 20;
-/// Empty slots below this are not either.
+/// The share of the file, 1 / SHARE, that a journal may grow to.
+const SHARE: u64 = 8;
+/// Empty slots below this are not worth a new file either.
 const FEW: usize = 1024;
+/// Files up to this are held against all of their checksums when they are opened, which takes a few milliseconds; of larger ones what is read.
+const WHOLE: usize = 16 << 20;
+
+/// How a store is opened to be changed.
+///
+/// ```
+/// use attractor::store::{Batch, Ledger, OpenOptions, Settings};
+/// use std::time::Duration;
+///
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("memory.safetensors");
+/// drop(Ledger::create(&path, Settings::default(), Batch::new(&[[0.0, 1.0]]))?);
+/// let patient = OpenOptions { wait: Duration::from_secs(5), ..OpenOptions::default() };
+/// assert_eq!(Ledger::open_with(&path, &patient)?.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// How long to wait while another program has the store open to change it. Default: not at all.
+    pub wait: Duration,
+    /// Whether a change writes the file anew by itself where the journal has grown long ([`Ledger::compact`]). Default: yes. Without, opening
+    /// takes longer with every change.
+    pub compact: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { wait: Duration::ZERO, compact: true }
+    }
+}
 
 impl Log {
     /// Has a change on the disk when it returns. Gives the journal's length before.
@@ -80,9 +112,13 @@ impl Log {
         self.journal.rewind(length)
     }
 
-    /// Whether it is time to write the file anew: the journal is half as large as the file, or half of the slots are
-    /// empty. So each pattern is written anew a few times at most, however many come one by one.
+    /// Whether it is time to write the file anew: the journal is an eighth as large as the file, or half of the slots are
+    /// empty. So a byte is written anew some eight times, however many patterns come one by one, and the journal, which is read as a whole
+    /// at each opening, stays short beside the file.
     pub(super) fn is_long(&self, book: &Book) -> bool {
+        if !self.compact {
+            return false;
+        }
         let empty = book.slots() - book.live();
         if self
             .failed
@@ -90,7 +126,7 @@ impl Log {
         {
             return false;
         }
-        self.journal.length() > SMALL.max(self.size / 2) || (empty > FEW && 2 * empty > book.slots())
+        self.journal.length() > SMALL.max(self.size / SHARE) || (empty > FEW && 2 * empty > book.slots())
     }
 
     /// Notes that the file was not written anew, or what it is for was not made.
@@ -137,6 +173,8 @@ pub struct Info {
     pub empty: usize,
     /// How often the file has been written.
     pub generation: u64,
+    /// Whether the file has checksums; those of earlier versions have none until they are written anew.
+    pub checksums: bool,
     /// Bytes of the file.
     pub file_bytes: u64,
     /// Bytes of the journal.
@@ -214,6 +252,9 @@ fn load(paths: &Paths) -> Result<Found> {
         if Image::open(&paths.file)?.edition != edition {
             continue;
         }
+        if image.bytes() <= WHOLE {
+            image.check_all()?;
+        }
         let mut book = Book::of(image);
         let Some(journal) = journal? else { return Ok(Found { book, edition, journal: 0 }) };
         if journal.stamp == edition.previous {
@@ -239,13 +280,16 @@ fn load(paths: &Paths) -> Result<Found> {
         }
         return Ok(Found { book, edition, journal: journal.length });
     }
-    let source = io::Error::other("it is being written anew all the time");
-    Err(Error::File { path: paths.file.clone(), action: "read", source })
+    let problem = "it is being written anew all the time; try again later";
+    Err(Error::Busy { path: paths.file.clone(), action: "read", problem })
 }
 
 /// A store on the disk: adds, replaces, forgets and looks up, each at a cost in proportion to what is asked,
-/// whatever the number of patterns. Opening it reads the journal and the file's header alone. It recalls nothing;
-/// [`Store`](super::Store) does.
+/// whatever the number of patterns. Opening it reads the journal and the file's header, and files of up to 16 MiB as a whole. It recalls
+/// nothing; [`Store`](super::Store) does.
+///
+/// A changed byte of the file is noticed at opening, or in files of more than 16 MiB by what reads it first:
+/// [`Ledger::check`] and [`Store`](super::Store) read all.
 ///
 /// What a method has done is on the disk when it returns. One program at a time may change a store, and any
 /// number may read it meanwhile.
@@ -282,6 +326,19 @@ impl Ledger {
     /// # Errors
     /// [`Error::File`] where there is such a file or it cannot be written; those of [`Ledger::add`].
     pub fn create(path: impl AsRef<Path>, settings: Settings, batch: Batch<'_>) -> Result<Self> {
+        Self::create_with(path, settings, batch, &OpenOptions::default())
+    }
+
+    /// [`Ledger::create`], with options for what is done to the store then.
+    ///
+    /// # Errors
+    /// As [`Ledger::create`].
+    pub fn create_with(
+        path: impl AsRef<Path>,
+        settings: Settings,
+        batch: Batch<'_>,
+        options: &OpenOptions,
+    ) -> Result<Self> {
         let path = path.as_ref();
         let paths = Paths::of(path);
         // Before there is a lock, so that none is left beside a file that is no store.
@@ -304,28 +361,36 @@ impl Ledger {
         }
         let mut book = Book::new(settings, rows.columns());
         let change = batch.change(&book, &rows, false)?;
-        let lock = Lock::take(&paths.lock)?;
+        let lock = Lock::take(&paths.lock, options.wait)?;
         paths.check_free()?;
         book.apply(change)?;
         let edition = Edition::first();
         image::write(&paths.file, &paths.new, &book, edition)?;
-        Self::with_lock(Paths::of(path), lock)
+        Self::with_lock(Paths::of(path), lock, options)
     }
 
     /// Opens a store to read and change it.
     ///
     /// # Errors
-    /// [`Error::File`] where it cannot be opened, or another program has it open to change it; [`Error::Format`] where
-    /// it is no store, or damaged.
+    /// [`Error::File`] where it cannot be opened; [`Error::Busy`] where another program has it open to change it; [`Error::Format`]
+    /// where it is no store, or damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, &OpenOptions::default())
+    }
+
+    /// [`Ledger::open`], with options: whether to wait for another program, and whether to compact by itself.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self> {
         let paths = Paths::of(path.as_ref());
         // First, so that no lock is made for a store that is not there.
         Image::open(&paths.file)?;
-        let lock = Lock::take(&paths.lock)?;
-        Self::with_lock(paths, lock)
+        let lock = Lock::take(&paths.lock, options.wait)?;
+        Self::with_lock(paths, lock, options)
     }
 
-    fn with_lock(paths: Paths, lock: Lock) -> Result<Self> {
+    fn with_lock(paths: Paths, lock: Lock, options: &OpenOptions) -> Result<Self> {
         let Found { book, edition, journal } = load(&paths)?;
         // Left by a writer that was stopped, if at all; where it stays, the next file is written over it.
         let _ = fs::remove_file(&paths.new);
@@ -334,6 +399,7 @@ impl Ledger {
             size: size(&paths.file),
             paths: paths.clone(),
             edition,
+            compact: options.compact,
             failed: None,
             _lock: lock,
         };
@@ -349,6 +415,20 @@ impl Ledger {
         let paths = Paths::of(path.as_ref());
         let Found { book, edition, journal } = load(&paths)?;
         Ok(Self { book, paths, edition, journal, log: None })
+    }
+
+    /// Holds all bytes of the file against their checksums, on all cores; the journal is, when it is read. A file of an earlier version has no
+    /// checksums ([`Info::checksums`]), and passes.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the file is damaged.
+    pub fn check(&self) -> Result<()> {
+        self.book.image().map_or(Ok(()), Image::check_all)
+    }
+
+    /// What is stored.
+    pub(super) fn book(&self) -> &Book {
+        &self.book
     }
 
     /// What a store takes over.
@@ -457,11 +537,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes the file anew, without what has been forgotten, and ends the journal. Happens by itself when the journal
-    /// has grown to half of the file, or half of the patterns have been forgotten.
+    /// Writes the file anew, without what has been forgotten, and ends the journal. Happens by itself, unless [`OpenOptions::compact`] is
+    /// off, when a change makes the journal longer than an eighth of the file (and than 1 MiB), or when half of the patterns have been
+    /// forgotten (and more than 1024). Who reads the store meanwhile reads on.
     ///
     /// # Errors
-    /// [`Error::File`]; the store is as it was then.
+    /// [`Error::File`]; [`Error::Format`] where the file is damaged. The store is as it was then.
     pub fn compact(&mut self) -> Result<()> {
         let log = writable(&mut self.log)?;
         log.fold(&self.book)?;
@@ -471,7 +552,7 @@ impl Ledger {
 }
 
 pub(super) fn entry(book: &Book, slot: usize) -> Result<Entry> {
-    Ok(Entry { pattern: book.values(slot).collect(), payload: book.payload(slot)?.to_vec() })
+    Ok(Entry { pattern: book.values(slot)?.collect(), payload: book.payload(slot)?.to_vec() })
 }
 
 pub(super) fn writable(log: &mut Option<Log>) -> Result<&mut Log> {
@@ -488,6 +569,7 @@ fn described(book: &Book) -> Info {
         next: book.next,
         empty: book.slots() - book.live(),
         generation: 0,
+        checksums: book.image().is_some_and(Image::has_checksums),
         file_bytes: 0,
         journal_bytes: 0,
     }

@@ -4,11 +4,12 @@
 //! `payloads`, and the settings in its metadata), beside it a journal `F.journal` of what has changed since the
 //! file was written, and an empty file `F.lock` that keeps a second writer away. Adding and forgetting append to the
 //! journal, in proportion to what is added or forgotten, and return when that is on the disk. When the journal has
-//! grown long, the file is written anew beside its place, synced and renamed, and the journal goes. Whenever a
-//! program is stopped, what is read later is the store before or after an operation, and never something
-//! between; what was acknowledged stays.
+//! grown to an eighth of the file, the file is written anew beside its place, synced and renamed, and the journal goes
+//! ([`Ledger::compact`]). Whenever a program is stopped, what is read later is the store before or after an operation, and never something
+//! between; what was acknowledged stays. Both files have checksums: a changed byte is noticed, and nothing is read of what it is in.
 //!
-//! [`Store`] has the patterns in a memory as well, and recalls; [`Ledger`] changes and reads a store without one.
+//! [`Store`] has the patterns in a memory as well, and recalls; [`Ledger`] changes and reads a store without one; [`source()`] gives
+//! what it holds now to whatever reads files of numbers.
 
 mod book;
 mod change;
@@ -19,13 +20,16 @@ mod image;
 mod journal;
 mod ledger;
 mod lock;
+mod source;
 
 pub use ids::{Id, IdKind};
-pub use ledger::{Batch, Entry, Info, Ledger};
+pub use ledger::{Batch, Entry, Info, Ledger, OpenOptions};
+pub use source::{ids, source};
 
 use crate::{
     Device, Error, Precision, Result, ToRows,
-    memory::{Beta, BetaChoice, DenseMemory, Memory, Recall, RecallOptions},
+    io::Ragged,
+    memory::{Beta, BetaChoice, DenseMemory, Memory, NO_PATTERN, Recall, RecallOptions},
     ops::Similarity,
 };
 use book::Book;
@@ -65,7 +69,7 @@ impl Settings {
 /// What a recall from a store is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Ask<'a> {
-    /// How to recall; the mask must be `None`, and `progress` must not call the store: the recall holds it. `top_k` is cut to the number of patterns that may answer.
+    /// How to recall; the mask must be `None`, and `progress` must not call the store: the recall holds it.
     pub options: RecallOptions<'a>,
     /// Ids of the patterns that may answer; all where `None`.
     pub among: Option<&'a [Id]>,
@@ -78,20 +82,21 @@ pub struct Ask<'a> {
 pub struct Answer {
     /// States, energies, weights and the like. `indices` are slots of the store at that moment; `ids` say more.
     pub recall: Recall,
-    /// Ids of the best patterns of each query, best first, `[b * top_k]`; their confidence is `recall.weights`.
-    pub ids: Vec<Id>,
-    /// Payloads of the best patterns `[b * top_k]`, where asked for.
-    pub payloads: Option<Vec<Vec<u8>>>,
+    /// Ids of the best patterns of each query, best first, `[b * top_k]`; their confidence is `recall.weights`. `None` where fewer may answer.
+    pub ids: Vec<Option<Id>>,
+    /// Payloads of the best patterns `[b * top_k]`, where asked for; empty where there is no pattern.
+    pub payloads: Option<Ragged>,
 }
 
 impl Answer {
-    /// The best patterns of query `i` with their weights, best first.
+    /// The best patterns of query `i` with their weights, best first: those that there are.
     ///
     /// # Panics
     /// As slice indexing does, where there is no such query.
-    pub fn top(&self, i: usize) -> impl ExactSizeIterator<Item = (&Id, f32)> {
+    pub fn top(&self, i: usize) -> impl Iterator<Item = (&Id, f32)> {
         let range = i * self.recall.top_k..(i + 1) * self.recall.top_k;
-        self.ids[range.clone()].iter().zip(self.recall.weights[range].iter().copied())
+        let of = self.ids[range.clone()].iter().zip(self.recall.weights[range].iter().copied());
+        of.filter_map(|(id, weight)| Some((id.as_ref()?, weight)))
     }
 }
 
@@ -166,16 +171,38 @@ impl Store {
         batch: Batch<'_>,
         device: &Device,
     ) -> Result<Self> {
-        Self::of(Ledger::create(path, settings, batch)?, device)
+        Self::create_with(path, settings, batch, device, &OpenOptions::default())
+    }
+
+    /// [`Store::create`], with options for what is done to the store then.
+    ///
+    /// # Errors
+    /// As [`Store::create`].
+    pub fn create_with(
+        path: impl AsRef<Path>,
+        settings: Settings,
+        batch: Batch<'_>,
+        device: &Device,
+        options: &OpenOptions,
+    ) -> Result<Self> {
+        Self::of(Ledger::create_with(path, settings, batch, options)?, device)
     }
 
     /// Opens a store to recall from it and change it. On the CPU and in f32, the patterns of its file are used where
-    /// they are.
+    /// they are. All of the file is held against its checksums first, on all cores.
     ///
     /// # Errors
     /// As [`Ledger::open`], and faults of the device.
     pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        Self::of(Ledger::open(path)?, device)
+        Self::open_with(path, device, &OpenOptions::default())
+    }
+
+    /// [`Store::open`], with options: whether to wait for another program, and whether to compact by itself.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`], and faults of the device.
+    pub fn open_with(path: impl AsRef<Path>, device: &Device, options: &OpenOptions) -> Result<Self> {
+        Self::of(Ledger::open_with(path, options)?, device)
     }
 
     /// Opens a store as it is now, to recall from it, whether or not another program has it open.
@@ -187,6 +214,7 @@ impl Store {
     }
 
     fn of(ledger: Ledger, device: &Device) -> Result<Self> {
+        ledger.check()?;
         let info = ledger.info();
         let (book, log) = ledger.into_parts();
         let memory = memory_of(&book, device)?;
@@ -362,8 +390,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the file anew, without what has been forgotten, and ends the journal. Happens by itself when the journal
-    /// has grown to half of the file, or half of the patterns have been forgotten. Recalls go on meanwhile.
+    /// Writes the file anew, without what has been forgotten, and ends the journal. Happens by itself as [`Ledger::compact`] says. Recalls
+    /// go on meanwhile: they wait just while the new memory takes the place of the old one.
     ///
     /// # Errors
     /// As [`Ledger::compact`], and faults of the device.
@@ -409,21 +437,41 @@ impl Store {
             }
             None => None,
         };
-        let eligible = mask.as_ref().map_or(book.live(), |m| m.iter().filter(|m| **m).count());
-        let options = RecallOptions {
-            mask: mask.as_deref(),
-            top_k: Some(ask.options.top_k.unwrap_or(5).min(eligible)),
-            ..ask.options.clone()
-        };
+        let options = RecallOptions { mask: mask.as_deref(), ..ask.options.clone() };
         let recall = self.ask(&state, |memory| memory.recall_with(queries, &options))?;
-        let slots = || recall.indices.iter().map(|slot| *slot as usize);
-        let ids = slots().map(|slot| book.id(slot)).collect::<Result<_>>()?;
+        let slots = || recall.indices.iter().map(|slot| (*slot != NO_PATTERN).then_some(*slot as usize));
+        let ids = slots().map(|slot| slot.map(|slot| book.id(slot)).transpose()).collect::<Result<_>>()?;
         let payloads = match ask.payloads {
-            true => Some(slots().map(|slot| Ok(book.payload(slot)?.to_vec())).collect::<Result<_>>()?),
+            true => Some(payloads(book, slots())?),
             false => None,
         };
         Ok(Answer { recall, ids, payloads })
     }
+
+    /// The rows of slots ([`Recall::indices`] of an [`Answer`]) among the patterns that are stored now, in the order in which they were
+    /// stored; [`NO_PATTERN`] stays.
+    pub fn rows(&self, slots: &[u32]) -> Vec<u32> {
+        let mut rows = self.read().book.places(slots);
+        rows.iter_mut()
+            .zip(slots)
+            .filter(|(_, slot)| **slot == NO_PATTERN)
+            .for_each(|(row, _)| *row = NO_PATTERN);
+        rows
+    }
+}
+
+/// The payloads of slots, one after another; nothing where there is no slot.
+fn payloads(book: &Book, slots: impl Iterator<Item = Option<usize>> + Clone) -> Result<Ragged> {
+    let of = |slot: Option<usize>| slot.map_or(Ok(&[][..]), |slot| book.payload(slot));
+    let bytes = slots.clone().try_fold(0_usize, |sum, slot| Ok(sum.saturating_add(of(slot)?.len())))?;
+    let mut all = Ragged::with_room(bytes).map_err(|_| Error::OutOfMemory {
+        what: "the payloads of the best patterns".to_owned(),
+        needed: bytes as u64,
+    })?;
+    for slot in slots {
+        all.push(of(slot)?);
+    }
+    Ok(all)
 }
 
 /// A memory with a row for each slot of a book.

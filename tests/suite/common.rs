@@ -170,3 +170,15 @@ pub(crate) fn scale(values: &[f64]) -> f64 {
 }
 
 pub(crate) const EPS: f64 = f32::EPSILON as f64;
+
+/// A store's or a memory's file as earlier versions wrote it: without checksums.
+pub(crate) fn without_checksums(file: &[u8]) -> Vec<u8> {
+    let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&file[8..8 + length]).unwrap();
+    let header = header.as_object_mut().unwrap();
+    let sums = header.remove("checksums").unwrap()["data_offsets"][0].as_u64().unwrap() as usize;
+    header["__metadata__"].as_object_mut().unwrap().remove("checksums").unwrap();
+    let mut text = serde_json::to_vec(&header).unwrap();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    [&(text.len() as u64).to_le_bytes()[..], &text, &file[8 + length..8 + length + sums]].concat()
+}

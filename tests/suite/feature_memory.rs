@@ -456,6 +456,53 @@ fn a_memory_comes_back_from_its_file() {
     assert!(memory.save(folder.path().join("a.npz")).is_err());
 }
 
+/// A changed byte anywhere in a file is noticed, and a number that no file of an earlier version would have.
+#[test]
+fn a_damaged_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    let patterns = Rows::new(vec![0.5, 0.25, -0.5, 0.125], 2).unwrap();
+    memory(&FeatureSpec::new(FeatureMap::SinCos, 4, 2, 2.0, 7), &patterns).save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let load = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        FeatureMemory::load(&path, &Device::cpu())
+    };
+    for at in 0..whole.len() {
+        for change in [1, 0x80, 0xff] {
+            let mut changed = whole.clone();
+            changed[at] ^= change;
+            assert!(load(&changed).is_err(), "byte {at} by {change}");
+        }
+    }
+    let mut changed = whole.clone();
+    let values = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    changed[values + 3] ^= 1;
+    let text = load(&changed).unwrap_err().to_string();
+    assert!(text.contains("m.safetensors: ") && text.contains("do not fit their checksum"), "{text}");
+
+    let old = without_checksums(&whole);
+    let before = load(&whole).unwrap();
+    assert_eq!(load(&old).unwrap().vector(), before.vector());
+    let with_count = |count: &str| {
+        let length = u64::from_le_bytes(old[..8].try_into().unwrap()) as usize;
+        let text = std::str::from_utf8(&old[8..8 + length]).unwrap().trim_end();
+        assert!(text.contains("\"count\":\"2\""));
+        let text = text.replace("\"count\":\"2\"", &format!("\"count\":\"{count}\""));
+        [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), &old[8 + length..]].concat()
+    };
+    assert_eq!(load(&with_count("3")).unwrap().len(), 3);
+    for count in ["18446744073709551615", "9007199254740993", "1", "0"] {
+        let text = load(&with_count(count)).unwrap_err().to_string();
+        assert!(text.contains("in the metadata is") && text.contains("m.safetensors"), "{count}: {text}");
+    }
+    // What f64 can count is the most that memories hold together.
+    let mut most = load(&with_count("9007199254740992")).unwrap();
+    assert!(most.merge(&before).unwrap_err().to_string().contains("at most 9007199254740992"));
+    assert!(most.absorb(&patterns).is_err());
+    assert_eq!(most.len(), 1 << 53);
+}
+
 #[test]
 fn memories_that_differ_are_not_merged() {
     let spec = FeatureSpec::new(FeatureMap::SinCos, 20, 4, 3.0, 1);

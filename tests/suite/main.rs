@@ -26,6 +26,7 @@ mod forget;
 mod kernelized;
 mod lagrangian;
 mod layers;
+mod listed;
 mod network;
 mod numbers;
 mod operations;

@@ -1,16 +1,18 @@
 //! A memory with a life: what is stored, changed and forgotten, on the disk and in memory.
 
-use crate::common::{Random, devices};
+use crate::common::{Random, devices, without_checksums};
 use attractor::{
     Error,
+    memory::NO_PATTERN,
     prelude::*,
-    store::{Ask, Batch, Id, IdKind, Ledger, Settings, Store},
+    store::{self, Ask, Batch, Id, IdKind, Ledger, OpenOptions, Settings, Store},
 };
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -294,6 +296,162 @@ fn a_journal_of_the_file_before_is_not_applied_again() {
 }
 
 #[test]
+fn a_changed_byte_of_the_file_is_found_at_opening() {
+    let (_folder, path, _) = lived();
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        for change in [1, 0x80, 0xff] {
+            let mut changed = whole.clone();
+            changed[at] ^= change;
+            fs::write(&path, &changed).unwrap();
+            let error = Ledger::open_read_only(&path).unwrap_err().to_string();
+            assert!(error.contains("m.safetensors: "), "byte {at}: {error}");
+            assert!(Ledger::open(&path).is_err() && store::source(&path).is_err(), "byte {at}");
+            assert!(Store::open_read_only(&path, &Device::cpu()).is_err(), "byte {at}");
+        }
+    }
+    fs::write(&path, &whole).unwrap();
+    assert!(Ledger::open_read_only(&path).unwrap().info().checksums);
+}
+
+/// Of a large file, what is read is looked at, and what is written anew is read.
+#[test]
+fn a_changed_byte_of_a_large_file_is_found_by_what_reads_it() {
+    let (_folder, path) = desk();
+    let rows = Random::new(83).rows(70_000, 64, 1.0);
+    let payloads = vec![b"payload".to_vec(); 70_000];
+    let batch = Batch::new(&rows).payloads(&payloads);
+    drop(Ledger::create(&path, Settings::default(), batch).unwrap());
+    let whole = fs::read(&path).unwrap();
+    assert!(whole.len() > 17 << 20);
+    // In the midst of the patterns, which are the last but the payloads.
+    let at = whole.len() - 70_000 * 7 - 35_000 * 64 * 4;
+    let mut changed = whole.clone();
+    changed[at] ^= 2;
+    fs::write(&path, &changed).unwrap();
+    let mut ledger = Ledger::open(&path).unwrap();
+    assert!(ledger.get(&Id::from(2)).unwrap().is_some());
+    let damaged = |error: Error| {
+        let text = error.to_string();
+        assert!(text.contains("do not fit their checksum") && text.contains("m.safetensors: "), "{text}");
+    };
+    // Its neighbours share the block.
+    damaged(ledger.get(&Id::from(34_999)).unwrap_err());
+    damaged(ledger.check().unwrap_err());
+    ledger.add(Batch::new(&Rows::new(vec![0.5; 64], 64).unwrap())).unwrap();
+    damaged(ledger.compact().unwrap_err());
+    assert_eq!(fs::read(&path).unwrap(), changed, "damage is left as it is");
+    drop(ledger);
+    damaged(Store::open_read_only(&path, &Device::cpu()).unwrap_err());
+    damaged(store::source(&path).unwrap_err());
+    fs::write(&path, &whole).unwrap();
+    let store = Store::open(&path, &Device::cpu()).unwrap();
+    store.compact().unwrap();
+    assert_eq!(store.len(), 70_001);
+}
+
+#[test]
+fn a_file_of_an_earlier_version_is_read_and_has_checksums_when_it_is_written_anew() {
+    let (_folder, path, states) = lived();
+    fs::write(&path, without_checksums(&fs::read(&path).unwrap())).unwrap();
+    let mut ledger = Ledger::open(&path).unwrap();
+    assert_eq!((content(&ledger), ledger.info().checksums), (states.last().unwrap().clone(), false));
+    ledger.check().unwrap();
+    ledger.compact().unwrap();
+    assert!(ledger.info().checksums);
+    drop(ledger);
+    assert_eq!(content(&Ledger::open_read_only(&path).unwrap()), *states.last().unwrap());
+}
+
+/// What reads files of numbers sees the store as it is, and never its file without the journal.
+#[test]
+fn a_store_is_read_as_it_is_now() {
+    let (_folder, path, _) = lived();
+    let ledger = Ledger::open_read_only(&path).unwrap();
+    let ids = ledger.ids().unwrap();
+    assert_eq!(ids, names(&["b", "c"]));
+    let rows: Vec<f32> = ids.iter().flat_map(|id| ledger.get(id).unwrap().unwrap().pattern).collect();
+    assert_eq!(rows, [2.0, 3.0, 6.0, 7.0]);
+    for journal in [true, false] {
+        let source = store::source(&path).unwrap();
+        assert_eq!(source.matrix(&["patterns"]).unwrap().as_slice(), rows);
+        assert_eq!(source.shared(&["patterns"]).unwrap().0.as_ref().as_ref(), rows);
+        assert_eq!(source.matrix_f64(&["patterns"]).unwrap().1, 2);
+        assert_eq!(store::ids(&source).unwrap(), Some(ids.clone()));
+        let alone = attractor::io::Source::open(&path);
+        assert_eq!(
+            alone.is_err(),
+            journal,
+            "what does not know of journals must not read a store that has one"
+        );
+        if let Err(error) = alone {
+            assert!(error.to_string().contains("in the journal beside it"), "{error}");
+            Ledger::open(&path).unwrap().compact().unwrap();
+        }
+    }
+    let plain = path.with_file_name("plain.safetensors");
+    let data = attractor::io::ArrayData::F32(&[1.0]);
+    attractor::io::write(&plain, &[attractor::io::Array { name: "patterns", shape: vec![1, 1], data }])
+        .unwrap();
+    let source = store::source(&plain).unwrap();
+    assert_eq!((source.matrix(&[]).unwrap().rows(), store::ids(&source).unwrap()), (1, None));
+}
+
+#[test]
+fn another_writer_can_be_waited_for() {
+    let (_folder, path, _) = lived();
+    let writer = Ledger::open(&path).unwrap();
+    let briefly = OpenOptions { wait: Duration::from_millis(30), ..OpenOptions::default() };
+    assert!(matches!(Ledger::open_with(&path, &briefly), Err(Error::Busy { .. })));
+    let patient = OpenOptions { wait: Duration::from_secs(600), ..OpenOptions::default() };
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let store = Store::open_with(&path, &Device::cpu(), &patient)?;
+            store.forget(&names(&["b"]))
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        drop(writer);
+        waiting.join().unwrap().unwrap();
+    });
+    assert_eq!(Ledger::open_read_only(&path).unwrap().ids().unwrap(), names(&["c"]));
+}
+
+/// The journal is an eighth of the file at most, unless that is not wanted.
+#[test]
+fn a_long_journal_is_ended_by_itself_or_not() {
+    let (_folder, path) = desk();
+    let mut random = Random::new(84);
+    let first = random.rows(20_000, 128, 1.0);
+    drop(Ledger::create(&path, Settings::default(), Batch::new(&first)).unwrap());
+    let more = random.rows(400, 128, 1.0);
+    let mut ledger = Ledger::open(&path).unwrap();
+    let share = ledger.info().file_bytes / 8;
+    let mut longest = 0;
+    while ledger.info().generation == 1 {
+        longest = ledger.info().journal_bytes;
+        assert!(longest <= share, "{longest} of {share}");
+        ledger.add(Batch::new(&more)).unwrap();
+    }
+    assert!(share > 1 << 20 && longest > share / 2, "{longest} of {share}");
+    let stored = ledger.len();
+    drop(ledger);
+    let never = OpenOptions { compact: false, ..OpenOptions::default() };
+    let mut ledger = Ledger::open_with(&path, &never).unwrap();
+    for _ in 0..12 {
+        ledger.add(Batch::new(&more)).unwrap();
+    }
+    ledger.forget(&numbers(0..15_000)).unwrap();
+    let info = ledger.info();
+    assert_eq!((info.generation, info.patterns), (2, stored + 4800 - 15_000));
+    assert!(info.journal_bytes > info.file_bytes / 8);
+    drop(ledger);
+    // The next change of one who wants it makes up for that.
+    let store = Store::open(&path, &Device::cpu()).unwrap();
+    store.forget(&numbers(15_000..15_001)).unwrap();
+    assert_eq!((store.info().generation, store.info().journal_bytes, store.info().empty), (3, 0, 0));
+}
+
+#[test]
 fn a_second_writer_is_refused_and_readers_are_not() {
     let (_folder, path, states) = lived();
     let writer = Ledger::open(&path).unwrap();
@@ -316,7 +474,7 @@ fn the_file_is_written_anew_when_it_is_time() {
     let mut random = Random::new(81);
     let mut ledger =
         Ledger::create(&path, Settings::default(), Batch::new(&random.rows(3000, 64, 1.0))).unwrap();
-    // 768 kB of patterns; a journal of 1 MiB is long.
+    // 768 kB of patterns, of which an eighth is less than the least of a long journal, 1 MiB.
     for _ in 0..5 {
         ledger.add(Batch::new(&random.rows(1000, 64, 1.0))).unwrap();
     }
@@ -386,8 +544,10 @@ fn an_answer_can_be_narrowed_and_has_payloads() {
     let store = Store::create(&path, settings, batch.ids(&ids), &Device::cpu()).unwrap();
     let ask = Ask { payloads: true, among: Some(&ids[1..]), ..Ask::default() };
     let answer = store.recall_with(&[0.0, 0.0], &ask).unwrap();
-    assert_eq!(answer.ids, names(&["one", "four"]));
-    assert_eq!(answer.payloads.unwrap(), [b"one".to_vec(), Vec::new()]);
+    // Two may answer, and there is no third.
+    assert_eq!(answer.ids, [Some(Id::from("one")), Some(Id::from("four")), None]);
+    assert_eq!((answer.recall.indices[2], answer.recall.weights[2]), (NO_PATTERN, 0.0));
+    assert_eq!(answer.payloads.unwrap().iter().collect::<Vec<_>>(), [&b"one"[..], b"", b""]);
     assert!(answer.recall.weights[0] > 0.999);
     let unknown = names(&["one", "two"]);
     let ask = Ask { among: Some(&unknown), ..Ask::default() };
@@ -412,8 +572,9 @@ fn threads_recall_while_one_changes() {
         let ask =
             Ask { options: RecallOptions { top_k: Some(99), ..RecallOptions::default() }, ..Ask::default() };
         let answer = store.recall_with(&[[-1e5, 1.0], [1e5, 1.0]], &ask).unwrap();
-        assert_eq!(answer.recall.top_k, 10);
-        let mut ids = answer.ids[..10].to_vec();
+        assert_eq!(answer.recall.top_k, 99);
+        assert!(answer.ids[10..99].iter().all(Option::is_none));
+        let mut ids: Vec<Id> = answer.top(0).map(|(id, _)| id.clone()).collect();
         ids.sort();
         assert_eq!(ids, numbers(0..10));
         assert_eq!((answer.top(0).next().unwrap().0, answer.top(1).next().unwrap().0), (&ids[0], &ids[9]));

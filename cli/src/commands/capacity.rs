@@ -7,16 +7,14 @@ use crate::{
     },
     capacity::{Experiment, folder, journal::Cells, record, row_name},
     failure::{Failure, Result, in_file},
+    input,
     output::{complaint, line},
     progress::Progress,
     stop,
 };
-use attractor::{
-    capacity::{
-        BankSummary, Corruption, Criterion, Ensemble, Generated, Heat, Model, Plan, Radii, Series,
-        half_octaves, plan_radii, run as run_plan, summarize,
-    },
-    io::Source,
+use attractor::capacity::{
+    BankSummary, Corruption, Criterion, Ensemble, Generated, Heat, Model, Plan, Radii, Series, half_octaves,
+    plan_radii, run as run_plan, summarize,
 };
 use clap::Parser;
 use serde_json::{Value, json};
@@ -262,7 +260,7 @@ fn ensemble(arguments: &Capacity, bits: bool) -> Result<Ensemble> {
 }
 
 fn of_file(path: &Path) -> Result<Ensemble> {
-    let (rows, columns) = Source::open(path)?.shared(&["patterns"])?;
+    let (rows, columns) = input::open(path)?.shared(&["patterns"])?;
     let name = path.file_name().map_or("file".to_owned(), |n| format!("file:{}", n.to_string_lossy()));
     Ensemble::of_rows(name, rows, columns).map_err(|e| in_file(&[("patterns", Some(path))], e))
 }

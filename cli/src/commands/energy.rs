@@ -1,22 +1,23 @@
 //! `attractor energy`
 
-use super::{beta_json, described, given, open_memory, similarity_name};
+use super::{Opened, beta_json, described, given, open_memory, similarity_name};
 use crate::{
     arguments,
     failure::{Result, in_file},
+    input,
     output::{line, shown},
 };
 use attractor::{
-    io::{self, Array, ArrayData, Source},
+    io::{self, Array, ArrayData},
     memory::RecallOptions,
 };
 
 pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
     io::check_writable(&arguments.out)?;
-    let states = Source::open(&arguments.states)?;
+    let states = input::open(&arguments.states)?;
     let rows = states.matrix(&["states", "state", "queries"])?;
     let device = arguments.common.open()?;
-    let (memory, mask) = open_memory(&arguments.memory, &arguments.common, &device)?;
+    let Opened { memory, mask, .. } = open_memory(&arguments.memory, &arguments.common, &device)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.states.as_path())),

@@ -1,20 +1,22 @@
 //! `attractor explain`
 
-use super::{described, given, open_memory, similarity_name};
+use super::{Opened, PATTERNS, described, given, open_memory, similarity_name};
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
+    input,
     output::{line, shown},
     plot::{self, Bar},
 };
 use attractor::{
-    io::{Source, write_bytes},
+    io::write_bytes,
     memory::{Explanation, RecallOptions, Suspect, Verdict, explain},
+    store::Id,
 };
 
 pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let common = &arguments.common;
-    let source = Source::open(&arguments.queries)?;
+    let source = input::open(&arguments.queries)?;
     let queries = source.matrix(&["queries", "state", "states"])?;
     if arguments.row >= queries.rows() {
         return Err(Failure::data(format!(
@@ -25,9 +27,10 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
         )));
     }
     let device = common.open()?;
-    let (memory, mask) = open_memory(&arguments.memory, common, &device)?;
-    let patterns = Source::open(&arguments.memory.patterns)?;
-    let patterns = patterns.matrix(&["patterns", "state", "states"])?;
+    let opened = open_memory(&arguments.memory, common, &device)?;
+    let ids = opened.ids()?;
+    let patterns = opened.source.matrix(PATTERNS)?;
+    let Opened { memory, mask, .. } = &opened;
     let energy = arguments.memory.energy;
     let similarity = arguments.memory.similarity.unwrap_or_default();
     let options = RecallOptions { steps: arguments.steps, mask: mask.as_deref(), ..RecallOptions::default() };
@@ -36,7 +39,7 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
         ("queries", Some(arguments.queries.as_path())),
         ("mask", given(&arguments.memory.mask)),
     ];
-    let why = explain(&*memory, energy, similarity, &patterns, queries.row(arguments.row), &options)
+    let why = explain(&**memory, energy, similarity, &patterns, queries.row(arguments.row), &options)
         .map_err(|e| in_file(&files, e))?;
     let advice = why.advice(energy);
     if let Some(path) = &arguments.plot {
@@ -47,7 +50,7 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
         write_bytes(path, plot::explanation(&title, trace, &bars).as_bytes())?;
     }
     if common.json {
-        return line(&format!("{:#}", json(arguments, &why, &advice)));
+        return line(&format!("{:#}", json(arguments, &why, &advice, ids.as_deref())));
     }
     if common.quiet {
         return Ok(());
@@ -56,12 +59,12 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
         "{} patterns of {} values, {}",
         memory.len(),
         memory.dim(),
-        described(&arguments.memory, &*memory)?
+        described(&arguments.memory, &**memory)?
     ))?;
     line(&format!("row {}: {advice}", arguments.row))?;
     line(&format!("distance of the final state from the nearest pattern: {:.4}", why.distance))?;
     print_trace(&why)?;
-    print_suspects(&why, energy.is_binary())?;
+    print_suspects(&why, energy.is_binary(), ids.as_deref())?;
     if let Some(path) = &arguments.plot {
         line(&format!("written: {}", path.display()))?;
     }
@@ -103,7 +106,7 @@ fn print_trace(why: &Explanation) -> Result<()> {
     Ok(())
 }
 
-fn print_suspects(why: &Explanation, binary: bool) -> Result<()> {
+fn print_suspects(why: &Explanation, binary: bool, ids: Option<&[Id]>) -> Result<()> {
     let or = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.4}"));
     let similarity = if binary { "overlap" } else { "similarity" };
     line(&format!(
@@ -130,13 +133,31 @@ fn print_suspects(why: &Explanation, binary: bool) -> Result<()> {
             or(s.sharp_from)
         ))?;
     }
-    Ok(())
+    why.suspects.iter().try_for_each(|s| match id_of(ids, s.pattern) {
+        Some(id) => line(&format!("pattern {} has the id '{id}'", s.pattern)),
+        None => Ok(()),
+    })
 }
 
-fn json(arguments: &arguments::Explain, why: &Explanation, advice: &str) -> serde_json::Value {
+/// The id of a pattern of a store.
+fn id_of(ids: Option<&[Id]>, pattern: u32) -> Option<&Id> {
+    ids?.get(pattern as usize)
+}
+
+fn json(
+    arguments: &arguments::Explain,
+    why: &Explanation,
+    advice: &str,
+    ids: Option<&[Id]>,
+) -> serde_json::Value {
+    let id = |pattern: u32| match id_of(ids, pattern) {
+        Some(Id::Number(number)) => serde_json::json!(number),
+        Some(Id::Name(name)) => serde_json::json!(name),
+        None => serde_json::Value::Null,
+    };
     let suspect = |s: &Suspect| {
         serde_json::json!({
-            "pattern": s.pattern, "weight_start": s.weights[0], "weight_end": s.weights[1],
+            "id": id(s.pattern), "pattern": s.pattern, "weight_start": s.weights[0], "weight_end": s.weights[1],
             "similarity_start": s.similarity[0], "similarity_end": s.similarity[1], "rival": s.rival,
             "separation": s.separation, "beta_stable_from": s.stable_from, "beta_sharp_from": s.sharp_from,
         })
@@ -160,6 +181,7 @@ fn json(arguments: &arguments::Explain, why: &Explanation, advice: &str) -> serd
         "beta": why.recall.beta,
         "verdict": verdict,
         "pattern": pattern,
+        "id": pattern.map(id),
         "effective": why.recall.effective.first(),
         "distance": why.distance,
         "advice": advice,

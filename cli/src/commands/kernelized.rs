@@ -6,18 +6,20 @@ use crate::{
         kernelized::{Kernel, Separate},
     },
     failure::{Failure, Result, in_file},
+    input,
     output::{complaint, line, shown},
     progress::Progress,
 };
 use attractor::{
     Device, Rows,
-    io::{self, Array, ArrayData, Source},
+    io::{self, Array, ArrayData},
     memory::{
         Beta, BetaChoice, FeatureTransform, KernelizedMemory, KernelizedSettings, LinearMap, Memory,
         SeparationReport, SeparationSettings, separate_memories,
     },
     ops::{Separation, SeparationLoss},
     optimize::{Adam, Optimizer},
+    store::Id,
 };
 use std::{path::Path, time::Instant};
 
@@ -34,7 +36,7 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
             "a .npy file holds the matrix alone; name a .npz or .safetensors for --bias",
         ));
     }
-    let source = Source::open(&arguments.patterns)?;
+    let source = input::open(&arguments.patterns)?;
     let rows = source.matrix(&["patterns", "state", "states"])?;
     let common = &arguments.common;
     let device = common.open()?;
@@ -218,23 +220,23 @@ fn json(
     })
 }
 
-/// The memory for a recall through a matrix.
+/// The memory for a recall through a matrix, and the ids of its patterns where they come from a store.
 pub(super) fn memory(
     asked: &Patterns,
     kernel: &Kernel,
     common: &Common,
     device: &Device,
-) -> Result<KernelizedMemory> {
+) -> Result<(KernelizedMemory, Option<Vec<Id>>)> {
     let Some(path) = &kernel.weights else {
         let message = "--memory kernelized needs --weights, a matrix [D, d]: `attractor separate` learns one";
         return Err(Failure::data(message));
     };
-    let source = Source::open(&asked.patterns)?;
+    let source = input::open(&asked.patterns)?;
     let rows = source.matrix(&["patterns", "state", "states"])?;
-    let of_weights = Source::open(path)?;
+    let of_weights = input::open(path)?;
     let weights = of_weights.matrix(&["weights"])?;
     let bias = match &kernel.bias {
-        Some(path) => Some(Source::open(path)?.values(&["bias"])?.0.into_owned()),
+        Some(path) => Some(input::open(path)?.values(&["bias"])?.0.into_owned()),
         // `separate --bias` puts it there.
         None if of_weights.names()?.iter().any(|name| name == "bias") => {
             Some(of_weights.values(&["bias"])?.0.into_owned())
@@ -291,7 +293,7 @@ pub(super) fn memory(
             "beta times the squared length of W x is up to {sharpness:.0}: beyond 10,000 scores in f32 are inexact; scale W or beta down"
         ));
     }
-    Ok(memory)
+    Ok((memory, attractor::store::ids(&source)?))
 }
 
 /// The memory in words.

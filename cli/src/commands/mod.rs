@@ -17,12 +17,14 @@ pub(crate) mod tune;
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
+    input,
     output::line,
 };
 use attractor::{
     Device,
     io::Source,
     memory::{Beta, Energy, EnergySettings, Memory},
+    store::Id,
 };
 use std::path::Path;
 
@@ -34,12 +36,29 @@ pub(crate) fn list_energies() -> Result<()> {
     Ok(())
 }
 
-/// A memory, and its pattern mask.
-type Opened = (Box<dyn Memory>, Option<Vec<bool>>);
+/// What a file of patterns calls them, by which they are told from what else there is.
+const PATTERNS: &[&str] = &["patterns", "state", "states"];
+
+/// A memory of patterns.
+struct Opened {
+    memory: Box<dyn Memory>,
+    /// Which patterns may answer.
+    mask: Option<Vec<bool>>,
+    /// The file of patterns.
+    source: Source,
+}
+
+impl Opened {
+    /// The ids of the patterns, where they come from a store.
+    fn ids(&self) -> Result<Option<Vec<Id>>> {
+        Ok(attractor::store::ids(&self.source)?)
+    }
+}
 
 /// The memory that the arguments describe, and its pattern mask.
 fn open_memory(arguments: &arguments::Memory, common: &arguments::Common, device: &Device) -> Result<Opened> {
-    let (rows, columns) = Source::open(&arguments.patterns)?.shared(&["patterns", "state", "states"])?;
+    let source = input::open(&arguments.patterns)?;
+    let (rows, columns) = source.shared(PATTERNS)?;
     let settings = EnergySettings {
         device: Some(device.clone()),
         similarity: arguments.similarity,
@@ -59,12 +78,12 @@ fn open_memory(arguments: &arguments::Memory, common: &arguments::Common, device
         Some(path) => Some(read_pattern_mask(path, memory.len())?),
         None => None,
     };
-    Ok((memory, mask))
+    Ok(Opened { memory, mask, source })
 }
 
 /// A mask and its shape. Numbers must be finite: NaN is neither 0 nor anything else.
 fn read_mask(path: &Path, role: &'static str) -> Result<(Vec<bool>, Vec<usize>)> {
-    let source = Source::open(path)?;
+    let source = input::open(path)?;
     let names = &[role, "mask"];
     if let Ok(numbers) = source.matrix(names) {
         numbers.check_finite(role).map_err(|e| in_file(&[(role, Some(path))], e))?;

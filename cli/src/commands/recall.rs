@@ -1,29 +1,32 @@
 //! `attractor recall`
 
 use super::{
-    beta_json, described, features, given, kernelized, open_memory, read_mask, read_pattern_mask,
+    Opened, beta_json, described, features, given, kernelized, open_memory, read_mask, read_pattern_mask,
     similarity_name,
 };
 use crate::{
     arguments::{self, Kind},
     failure::{Failure, Result, in_file},
+    ids::Ids,
+    input,
     output::{line, shown},
     progress::Progress,
 };
 use attractor::{
     Device, Rows,
-    io::{self, Array, ArrayData, Source},
+    io::{self, Array, ArrayData},
     memory::{Memory, Recall, RecallOptions, Status},
     ops::SimilarityForm,
+    store::Id,
 };
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
 pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
-    let queries = Source::open(&arguments.queries)?;
+    let queries = input::open(&arguments.queries)?;
     let rows = queries.matrix(&["queries", "state", "states"])?;
     let device = arguments.common.open()?;
-    let Opened { mut memory, mask, what } = open(arguments, &device)?;
+    let Through { mut memory, mask, ids, what } = open(arguments, &device)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.queries.as_path())),
@@ -32,7 +35,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         ("mask", given(&arguments.memory.mask)),
     ];
     if let Some(path) = &arguments.values {
-        let values = Source::open(path)?;
+        let values = input::open(path)?;
         let mut values = values.matrix(&["values"])?;
         if values.rows() == 1 && values.columns() == memory.len() {
             // One number per pattern, such as a label.
@@ -61,10 +64,13 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     let recall = memory.recall_with(&rows, &options).map_err(|e| in_file(&files, e))?;
     let seconds = started.elapsed().as_secs_f64();
     drop(progress);
-    let shape = vec![recall.len(), recall.top_k];
-    let indices = Array { name: "indices", shape, data: ArrayData::U32(&recall.indices) };
+    let shape = [recall.len(), recall.top_k];
+    let ids = ids.map(|ids| Ids::of_rows(&ids, &recall.indices));
+    let mut more =
+        vec![Array { name: "indices", shape: shape.to_vec(), data: ArrayData::U32(&recall.indices) }];
+    more.extend(ids.iter().flat_map(|ids| ids.arrays(&shape)));
     // A memory that keeps no patterns has none to name.
-    let more = if arguments.kind == Kind::RandomFeatures { &[] } else { &[indices][..] };
+    let more = if arguments.kind == Kind::RandomFeatures { &[] } else { &more[..] };
     write(&arguments.out, &recall, more)?;
 
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
@@ -111,36 +117,41 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
 }
 
 /// What a recall goes through.
-struct Opened {
+struct Through {
     memory: Box<dyn Memory>,
     /// Which patterns may answer.
     mask: Option<Vec<bool>>,
+    /// What the patterns of a store are called.
+    ids: Option<Vec<Id>>,
     /// The memory in words.
     what: String,
 }
 
 /// The memory that the arguments describe. An automatic `beta` is chosen here, before any clock starts: it is part of storing,
 /// not of recalling.
-fn open(arguments: &arguments::Recall, device: &Device) -> Result<Opened> {
+fn open(arguments: &arguments::Recall, device: &Device) -> Result<Through> {
     let read_mask =
         |n: usize| arguments.memory.mask.as_deref().map(|path| read_pattern_mask(path, n)).transpose();
     match arguments.kind {
         Kind::Patterns => {
-            let (memory, mask) = open_memory(&arguments.memory, &arguments.common, device)?;
+            let opened = open_memory(&arguments.memory, &arguments.common, device)?;
+            let ids = opened.ids()?;
+            let Opened { memory, mask, .. } = opened;
             let what = described(&arguments.memory, &*memory)?;
             let what = format!("{} patterns of {} values, {what}", memory.len(), memory.dim());
-            Ok(Opened { memory, mask, what })
+            Ok(Through { memory, mask, ids, what })
         }
         Kind::RandomFeatures => {
             let memory =
                 features::in_place_of(&arguments.memory, &arguments.space, &arguments.common, device)?;
             let (mask, what) = (read_mask(memory.len())?, features::described(&memory));
-            Ok(Opened { memory: Box::new(memory), mask, what })
+            Ok(Through { memory: Box::new(memory), mask, ids: None, what })
         }
         Kind::Kernelized => {
-            let memory = kernelized::memory(&arguments.memory, &arguments.kernel, &arguments.common, device)?;
+            let (memory, ids) =
+                kernelized::memory(&arguments.memory, &arguments.kernel, &arguments.common, device)?;
             let (mask, what) = (read_mask(memory.len())?, kernelized::described(&memory)?);
-            Ok(Opened { memory: Box::new(memory), mask, what })
+            Ok(Through { memory: Box::new(memory), mask, ids, what })
         }
     }
 }

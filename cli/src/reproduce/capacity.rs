@@ -1,7 +1,7 @@
 //! The benchmark of large-pattern capacity: closed forms and published shares against simulation.
 
 use super::{Bench, Figure};
-use crate::failure::Result;
+use crate::{failure::Result, input};
 use attractor::{
     SharedRows,
     capacity::{
@@ -9,7 +9,6 @@ use attractor::{
         fit_growth, half_octaves, n50, nearest_law, run,
         theory::{Prior, iterated_capacity, one_step},
     },
-    io::Source,
     ops::Similarity,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -296,7 +295,7 @@ const DIGITS: [Digits; 8] = [
 /// Similarities on digits of 28 x 28 pixels from a file.
 pub(crate) fn digits(bench: &Bench<'_>, quick: bool) -> Result<Vec<Figure>> {
     let Some(path) = bench.data else { return Ok(Vec::new()) };
-    let (rows, columns) = Source::open(path)?.shared(&["patterns", "images"])?;
+    let (rows, columns) = input::open(path)?.shared(&["patterns", "images"])?;
     // Bytes or shares: what is published counts in shares.
     let most = (*rows).as_ref().iter().copied().fold(0.0, f32::max);
     let rows: SharedRows = match most > 1.0 {

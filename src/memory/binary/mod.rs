@@ -133,17 +133,17 @@ impl BinaryMemory {
         let limits = bit_limits(self.len(), self.dim());
         limits.check(rows, options.mask)?;
         let plan = bit_plan(&limits, options, rows.rows())?;
+        let listed = limits.listed(options)?;
         check_bipolar(rows, "queries")?;
         if rows.rows() == 0 {
-            return Ok(Recall::none(self.dim(), &plan, 1.0));
+            return Recall::none(self.dim(), &plan, 1.0).listing(listed);
         }
         // Bits without the hidden patterns: a copy of a 32nd of the data.
         let kept = options.mask.map(eligible).transpose()?;
         let some = kept.as_ref().map(|kept| self.patterns.select(kept)).transpose()?;
         let patterns = some.as_ref().unwrap_or(&self.patterns);
-        let eligible = kept.as_deref().zip(options.mask);
-        let view = View { memory: self, patterns, eligible, clamp: plan.clamp };
-        relax(&view, rows, &limits, &plan, 1.0)
+        let view = View { memory: self, patterns, eligible: kept.as_deref(), clamp: plan.clamp };
+        relax(&view, rows, &limits, &plan, 1.0)?.listing(listed)
     }
 }
 
@@ -211,8 +211,8 @@ pub(super) fn inert_after(
 struct View<'a> {
     memory: &'a BinaryMemory,
     patterns: &'a Bits,
-    /// The numbers of the patterns and the mask, where some are hidden.
-    eligible: Option<(&'a [u32], &'a [bool])>,
+    /// The numbers of the patterns, where some are hidden.
+    eligible: Option<&'a [u32]>,
     clamp: Option<&'a [bool]>,
 }
 
@@ -222,10 +222,9 @@ impl Landscape for View<'_> {
         let table = &self.memory.table;
         let d = self.memory.dim();
         let states = Bits::new(self.memory.device(), &Rows::new(ask.states, d)?)?;
-        let top_k = ask.top_k.map(|k| k.min(self.patterns.rows()));
         // Bit after bit, fields are worked out anew for each; and who asks for patterns does not move the states.
         let fields = order == Order::Synchronous && ask.top_k.is_none();
-        let wanted = Wanted { fields, top_k: top_k.unwrap_or(0) };
+        let wanted = Wanted { fields, top_k: ask.top_k.unwrap_or(0) };
         let found = flips(&states, self.patterns, table, wanted)?;
         let known = known(self.clamp, ask.queries, d);
         let (updates, halted) = match order {
@@ -241,13 +240,15 @@ impl Landscape for View<'_> {
                 (updates, halted)
             }
         };
-        let best = ask.top_k.map(|top_k| {
-            let found_best = (found.indices, found.weights);
-            let (indices, weights) = match self.eligible {
-                Some((kept, mask)) => among_all(found_best, kept, mask, top_k),
-                None => found_best,
-            };
-            Best { indices, weights, effective: found.effective, support: None, values: None }
+        let best = ask.top_k.map(|_| Best {
+            indices: match self.eligible {
+                Some(kept) => among_all(found.indices, kept),
+                None => found.indices,
+            },
+            weights: found.weights,
+            effective: found.effective,
+            support: None,
+            values: None,
         });
         Ok(Look { energy: found.energy, updates, halted, best })
     }

@@ -141,18 +141,4 @@ impl DenseMemory {
             *terms = None;
         }
     }
-
-    /// Fills lists of the best in which a mask leaves room with what the mask hides, as they are where nothing is
-    /// forgotten: forgotten patterns are never listed.
-    pub(super) fn fill(&self, indices: &mut [u32], mask: &[bool], top_k: usize) {
-        let eligible = self.eligible(Some(mask)).0;
-        if self.forgotten.count == 0 || eligible >= top_k {
-            return;
-        }
-        let hidden = (0..self.len()).filter(|i| !mask[*i] && !self.forgotten.has(*i));
-        let hidden: Vec<u32> = hidden.take(top_k - eligible).map(|i| i as u32).collect();
-        for list in indices.chunks_exact_mut(top_k) {
-            list[eligible..].copy_from_slice(&hidden);
-        }
-    }
 }

@@ -328,7 +328,7 @@ impl DenseMemory {
     /// Eligible patterns, and the largest squared length among them.
     pub(super) fn eligible(&self, mask: Option<&[bool]>) -> (usize, f32) {
         let Some(mask) = mask else { return (self.live(), self.widest) };
-        let answers = |i: &usize| mask[*i] && !self.forgotten.has(*i);
+        let answers = |i: &usize| mask.get(*i) == Some(&true) && !self.forgotten.has(*i);
         let eligible = || (0..self.len()).filter(answers).map(|i| self.squared[i]);
         (eligible().count(), eligible().fold(0.0, f32::max))
     }
@@ -389,9 +389,6 @@ impl DenseMemory {
         let landscape = Landscape { patterns: &self.patterns, terms: &*terms, form };
         let mut outcome = descend(&landscape, &inward, plan)?;
         self.mend_far(&mut outcome, form, &inward, mask, plan)?;
-        if let Some(mask) = mask {
-            self.fill(&mut outcome.indices, mask, plan.top_k);
-        }
         if let Some(centre) = &self.centre {
             plan.outward(&mut outcome.states, queries, centre);
         }
@@ -424,7 +421,20 @@ impl Limits {
         Ok(())
     }
 
-    /// The plan for a recall of `b` queries.
+    /// How many patterns a recall reports per query, [`NO_PATTERN`](crate::memory::NO_PATTERN) included.
+    pub(super) fn listed(&self, options: &RecallOptions<'_>) -> Result<usize> {
+        // Room is made for them, however few are stored.
+        const MOST: usize = 1 << 16;
+        let listed = options.top_k.unwrap_or(5.min(self.live));
+        let most = MOST.max(self.live);
+        if listed > most {
+            let want = format!("at most {most} ({} patterns are stored)", self.live);
+            return Err(Error::parameter("top_k", listed, want));
+        }
+        Ok(listed)
+    }
+
+    /// The plan for a recall of `b` queries, which looks for no more patterns than may answer.
     pub(super) fn plan<'a>(&self, options: &RecallOptions<'a>, b: usize) -> Result<Plan<'a>> {
         let d = self.dim;
         // Of what is kept: a common offset does not count. Never 0, which would mean exactly so many steps.
@@ -437,11 +447,8 @@ impl Limits {
             let want = format!("above 0 and at most {most} for {}", self.similarity);
             return Err(Error::parameter("step size", options.step_size, want));
         }
-        let top_k = options.top_k.unwrap_or(5.min(self.live));
-        if top_k > self.live {
-            let want = format!("at most the {} stored patterns", self.live);
-            return Err(Error::parameter("top_k", top_k, want));
-        }
+        let eligible = options.mask.map_or(self.live, |mask| mask.iter().filter(|m| **m).count());
+        let top_k = self.listed(options)?.min(eligible);
         if let Some(clamp) = options.clamp.filter(|c| c.len() != d && c.len() != b * d) {
             let what = format!("entries of the clamp ({d}, or {d} for each of {b} queries)");
             return Err(Error::dimension(what, clamp.len(), d));
@@ -505,9 +512,12 @@ impl Memory for DenseMemory {
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
         let rows = queries.to_rows()?;
-        let plan = Plan { values: self.values.as_ref(), ..self.limits().plan(options, rows.rows())? };
+        let limits = self.limits();
+        let plan = Plan { values: self.values.as_ref(), ..limits.plan(options, rows.rows())? };
+        // A mask may name forgotten patterns.
+        let plan = Plan { top_k: plan.top_k.min(self.eligible(options.mask).0), ..plan };
         let (outcome, beta) = self.run(&rows, options.beta, options.mask, &plan)?;
-        Recall::of(outcome, &plan, self.dim(), beta)
+        Recall::of(outcome, &plan, self.dim(), beta)?.listing(limits.listed(options)?)
     }
 }
 

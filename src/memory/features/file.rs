@@ -7,18 +7,21 @@
 //! | `shift` | F32, `[d]` | where there is one |
 //! | `frequencies`, `phases` | F32, `[m, d]` and `[m]` | where they were given, and not a seed |
 //!
+//! | `checksums` | U8, `[4 (b + 1)]` | CRC-32 of each 65,536 bytes before it, and of these numbers (see `io/seal.rs`) |
+//!
 //! Metadata: `format` (`attractor features`), `version` (`1`), `generator`, `map`, `features` (`m`), `dim`, `beta`, `seed` and
-//! `projection`, `scale`, `epsilon`, `count`, `weight`, and `largest`: the largest squared length of a pattern, scaled and shifted, which files
-//! of earlier versions do not have.
+//! `projection`, `scale`, `epsilon`, `count`, `weight`, `largest` (the largest squared length of a pattern, scaled and shifted) and `checksums`
+//! (how they are made). Files of earlier versions have neither `largest` nor tensor or key `checksums`, and are read unchecked.
 
-use super::{FeatureMemory, FeatureSettings};
+use super::{FeatureMemory, FeatureSettings, MOST_PATTERNS};
 use crate::{
     Device, Error, Result, Rows,
     io::{
         Array, ArrayData, Source,
         fault::other_version,
         safetensors::{Contents, contents},
-        write_with_metadata,
+        seal::Seal,
+        write_sealed,
     },
     ops::{FeatureSpec, FrequencySource},
 };
@@ -85,22 +88,27 @@ impl FeatureMemory {
             }
         }
         let metadata: Vec<(&str, &str)> = metadata.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        write_with_metadata(path, &arrays, &metadata)
+        write_sealed(path, &arrays, &metadata)
     }
 
     /// Reads a memory from a file that [`FeatureMemory::save`] wrote.
     ///
     /// # Errors
-    /// [`Error::File`]; [`Error::Format`] where it is no such file; [`Error::IncompatibleMemory`] where another generator made
+    /// [`Error::File`]; [`Error::Format`] where it is no such file or damaged; [`Error::IncompatibleMemory`] where another generator made
     /// its frequencies; faults of the device.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let path = path.as_ref();
         const WANT: &str = "a file that a memory of features was saved to is needed";
         let wrong = |problem: String| Error::Format { path: path.to_owned(), problem, want: WANT.to_owned() };
+        let damaged = |problem| {
+            let want = "the file is damaged: take it from a backup, or encode the patterns again".to_owned();
+            Error::Format { path: path.to_owned(), problem, want }
+        };
         let unfit = |error: Error| error.in_file(path, WANT);
         check_suffix(path)?;
         let source = Source::open(path)?;
-        let Contents { metadata, tensors } = contents(source.bytes()).map_err(wrong)?;
+        let contents = contents(source.bytes()).map_err(wrong)?;
+        let Contents { metadata, tensors } = &contents;
         let get = |key: &str| {
             let missing = || wrong(format!("the metadata has no '{key}': it is no memory of features"));
             metadata.get(key).map(String::as_str).ok_or_else(missing)
@@ -110,6 +118,9 @@ impl FeatureMemory {
         }
         if get("version")? != VERSION {
             return Err(other_version(path, FORMAT, get("version")?, VERSION));
+        }
+        if let Some(seal) = Seal::of(source.bytes(), &contents).map_err(damaged)? {
+            seal.check_all(source.bytes()).map_err(damaged)?;
         }
         if get("generator")? != GENERATOR {
             let (left, right) = (get("generator")?.to_owned(), GENERATOR.to_owned());
@@ -153,9 +164,13 @@ impl FeatureMemory {
             }
         };
         spec.check().map_err(unfit)?;
-        let count = parsed("count", get("count")?, bad)?;
+        let count: u64 = parsed("count", get("count")?, bad)?;
+        if count > MOST_PATTERNS {
+            return Err(bad("count", get("count")?));
+        }
         let weight: f64 = parsed("weight", get("weight")?, bad)?;
-        if !(weight >= 0.0 && weight.is_finite()) {
+        // Each pattern weighs 1 at most.
+        if !(weight >= 0.0 && weight <= count as f64 * (1.0 + 1e-9)) {
             return Err(bad("weight", get("weight")?));
         }
         let largest = match metadata.get("largest") {

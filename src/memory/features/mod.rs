@@ -23,6 +23,8 @@ use std::{
 const BATCH: usize = 1024;
 /// How far rounding may move the phases of features, in radians.
 const BLURRED: f64 = 0.01;
+/// Patterns that a memory holds at most: as many as f64 can count.
+const MOST_PATTERNS: u64 = 1 << 53;
 
 /// How a [`FeatureMemory`] is kept, and what it does to its data.
 #[derive(Clone, Debug)]
@@ -197,7 +199,7 @@ impl FeatureMemory {
     ///
     /// # Errors
     /// [`Error::IncompatibleMemory`] naming the first of map, features, dim, beta, seed, projection, frequencies, phases, scale, epsilon
-    /// and shift that differs.
+    /// and shift that differs; [`Error::InvalidParameter`] for more than 2^53 patterns.
     ///
     /// ```
     /// # use attractor::{memory::{FeatureMemory, Memory}, ops::{FeatureMap, FeatureSpec}};
@@ -247,9 +249,10 @@ impl FeatureMemory {
             if any { format!("{:?}", m.settings.shift) } else { "none".into() }
         };
         differ("shift", shift(self), shift(other))?;
+        let count = self.counted(other.count)?;
         self.t.iter_mut().zip(&other.t).for_each(|(a, b)| *a += b);
         self.sum.iter_mut().zip(&other.sum).for_each(|(a, b)| *a += b);
-        self.count += other.count;
+        self.count = count;
         self.weight += other.weight;
         self.largest = self.largest.zip(other.largest).map(|(a, b)| a.max(b));
         self.changed();
@@ -334,6 +337,8 @@ impl FeatureMemory {
             return Err(Error::dimension(what, rows.columns(), self.dim()));
         }
         self.check_values(rows, "patterns")?;
+        let k = rows.rows() as u64;
+        let count = if sign > 0.0 { self.counted(k)? } else { self.count.saturating_sub(k) };
         let rows = self.inward(rows);
         let lengths = || rows.iter().map(|x| x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>());
         let longest = lengths().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
@@ -362,11 +367,17 @@ impl FeatureMemory {
         if let (Some(largest), Some((_, longest)), true) = (&mut self.largest, longest, sign > 0.0) {
             *largest = largest.max(longest);
         }
-        let k = rows.rows() as u64;
-        self.count = if sign > 0.0 { self.count + k } else { self.count - k };
+        self.count = count;
         self.weight = (self.weight + sign * k as f64).max(0.0);
         self.changed();
         Ok(())
+    }
+
+    /// How many patterns it holds with these too.
+    fn counted(&self, more: u64) -> Result<u64> {
+        let count = self.count.checked_add(more).filter(|count| *count <= MOST_PATTERNS);
+        let want = || format!("at most {MOST_PATTERNS}, with the {} that are there", self.count);
+        count.ok_or_else(|| Error::parameter("number of patterns", more, want()))
     }
 
     fn changed(&mut self) {

@@ -226,12 +226,13 @@ impl HopfieldMemory {
         let limits = bit_limits(self.len(), self.dim());
         limits.check(rows, None)?;
         let plan = bit_plan(&limits, options, rows.rows())?;
+        let listed = limits.listed(options)?;
         check_bipolar(rows, "queries")?;
         if rows.rows() == 0 {
-            return Ok(Recall::none(self.dim(), &plan, 1.0));
+            return Recall::none(self.dim(), &plan, 1.0).listing(listed);
         }
         let matrix = if self.matrix_free() { None } else { Some(self.matrix()?) };
-        relax(&View { memory: self, matrix, clamp: plan.clamp }, rows, &limits, &plan, 1.0)
+        relax(&View { memory: self, matrix, clamp: plan.clamp }, rows, &limits, &plan, 1.0)?.listing(listed)
     }
 }
 

@@ -83,12 +83,12 @@ impl Standing {
         let beta = (beta as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
         let kept = nearest.iter().filter(|s| **s * f64::from(beta) >= margin).count();
         let unique = self.separations.iter().filter(|s| !s.copied).count();
-        BetaChoice {
+        Ok(BetaChoice {
             beta,
             sampled: self.separations.len(),
             separated: if unique == 0 { 1.0 } else { kept as f64 / unique as f64 },
             separation: nearest.get(nearest.len() / 2).map(|s| *s as f32),
-        }
+        })
     }
 }
 

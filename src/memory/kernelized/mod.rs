@@ -18,7 +18,7 @@ use self::{
 use super::{
     BetaChoice, Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, check_values, measure},
-    mixture::best,
+    mixture::{behind, best},
     relax::{Ask, Landscape, Look, relax},
 };
 use crate::{
@@ -290,7 +290,7 @@ impl KernelizedMemory {
             return Err(Error::EmptyMemory);
         }
         let standing = Standing::of(&self.keys, self.score_error())?;
-        let choice = standing.choice(self.settings.separation, self.widest);
+        let choice = standing.choice(self.settings.separation, self.widest)?;
         self.settings.beta = choice.beta;
         self.choice = Some(choice);
         Ok(choice)
@@ -425,11 +425,12 @@ impl KernelizedMemory {
             return Err(Error::parameter("clamp", given, want));
         }
         let plan = limits.plan(options, rows.rows())?;
+        let listed = limits.listed(options)?;
         let beta = options.beta.unwrap_or(self.settings.beta);
         check_beta(beta)?;
         measure(rows, "queries", Similarity::Dot)?;
         if rows.rows() == 0 {
-            return Ok(Recall::none(self.dim(), &plan, beta));
+            return Recall::none(self.dim(), &plan, beta).listing(listed);
         }
         let bias = match options.mask {
             None => None,
@@ -444,13 +445,15 @@ impl KernelizedMemory {
         // What a user gets is another mixture than the state.
         let apart = among_features || self.settings.unit;
         let reading = Mutex::new(if apart { rows.as_slice().to_vec() } else { Vec::new() });
-        let view = View { memory: self, beta, bias, among_features, step_size: plan.step_size, reading };
+        let hidden = options.mask.map(|mask| behind(mask, self.device())).transpose()?;
+        let step_size = plan.step_size;
+        let view = View { memory: self, beta, bias, hidden, among_features, step_size, reading };
         let mut recall = relax(&view, &self.starts(rows)?, &limits, &plan, beta)?;
         if apart {
             let reading = view.reading.into_inner().unwrap_or_else(PoisonError::into_inner);
             recall.states = Rows::new(reading, self.dim())?;
         }
-        Ok(recall)
+        recall.listing(listed)
     }
 }
 
@@ -471,6 +474,8 @@ struct View<'a> {
     beta: f32,
     /// What is added to the scores of each pattern.
     bias: Option<Tensor>,
+    /// What is added to weights to rank them.
+    hidden: Option<Tensor>,
     among_features: bool,
     step_size: f32,
     /// What the user gets for each query, `[b * d]`; empty where that is the state.
@@ -546,7 +551,8 @@ impl Landscape for View<'_> {
             halted,
             best: match ask.top_k {
                 Some(k) => {
-                    let mut best = best(&separated.weights, &summary, memory.values.as_ref(), k)?;
+                    let (values, hidden) = (memory.values.as_ref(), self.hidden.as_ref());
+                    let mut best = best(&separated.weights, &summary, values, hidden, k)?;
                     if matches!(memory.settings.separation, Separation::Softmax | Separation::Entmax(1.0)) {
                         best.support = None;
                     }

@@ -8,7 +8,7 @@ pub use post::Post;
 use super::{
     Beta, BetaChoice, Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, check_values, far_centre, is_exact, measure, shifted, unshifted},
-    mixture::best,
+    mixture::{behind, best},
     relax::{Ask, Landscape, Look, relax},
 };
 use crate::{
@@ -273,13 +273,15 @@ impl SparseMemory {
             true => Some(Tensor::from_flat(self.device(), &bias, &[self.len()])?),
             false => None,
         };
-        Ok(View { memory: self, beta, bias, offset, resolution, complete })
+        let hidden = mask.map(|mask| behind(mask, self.device())).transpose()?;
+        Ok(View { memory: self, beta, bias, hidden, offset, resolution, complete })
     }
 
     fn recall_rows(&self, rows: &Rows<'_>, options: &RecallOptions<'_>) -> Result<Recall> {
         let limits = self.limits();
         limits.check(rows, options.mask)?;
         let plan = limits.plan(options, rows.rows())?;
+        let listed = limits.listed(options)?;
         if self.settings.post != Post::None && options.step_size > 1.0 {
             return Err(Error::parameter("step size", options.step_size, "at most 1 with a post-transform"));
         }
@@ -290,7 +292,7 @@ impl SparseMemory {
         check_beta(beta)?;
         let measured = measure(rows, "queries", self.settings.similarity)?;
         if rows.rows() == 0 {
-            return Ok(Recall::none(self.dim(), &plan, beta));
+            return Recall::none(self.dim(), &plan, beta).listing(listed);
         }
         let inward = self.inward(rows, "queries")?;
         let of =
@@ -308,7 +310,7 @@ impl SparseMemory {
             }
             recall.states = Rows::new(states, self.dim())?;
         }
-        Ok(recall)
+        recall.listing(listed)
     }
 }
 
@@ -317,6 +319,8 @@ struct View<'a> {
     beta: f32,
     /// What is added to the scores of each pattern.
     bias: Option<Tensor>,
+    /// What is added to weights to rank them.
+    hidden: Option<Tensor>,
     offset: f64,
     resolution: Resolution,
     /// Whether scores have what is the same for all patterns in them.
@@ -366,7 +370,10 @@ impl Landscape for View<'_> {
             updates,
             halted: summary.chunks_exact(4).map(|s| (s[2] == 0.0).then_some(Status::OutOfSupport)).collect(),
             best: match ask.top_k {
-                Some(k) => Some(best(&separated.weights, &summary, self.memory.values.as_ref(), k)?),
+                Some(k) => {
+                    let values = self.memory.values.as_ref();
+                    Some(best(&separated.weights, &summary, values, self.hidden.as_ref(), k)?)
+                }
                 None => None,
             },
         })

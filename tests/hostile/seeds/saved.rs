@@ -70,8 +70,9 @@ pub(super) fn features() -> Vec<Seed> {
         said("frequencies-alone", "\"sum\"", "\"frequencies\""),
     ]);
     let nan = f64::NAN.to_le_bytes();
-    let end = sound.len() - 8;
-    files.push(("sum-nan", [&sound[..end], &nan].concat()));
+    // The last values before the checksums, of which there are two.
+    let end = sound.len() - 16;
+    files.push(("sum-nan", [&sound[..end], &nan, &sound[end + 8..]].concat()));
     files.into_iter().map(|(name, bytes)| Seed::new("features", name, bytes)).collect()
 }
 

@@ -119,12 +119,14 @@ impl Watch<'_> {
         let payloads = answer.payloads.unwrap();
         let fits = |version: &usize| {
             let content = &self.contents[*version];
-            let known = |(id, payload): (&Id, &Vec<u8>)| {
-                let Id::Number(id) = id else { return false };
-                content.get(id).is_some_and(|(_, own)| own == payload)
+            let known = |(id, payload): (&Option<Id>, &[u8])| match id {
+                Some(Id::Number(id)) => content.get(id).is_some_and(|(_, own)| own == payload),
+                Some(Id::Name(_)) => false,
+                // Fewer were stored than were asked for.
+                None => content.len() < 3,
             };
             distance(answer.recall.states.as_slice(), &self.answers[*version]) < NEAR
-                && answer.ids.iter().zip(&payloads).all(known)
+                && answer.ids.iter().zip(payloads.iter()).all(known)
         };
         assert!(
             (first..=last).any(|version| fits(&version)),

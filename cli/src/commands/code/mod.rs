@@ -5,6 +5,7 @@ mod plot;
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
+    input,
     output::{line, shown},
     progress::Progress,
 };
@@ -13,7 +14,7 @@ use attractor::{
         Bounds, CodeOptions, KnownCode, Measure, Optimum, certified_beta, known_optimum, measure, optimize,
         random_gap,
     },
-    io::{Array, ArrayData, Source, check_writable, check_writable_bytes, write, write_bytes},
+    io::{Array, ArrayData, check_writable, check_writable_bytes, write, write_bytes},
     reference::Matrix,
 };
 
@@ -111,7 +112,7 @@ fn report(arguments: &arguments::code::Code) -> Result<Report> {
         }
         (None, Some(path), _) => {
             let (values, columns) =
-                Source::open(path)?.matrix_f64(&["points", "patterns", "state", "states"])?;
+                input::open(path)?.matrix_f64(&["points", "patterns", "state", "states"])?;
             let rows = values.len().checked_div(columns).unwrap_or(0);
             let points = Matrix { data: values, rows, columns };
             let lengths = lengths(&points);

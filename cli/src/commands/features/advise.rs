@@ -4,12 +4,10 @@ use super::{described, open_one, scaled, summary};
 use crate::{
     arguments::features::Advise,
     failure::{Result, in_file},
+    input,
     output::line,
 };
-use attractor::{
-    io::Source,
-    memory::{Memory, beta_for_isolation},
-};
+use attractor::memory::{Memory, beta_for_isolation};
 
 /// Largest component of a gradient at a pattern that counts as a fixed point, as in published experiments.
 const FIXED: f32 = 1e-6;
@@ -22,7 +20,7 @@ pub(super) fn run(arguments: &Advise) -> Result<()> {
     let mut warnings = advice.warnings;
     let mut beta = None;
     if let Some(path) = &arguments.source.patterns {
-        let source = Source::open(path)?;
+        let source = input::open(path)?;
         let rows = source.matrix(&["patterns", "state", "states"])?;
         let files = [("patterns", Some(path.as_path()))];
         warnings.extend(memory.inspect(&rows).map_err(|e| in_file(&files, e))?);

@@ -4,12 +4,13 @@ use super::{open_one, report};
 use crate::{
     arguments::features::Energies,
     failure::{Result, in_file},
+    input,
 };
-use attractor::io::{self, Array, ArrayData, Source};
+use attractor::io::{self, Array, ArrayData};
 
 pub(super) fn run(arguments: &Energies) -> Result<()> {
     io::check_writable(&arguments.out)?;
-    let source = Source::open(&arguments.states)?;
+    let source = input::open(&arguments.states)?;
     let rows = source.matrix(&["states", "state", "queries"])?;
     let device = arguments.common.open()?;
     let memory = open_one(&arguments.source, &arguments.common, &device)?;

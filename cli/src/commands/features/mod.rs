@@ -11,11 +11,11 @@ use crate::{
         features::{Features, Source as From, Space},
     },
     failure::{Failure, Result, in_file},
+    input,
     output::line,
 };
 use attractor::{
     Device, Rows,
-    io::Source,
     memory::{Beta, DenseMemory, FeatureMemory, FeatureSettings, Memory},
     ops::{FeatureMap, FeatureSpec, FrequencySource, Similarity},
 };
@@ -57,7 +57,7 @@ pub(super) fn of_patterns(
     common: &Common,
     device: &Device,
 ) -> Result<FeatureMemory> {
-    let source = Source::open(path)?;
+    let source = input::open(path)?;
     let rows = source.matrix(&["patterns", "state", "states"])?;
     let files = [
         ("patterns", Some(path)),
@@ -96,7 +96,7 @@ pub(super) fn in_place_of(
     let beta = match asked.beta {
         Beta::Fixed(beta) => beta,
         Beta::Auto => {
-            let source = Source::open(&asked.patterns)?;
+            let source = input::open(&asked.patterns)?;
             let rows = scaled(source.matrix(&["patterns", "state", "states"])?, space.scale)?;
             let kernel = if space.map == FeatureMap::DotExp { Similarity::Dot } else { Similarity::L2 };
             let files = [("patterns", Some(asked.patterns.as_path()))];
@@ -128,14 +128,14 @@ fn spec(space: &Space, beta: Option<f32>, seed: u64, d: usize) -> Result<Feature
         let source = FrequencySource::Seed { seed, projection: space.projection };
         return Ok(FeatureSpec { source, ..FeatureSpec::new(space.map, count, d, beta, seed) });
     };
-    let source = Source::open(path)?;
+    let source = input::open(path)?;
     let frequencies = source.matrix(&["frequencies"])?;
     if let Some(count) = space.features.filter(|count| *count != frequencies.rows()) {
         let what = "--features (as there are rows of frequencies)";
         return Err(Wrong::Library(attractor::Error::dimension(what, count, frequencies.rows())));
     }
     let phases = match &space.phases {
-        Some(path) => Some(Source::open(path)?.values(&["phases"])?.0.into_owned()),
+        Some(path) => Some(input::open(path)?.values(&["phases"])?.0.into_owned()),
         None if space.map == FeatureMap::Cos => {
             let message = "the map cos needs --phases with its --frequencies: without them it is biased";
             return Err(Failure::data(message).into());

@@ -7,18 +7,19 @@ use super::{
 use crate::{
     arguments::features::Recall,
     failure::{Failure, Result, in_file},
+    input,
     output::line,
     progress::Progress,
 };
 use attractor::{
-    io::{self, Source},
+    io,
     memory::{FeatureDescent, FeatureMemory, Memory, descend_ladder},
 };
 use std::time::Instant;
 
 pub(super) fn run(arguments: &Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
-    let source = Source::open(&arguments.queries)?;
+    let source = input::open(&arguments.queries)?;
     let rows = source.matrix(&["queries", "state", "states"])?;
     let device = arguments.common.open()?;
     let memories = open(&arguments.source, &arguments.common, &device)?;

@@ -4,11 +4,9 @@ use super::{of_patterns, report};
 use crate::{
     arguments::features::{Encode, Forget, Merge},
     failure::{Failure, Result, in_file},
+    input,
 };
-use attractor::{
-    io::{self, Source},
-    memory::FeatureMemory,
-};
+use attractor::{io, memory::FeatureMemory};
 
 pub(super) fn encode(arguments: &Encode) -> Result<()> {
     io::check_writable(&arguments.out)?;
@@ -40,7 +38,7 @@ pub(super) fn merge(arguments: &Merge) -> Result<()> {
 pub(super) fn forget(arguments: &Forget) -> Result<()> {
     let out = arguments.out.as_deref().unwrap_or(&arguments.file);
     io::check_writable(out)?;
-    let source = Source::open(&arguments.patterns)?;
+    let source = input::open(&arguments.patterns)?;
     let rows = source.matrix(&["patterns", "state", "states"])?;
     let device = arguments.common.open()?;
     let mut memory = FeatureMemory::load(&arguments.file, &device)?;

@@ -4,17 +4,16 @@ use super::{lists, report};
 use crate::{
     arguments::store::{self, Add},
     failure::{Result, in_file},
+    input,
 };
-use attractor::{
-    io::Source,
-    store::{Batch, Ledger},
-};
+use attractor::store::{Batch, Ledger};
 use std::path::Path;
 
 pub(super) fn run(arguments: &Add) -> Result<()> {
-    let source = Source::open(&arguments.batch.patterns)?;
+    let source = input::open(&arguments.batch.patterns)?;
     let rows = source.matrix(&["patterns", "state", "states"])?;
-    let mut ledger = Ledger::open(&arguments.file)?;
+    let options = arguments.turn.options(!arguments.no_compact);
+    let mut ledger = Ledger::open_with(&arguments.file, &options)?;
     let kind = ledger.info().settings.ids;
     let ids = arguments.batch.ids.as_deref().map(|path| lists::ids(path, Some(kind))).transpose()?;
     let payloads = arguments.batch.payloads.as_deref().map(lists::payloads).transpose()?.unwrap_or_default();

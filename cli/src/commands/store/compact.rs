@@ -5,7 +5,7 @@ use crate::{arguments::store::Compact, failure::Result};
 use attractor::store::Ledger;
 
 pub(super) fn run(arguments: &Compact) -> Result<()> {
-    let mut ledger = Ledger::open(&arguments.file)?;
+    let mut ledger = Ledger::open_with(&arguments.file, &arguments.turn.options(true))?;
     ledger.compact()?;
     report(&arguments.report, &arguments.file, &ledger.info(), "written", ledger.len())
 }

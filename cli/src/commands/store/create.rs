@@ -4,14 +4,12 @@ use super::{lists, report};
 use crate::{
     arguments::store::Create,
     failure::{Result, in_file},
+    input,
 };
-use attractor::{
-    io::Source,
-    store::{Batch, Id, IdKind, Ledger, Settings},
-};
+use attractor::store::{Batch, Id, IdKind, Ledger, Settings};
 
 pub(super) fn run(arguments: &Create) -> Result<()> {
-    let source = Source::open(&arguments.batch.patterns)?;
+    let source = input::open(&arguments.batch.patterns)?;
     let rows = source.matrix(&["patterns", "state", "states"])?;
     let ids = arguments.batch.ids.as_deref().map(|path| lists::ids(path, None)).transpose()?;
     let payloads = arguments.batch.payloads.as_deref().map(lists::payloads).transpose()?.unwrap_or_default();
@@ -27,6 +25,7 @@ pub(super) fn run(arguments: &Create) -> Result<()> {
         batch = batch.ids(ids);
     }
     let files = super::add::files(&arguments.batch);
-    let ledger = Ledger::create(&arguments.file, settings, batch).map_err(|e| in_file(&files, e))?;
+    let created = Ledger::create_with(&arguments.file, settings, batch, &arguments.turn.options(true));
+    let ledger = created.map_err(|e| in_file(&files, e))?;
     report(&arguments.report, &arguments.file, &ledger.info(), "stored", rows.rows())
 }

@@ -5,7 +5,8 @@ use crate::{arguments::store::Forget, failure::Result};
 use attractor::store::{Id, Ledger};
 
 pub(super) fn run(arguments: &Forget) -> Result<()> {
-    let mut ledger = Ledger::open(&arguments.file)?;
+    let options = arguments.turn.options(!arguments.no_compact);
+    let mut ledger = Ledger::open_with(&arguments.file, &options)?;
     let kind = ledger.info().settings.ids;
     let mut ids = match &arguments.ids {
         Some(path) => lists::ids(path, Some(kind))?,

@@ -5,7 +5,9 @@ use crate::{arguments::store::Info, failure::Result, output::line};
 use attractor::store::Ledger;
 
 pub(super) fn run(arguments: &Info) -> Result<()> {
-    let info = Ledger::open_read_only(&arguments.file)?.info();
+    let ledger = Ledger::open_read_only(&arguments.file)?;
+    ledger.check()?;
+    let info = ledger.info();
     let summary = summary(&arguments.file, &info);
     if arguments.json {
         return line(&format!("{summary:#}"));
@@ -20,7 +22,11 @@ pub(super) fn run(arguments: &Info) -> Result<()> {
         settings.ids
     ))?;
     line(&format!(
-        "file {} bytes, written {} times; journal {} bytes; {} slots empty",
-        info.file_bytes, info.generation, info.journal_bytes, info.empty
+        "file {} bytes, written {} times; journal {} bytes; {} slots empty; {}",
+        info.file_bytes,
+        info.generation,
+        info.journal_bytes,
+        info.empty,
+        if info.checksums { "all checksums fit" } else { "no checksums before it is written anew" }
     ))
 }

@@ -43,6 +43,7 @@ fn summary(file: &Path, info: &Info) -> serde_json::Value {
         "next": info.next,
         "empty": info.empty,
         "generation": info.generation,
+        "checksums": info.checksums,
         "file_bytes": info.file_bytes,
         "journal_bytes": info.journal_bytes,
     })

@@ -4,19 +4,21 @@ use super::{super::recall::write, lists, summary};
 use crate::{
     arguments::store::Recall,
     failure::{Result, in_file},
+    ids::Ids,
+    input,
     output::line,
     progress::Progress,
 };
 use attractor::{
-    io::{self, Array, ArrayData, Source},
+    io::{self, Array, ArrayData},
     memory::{Beta, RecallOptions, Status},
-    store::{Answer, Ask, Id, IdKind, Store},
+    store::{Answer, Ask, IdKind, Store},
 };
 use std::{path::Path, time::Instant};
 
 pub(super) fn run(arguments: &Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
-    let source = Source::open(&arguments.queries)?;
+    let source = input::open(&arguments.queries)?;
     let rows = source.matrix(&["queries", "state", "states"])?;
     let device = arguments.common.open()?;
     let store = Store::open_read_only(&arguments.file, &device)?;
@@ -46,7 +48,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     let answer = store.recall_with(&rows, &ask).map_err(|e| in_file(&files, e))?;
     let seconds = started.elapsed().as_secs_f64();
     drop(progress);
-    write_answer(&arguments.out, &answer, info.settings.ids)?;
+    write_answer(&arguments.out, &answer, &store.rows(&answer.recall.indices), info.settings.ids)?;
 
     let recall = &answer.recall;
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
@@ -73,43 +75,13 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     Ok(())
 }
 
-fn write_answer(path: &Path, answer: &Answer, kind: IdKind) -> Result<()> {
-    let shape = vec![answer.recall.len(), answer.recall.top_k];
-    let numbers: Vec<u64> = answer
-        .ids
-        .iter()
-        .filter_map(|id| if let Id::Number(number) = id { Some(*number) } else { None })
-        .collect();
-    let names: Vec<&[u8]> = answer
-        .ids
-        .iter()
-        .filter_map(|id| if let Id::Name(name) = id { Some(name.as_bytes()) } else { None })
-        .collect();
-    let (names, width) = filled(&names);
-    let mut arrays = vec![match kind {
-        IdKind::Number => Array { name: "ids", shape: shape.clone(), data: ArrayData::U64(&numbers) },
-        IdKind::Name => {
-            Array { name: "ids", shape: [&shape[..], &[width]].concat(), data: ArrayData::U8(&names) }
-        }
-    }];
-    let payloads = answer.payloads.as_deref().unwrap_or_default();
-    let lengths: Vec<u64> = payloads.iter().map(|payload| payload.len() as u64).collect();
-    let (bytes, width) = filled(payloads);
-    if answer.payloads.is_some() {
-        let data = ArrayData::U8(&bytes);
-        arrays.push(Array { name: "payloads", shape: [&shape[..], &[width]].concat(), data });
-        arrays.push(Array { name: "payload_lengths", shape, data: ArrayData::U64(&lengths) });
+fn write_answer(path: &Path, answer: &Answer, rows: &[u32], kind: IdKind) -> Result<()> {
+    let shape = [answer.recall.len(), answer.recall.top_k];
+    let ids = Ids::new(kind, answer.ids.iter().map(Option::as_ref));
+    let mut arrays = ids.arrays(&shape);
+    arrays.push(Array { name: "indices", shape: shape.to_vec(), data: ArrayData::U32(rows) });
+    if let Some(payloads) = &answer.payloads {
+        arrays.extend(payloads.arrays(["payloads_bytes", "payloads_ends"], &shape));
     }
     write(path, &answer.recall, &arrays)
-}
-
-/// Texts of one width, filled up with zeros, and that width: at least 1, so that it is one of bytes to view.
-fn filled<T: AsRef<[u8]>>(texts: &[T]) -> (Vec<u8>, usize) {
-    let width = texts.iter().map(|text| text.as_ref().len()).max().unwrap_or(0).max(1);
-    let mut bytes = Vec::with_capacity(texts.len() * width);
-    for text in texts {
-        bytes.extend_from_slice(text.as_ref());
-        bytes.resize(bytes.len() + width - text.as_ref().len(), 0);
-    }
-    (bytes, width)
 }

@@ -5,10 +5,11 @@ use crate::{
     chart::{Axis, COLOURS, Chart, Line, Look, Mark, side_by_side},
     commands::demo::digits,
     failure::{Failure, Result},
+    input,
 };
 use attractor::{
     Rows,
-    io::{Source, write_bytes},
+    io::write_bytes,
     memory::{FeatureTransform, LinearMap, Memory, RecallOptions},
     ops::{Separation, SeparationLoss, separation_loss_f64},
 };
@@ -40,7 +41,7 @@ const MNIST: [(usize, [[f64; 2]; 6]); 3] = [
 /// Images with values from 0 to 1: those of the user's file, or the digits of the repository.
 fn images(bench: &Bench<'_>) -> Result<(Rows<'static>, &'static str)> {
     let Some(path) = bench.data else { return Ok((digits()?, "digits")) };
-    let source = Source::open(path)?;
+    let source = input::open(path)?;
     let rows = source.matrix(&["images", "patterns", "x_train"])?;
     rows.check_finite("images")?;
     let most = rows.as_slice().iter().copied().fold(0.0, f32::max);

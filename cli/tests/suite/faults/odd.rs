@@ -118,7 +118,61 @@ fn two_experiments_do_not_share_a_folder() {
     desk.done(line);
     let held = std::fs::File::open(desk.path("run/journal.jsonl")).unwrap();
     fs4::FileExt::lock(&held).unwrap();
-    assert!(desk.fails(line).contains("another program is at work"));
+    assert!(desk.fails_with(line, 75).contains("another program is at work"));
     drop(held);
     desk.done(line);
+}
+
+/// A pipe that no one reads from is refused, and at once: what would be computed for it would be lost. One with a reader gets what a
+/// file would.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_written_to_if_someone_reads_it() {
+    use std::process::Command;
+    let desk = desk();
+    let pipe = |name: &str| assert!(Command::new("mkfifo").arg(desk.path(name)).status().unwrap().success());
+    for (line, name) in [
+        ("recall: --device cpu --patterns p.npy --queries q.npy --quiet --out", "r.npz"),
+        ("energy: --device cpu --patterns p.npy --states q.npy --quiet --out", "e.npy"),
+        ("explain: --device cpu --patterns p.npy --queries q.npy --quiet --plot", "w.svg"),
+        ("separate: --device cpu --patterns p.npy --iterations 2 --quiet --out", "s.npz"),
+        ("code: --known polygon:5 --quiet --out", "c.npy"),
+        (
+            "features: encode --device cpu --patterns p.npy --features 4 --beta 1 --quiet --out",
+            "f.safetensors",
+        ),
+    ] {
+        let plain = format!("plain-{name}");
+        desk.done(&format!("{line} {plain}"));
+        pipe(name);
+        let text = desk.fails(&format!("{line} {name}"));
+        assert!(text.contains(name) && text.contains("no program reads from this pipe"), "{line}: {text}");
+        let reader = Command::new("cat").arg(desk.path(name)).stdout(Stdio::piped()).spawn().unwrap();
+        // Opening it is what makes a reader of it, at a moment of its own.
+        let mut out = desk.run(&format!("{line} {name}"));
+        while String::from_utf8_lossy(&out.stderr).contains("no program reads") {
+            out = desk.run(&format!("{line} {name}"));
+        }
+        assert!(out.status.success(), "{line}: {}", String::from_utf8_lossy(&out.stderr));
+        let got = reader.wait_with_output().unwrap().stdout;
+        assert!(got == std::fs::read(desk.path(&plain)).unwrap(), "{line}: {} bytes", got.len());
+    }
+}
+
+/// Devices, and what a process has open, are written to as they are.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_no_file_is_written_to() {
+    use std::os::unix::fs::symlink;
+    let desk = desk();
+    let line = "recall: --device cpu --patterns p.npy --queries q.npy --quiet --out";
+    desk.done(&format!("{line} plain.npy"));
+    symlink("/dev/null", desk.path("null.npy")).unwrap();
+    desk.done(&format!("{line} null.npy"));
+    assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+    // Standard output, a pipe here.
+    symlink("/dev/stdout", desk.path("out.npy")).unwrap();
+    let out = desk.run(&format!("{line} out.npy"));
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(out.stdout, std::fs::read(desk.path("plain.npy")).unwrap());
 }

@@ -1,0 +1,58 @@
+//! A store as a file of numbers.
+
+use super::{
+    ids::Id,
+    image::{self, Edition, Image},
+    ledger::Ledger,
+};
+use crate::{Result, io::Source};
+use std::path::Path;
+
+/// Opens a file of numbers, as [`Source::open`] does; where it is a store, what that holds now: the rows of its
+/// `patterns` are those that are stored, in the order in which they were, without forgotten ones, and with what its journal has
+/// added. All of the file is held against its checksums.
+///
+/// A store without a journal is mapped and read in place; otherwise what it holds is made in memory.
+///
+/// ```
+/// use attractor::store::{self, Batch, Id, Ledger, Settings};
+///
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("memory.safetensors");
+/// let mut ledger = Ledger::create(&path, Settings::default(), Batch::new(&[[0.0, 1.0], [1.0, 0.0]]))?;
+/// ledger.add(Batch::new(&[[1.0, 1.0]]))?;
+/// ledger.forget(&[Id::from(0)])?;
+///
+/// let source = store::source(&path)?;
+/// assert_eq!(source.matrix(&["patterns"])?.as_slice(), [1.0, 0.0, 1.0, 1.0]);
+/// assert_eq!(store::ids(&source)?, Some(vec![Id::from(1), Id::from(2)]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Those of [`Source::open`] and of [`Ledger::open_read_only`].
+pub fn source(path: impl AsRef<Path>) -> Result<Source> {
+    let path = path.as_ref();
+    let source = Source::open_alone(path)?;
+    if !source.is_store() {
+        return Ok(source);
+    }
+    let ledger = Ledger::open_read_only(path)?;
+    ledger.check()?;
+    match ledger.book().image() {
+        Some(image) if !ledger.book().differs() => Ok(image.source().clone()),
+        _ => Source::made(path, image::bytes(path, ledger.book(), Edition::first())?),
+    }
+}
+
+/// The ids of the rows of a store that [`source`] has opened; `None` where it is another file.
+///
+/// # Errors
+/// [`Error::Format`](crate::Error::Format) where the file is damaged.
+pub fn ids(source: &Source) -> Result<Option<Vec<Id>>> {
+    if !source.is_store() {
+        return Ok(None);
+    }
+    let image = Image::of(source.clone())?;
+    (0..image.rows).map(|row| image.id(row)).collect::<Result<_>>().map(Some)
+}
