@@ -3,6 +3,7 @@
 use crate::{Error, Result, gpu};
 use std::{
     fmt,
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -35,6 +36,11 @@ impl Device {
     /// The environment variable `ATTRACTOR_DEVICE` (as [`Device::open`] reads it) overrides the choice.
     /// The device is opened once per process and shared.
     ///
+    /// Drivers are loaded into this process to find out: one that crashes ends it. The `attractor` command tries them in a
+    /// process of their own first; a program that must survive any driver names the CPU, or asks `attractor devices --json`.
+    /// On a machine without a display Mesa's device-selection layer may complain on stderr of `XDG_RUNTIME_DIR`; with
+    /// `NODEVICE_SELECT=1` in the environment it does not.
+    ///
     /// # Errors
     /// Those of [`Device::open`], where the variable names a device that cannot be had.
     pub fn best() -> Result<Self> {
@@ -49,17 +55,17 @@ impl Device {
     }
 
     /// Opens a GPU: `""` the best hardware adapter, `"1"` the adapter of that number in
-    /// [`crate::gpu::adapters`], `"software"` the first software adapter, anything else the first adapter
-    /// whose name contains it (any case).
+    /// [`crate::gpu::adapters`], `"software"` the first software adapter, anything else with a letter in it the first
+    /// adapter whose name contains it (any case); see [`gpu::Selector`].
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] naming what there is, and what to install where there is nothing.
+    /// [`Error::InvalidParameter`] for what is neither a number nor a name; [`Error::NoAdapter`] naming what there is, and
+    /// what to install where there is nothing.
     pub fn gpu(selector: &str) -> Result<Self> {
         gpu::Context::open(selector).map(Self::Gpu)
     }
 
-    /// Opens a device by the name used on the command line: `auto`, `cpu`, `gpu`, `gpu:N`,
-    /// `gpu:NAME`, `software`.
+    /// Opens a device by its name, as on the command line; see [`DeviceName`].
     ///
     /// # Errors
     /// [`Error::InvalidParameter`] for another name, [`Error::NoAdapter`].
@@ -86,24 +92,10 @@ impl Device {
     /// # Ok::<(), attractor::Error>(())
     /// ```
     pub fn open_with(name: &str, options: gpu::Options) -> Result<Self> {
-        let gpu = |selector: &str| gpu::Context::open_with(selector, options).map(Self::Gpu);
-        match name {
-            "auto" => match std::env::var("ATTRACTOR_DEVICE") {
-                Ok(name) if !name.is_empty() && name != "auto" => Self::open_with(&name, options),
-                _ => Ok(gpu::Context::open_best(options).map_or(Self::Cpu, Self::Gpu)),
-            },
-            "cpu" => Ok(Self::Cpu),
-            "gpu" => gpu(""),
-            "software" => gpu("software"),
-            _ => match name.strip_prefix("gpu:") {
-                Some(selector) if !selector.is_empty() => gpu(selector).map_err(|error| match error {
-                    Error::NoAdapter { found, .. } => Error::NoAdapter { selector: name.to_owned(), found },
-                    other => other,
-                }),
-                _ => {
-                    Err(Error::parameter("device", name, "one of auto, cpu, gpu, gpu:N, gpu:NAME, software"))
-                }
-            },
+        match name.parse::<DeviceName>()?.resolved()? {
+            DeviceName::Auto => Ok(gpu::Context::open_best(options).map_or(Self::Cpu, Self::Gpu)),
+            DeviceName::Cpu => Ok(Self::Cpu),
+            DeviceName::Gpu(selector) => gpu::Context::open_selected(&selector, options).map(Self::Gpu),
         }
     }
 
@@ -171,5 +163,77 @@ impl fmt::Display for Device {
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// The name of a device: `auto`, `cpu`, `gpu`, `gpu:N`, `gpu:NAME` or `software`.
+///
+/// ```
+/// use attractor::{DeviceName, gpu::Selector};
+/// assert_eq!("gpu:1".parse::<DeviceName>()?, DeviceName::Gpu(Selector::Number(1)));
+/// assert_eq!("software".parse::<DeviceName>()?.to_string(), "software");
+/// assert!("cuda".parse::<DeviceName>().is_err());
+/// # Ok::<(), attractor::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceName {
+    /// What suits the machine best, or what `ATTRACTOR_DEVICE` names; see [`Device::best`].
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A GPU.
+    Gpu(gpu::Selector),
+}
+
+impl DeviceName {
+    /// The names that there are.
+    const ALLOWED: &str = "one of auto, cpu, gpu, gpu:N (its number in `attractor devices`), gpu:NAME (part of its name), software";
+
+    /// What the environment variable `ATTRACTOR_DEVICE` names, in place of `auto`; any other name stays. Where the variable is
+    /// not set, or empty, `auto` stays too.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] where the variable names no device.
+    pub fn resolved(self) -> Result<Self> {
+        const VARIABLE: &str = "ATTRACTOR_DEVICE";
+        match std::env::var_os(VARIABLE) {
+            Some(name) if self == Self::Auto && !name.is_empty() => {
+                let name = name.to_string_lossy();
+                name.parse().map_err(|_| Error::parameter(VARIABLE, &name, Self::ALLOWED))
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+impl FromStr for DeviceName {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Error::InvalidParameter`] for what names no device, with what does.
+    fn from_str(name: &str) -> Result<Self> {
+        let unknown = || Error::parameter("device", name, Self::ALLOWED);
+        match name {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "gpu" => Ok(Self::Gpu(gpu::Selector::Best)),
+            "software" => Ok(Self::Gpu(gpu::Selector::Software)),
+            _ => match name.strip_prefix("gpu:") {
+                Some(selector) if !selector.is_empty() => {
+                    selector.parse().map(Self::Gpu).map_err(|_| unknown())
+                }
+                _ => Err(unknown()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpu(selector) => fmt::Display::fmt(selector, f),
+        }
     }
 }

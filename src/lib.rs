@@ -25,6 +25,7 @@
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
 //! - [`machine`]: what a device can do at most, measured.
+//! - [`threads`]: how many threads compute.
 //! - [`gpu`]: adapters, and what an opened one does and holds.
 
 pub mod capacity;
@@ -44,8 +45,9 @@ pub mod reference;
 mod rows;
 pub mod store;
 mod tensor;
+pub mod threads;
 
-pub use device::Device;
+pub use device::{Device, DeviceName};
 pub use error::{Error, Result};
 pub use rows::{Element, Rows, ToRows};
 pub use tensor::{Bits, Precision, SharedRows, Tensor};

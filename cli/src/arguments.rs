@@ -6,13 +6,15 @@ pub(crate) mod features;
 pub(crate) mod kernelized;
 pub(crate) mod store;
 
+use crate::{drivers, failure};
 use attractor::{
-    Device, Precision,
+    Device, DeviceName, Precision,
     gpu::Options,
     memory::{Beta, Energy, Order, Post},
     ops::{Ensemble, Similarity, SimilarityForm},
+    threads,
 };
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::{fmt, path::PathBuf};
 
 #[derive(Parser)]
@@ -25,6 +27,12 @@ use std::{fmt, path::PathBuf};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Threads that compute, those of a software GPU included [default: ATTRACTOR_THREADS, else one for each core]
+    #[arg(long, global = true, value_parser = thread_count, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Say on stderr what is done and how long it takes: -v in short, -vv with details (ATTRACTOR_LOG does the same)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
 }
 
 #[derive(Subcommand)]
@@ -60,6 +68,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it computes.
+    pub(crate) fn computes(&self) -> bool {
+        !matches!(self, Self::Devices(_))
+    }
+
     /// Whether it reads its files, computes, and says all that it has to say at the end: where a GPU is lost on the way, it can be
     /// done anew. (A store recovers by itself.)
     pub(crate) fn can_begin_again(&self) -> bool {
@@ -71,8 +84,8 @@ impl Command {
 #[derive(Args)]
 pub(crate) struct Common {
     /// Where to compute: auto, cpu, gpu, gpu:N, gpu:NAME or software
-    #[arg(long, default_value = "auto", value_name = "D")]
-    pub(crate) device: String,
+    #[arg(long, default_value_t = DeviceName::Auto, value_name = "D")]
+    pub(crate) device: DeviceName,
     /// On a GPU: choose kernels by rule and not by timing, so that equal inputs give equal bits
     #[arg(long)]
     pub(crate) deterministic: bool,
@@ -89,11 +102,14 @@ pub(crate) struct Common {
 
 impl Common {
     /// The device that is asked for.
-    pub(crate) fn open(&self) -> attractor::Result<Device> {
-        match self.deterministic {
-            false => Device::open(&self.device),
-            true => Device::open_with(&self.device, Options { deterministic: true, ..Options::default() }),
+    pub(crate) fn open(&self) -> failure::Result<Device> {
+        let device =
+            drivers::open(&self.device, Options { deterministic: self.deterministic, ..Options::default() })?;
+        match device.as_gpu() {
+            None => tracing::info!("device cpu, {} threads", threads::count()),
+            Some(gpu) => tracing::info!("device {device}, {}, {:?} kernels", gpu.driver(), gpu.kernels()),
         }
+        Ok(device)
     }
 }
 
@@ -303,6 +319,10 @@ pub(crate) struct Devices {
     /// Print the list as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn thread_count(text: &str) -> attractor::Result<usize> {
+    threads::parse("number of threads", text)
 }
 
 fn job(text: &str) -> Result<[usize; 3], String> {

@@ -1,9 +1,9 @@
-//! How a command fails: one line on stderr, and exit status 1, or 75 where another program was in the way.
+//! How a command fails: one line on stderr, and an exit status: 1, 2 for wrong usage, or 75 where another program was in the way.
 
 use attractor::Error;
 use std::{fmt, path::Path};
 
-/// A failure of something that was called rightly; clap reports wrong usage itself, with status 2.
+/// A failure. Wrong arguments clap reports by itself, with the status of wrong usage.
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
@@ -15,6 +15,8 @@ pub(crate) struct Failure {
 enum Cause {
     /// What it was given, or what the system refused.
     Data,
+    /// A variable of the environment that is not as it must be.
+    Usage,
     /// It was to end.
     Signal,
     /// A GPU went away.
@@ -37,9 +39,18 @@ impl Failure {
         Self { message: message.into(), cause: Cause::Busy }
     }
 
-    /// The exit status that says so.
+    /// The command was called wrongly.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), cause: Cause::Usage }
+    }
+
+    /// The exit status.
     pub(crate) fn status(&self) -> u8 {
-        if self.cause == Cause::Busy { BUSY } else { 1 }
+        match self.cause {
+            Cause::Busy => BUSY,
+            Cause::Usage => 2,
+            Cause::Data | Cause::Signal | Cause::Loss => 1,
+        }
     }
 
     /// Whether this is how work ends that was asked to, when a signal came.

@@ -4,25 +4,33 @@ mod arguments;
 mod capacity;
 mod chart;
 mod commands;
+mod drivers;
+mod environment;
 mod failure;
+mod fatal;
 mod ids;
 mod input;
 mod lines;
+mod log;
 mod output;
+mod phases;
 mod plot;
 mod progress;
 mod reproduce;
 mod sheet;
 mod stop;
 mod useless;
-mod warnings;
 
 use arguments::{Cli, Command};
+use attractor::threads;
 use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    quiet_driver();
+    environment::quiet_driver();
+    if drivers::is_trial() {
+        return drivers::answer();
+    }
     // As `--help` does, this stands in for whatever else the command needs.
     if std::env::args_os().any(|argument| argument == "--list-energies") {
         return ended(commands::list_energies());
@@ -33,8 +41,17 @@ fn main() -> ExitCode {
         let message = format!("{option} would have no effect here: {why}");
         Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
     }
-    warnings::show();
+    fatal::listen();
+    ended(fatal::caught(|| run(&cli)))
+}
+
+fn run(cli: &Cli) -> failure::Result<()> {
+    let settings = environment::prepare(cli)?;
+    log::start(settings.level);
     stop::listen();
+    if cli.command.computes() {
+        start_threads(settings.threads)?;
+    }
     let run = || match &cli.command {
         Command::Recall(arguments) => commands::recall::run(arguments),
         Command::Explain(arguments) => commands::explain::run(arguments),
@@ -50,14 +67,23 @@ fn main() -> ExitCode {
         Command::Tune(arguments) => commands::tune::run(arguments),
         Command::Devices(arguments) => commands::devices::run(arguments),
     };
-    let result = match run() {
+    match run() {
         Err(failure) if failure.is_loss() && cli.command.can_begin_again() => {
             output::complaint(&format!("{failure}: doing that, from the files"));
             run()
         }
         result => result,
-    };
-    ended(result)
+    }
+}
+
+/// Makes the threads that compute, or as many of them as the system allows.
+fn start_threads(count: usize) -> failure::Result<()> {
+    let made = threads::start(count)?;
+    if made < count {
+        output::complaint(&format!("the system allows {made} of {count} threads; going on with that"));
+    }
+    tracing::debug!("{made} threads compute");
+    Ok(())
 }
 
 fn ended(result: failure::Result<()>) -> ExitCode {
@@ -72,19 +98,6 @@ fn ended(result: failure::Result<()>) -> ExitCode {
         Err(failure) => {
             output::complaint(&failure.to_string());
             ExitCode::from(failure.status())
-        }
-    }
-}
-
-/// Mesa's device-selection layer asks for a Wayland display and complains on stderr where there is
-/// none, as on a server. This command shows no windows, so the layer is told to stay out.
-fn quiet_driver() {
-    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        #[allow(unsafe_code, reason = "the environment is changed")]
-        // SAFETY: this runs first in `main`, before any thread is started that could read the
-        // environment meanwhile.
-        unsafe {
-            std::env::set_var("NODEVICE_SELECT", "1");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which adapters there are, and which one is taken.
 
 use crate::{Error, Result};
+use std::{fmt, str::FromStr};
 use wgpu::{Adapter, Backends, DeviceType, Features, Instance, InstanceDescriptor, MemoryBudgetThresholds};
 
 /// What is known of one adapter.
@@ -67,30 +68,100 @@ pub(crate) fn best(adapters: &[Adapter]) -> Option<usize> {
     ranked.max_by_key(|(rank, i)| (*rank, std::cmp::Reverse(*i))).map(|(_, i)| i)
 }
 
-/// Number of the adapter that a selector names; see [`crate::Device::gpu`].
-pub(crate) fn select(adapters: &[Adapter], selector: &str) -> Result<usize> {
-    let wanted = selector.to_lowercase();
-    let found = match (wanted.as_str(), wanted.parse::<usize>()) {
-        ("", _) => best(adapters),
-        ("software", _) => adapters.iter().position(|a| a.get_info().device_type == DeviceType::Cpu),
-        (_, Ok(index)) if index < adapters.len() => Some(index),
-        (name, _) => adapters.iter().position(|a| a.get_info().name.to_lowercase().contains(name)),
+/// Which adapter is meant. As text: nothing, `software`, a number, or part of a name.
+///
+/// ```
+/// use attractor::gpu::Selector;
+/// assert_eq!("".parse::<Selector>()?, Selector::Best);
+/// assert_eq!("1".parse::<Selector>()?, Selector::Number(1));
+/// assert_eq!("RTX 4090".parse::<Selector>()?, Selector::Name("RTX 4090".to_owned()));
+/// // Without a letter it is a number, and this is none that an adapter can have.
+/// assert!("-1".parse::<Selector>().is_err());
+/// # Ok::<(), attractor::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// The best hardware adapter.
+    Best,
+    /// The first software adapter.
+    Software,
+    /// The adapter of this number in [`adapters`].
+    Number(usize),
+    /// The first adapter whose name contains this, in upper or lower case.
+    Name(String),
+}
+
+impl FromStr for Selector {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Error::InvalidParameter`] for what has no letter and is no whole number from 0.
+    fn from_str(text: &str) -> Result<Self> {
+        let trimmed = text.trim();
+        if text.is_empty() {
+            Ok(Self::Best)
+        } else if trimmed.eq_ignore_ascii_case("software") {
+            Ok(Self::Software)
+        } else if trimmed.contains(char::is_alphabetic) {
+            Ok(Self::Name(trimmed.to_owned()))
+        } else {
+            let digits = !trimmed.is_empty() && trimmed.bytes().all(|b| b.is_ascii_digit());
+            let number = if digits { trimmed.parse().ok() } else { None };
+            let want = "the number of an adapter, from 0, or part of its name with a letter in it; see `attractor devices`";
+            number.map(Self::Number).ok_or_else(|| Error::parameter("GPU", text, want))
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    /// As it is written behind `--device`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Best => f.write_str("gpu"),
+            Self::Software => f.write_str("software"),
+            Self::Number(number) => write!(f, "gpu:{number}"),
+            Self::Name(name) => write!(f, "gpu:{name}"),
+        }
+    }
+}
+
+/// Number of the adapter that a selector names.
+pub(crate) fn select(adapters: &[Adapter], selector: &Selector) -> Result<usize> {
+    let kinds: Vec<(String, DeviceType)> =
+        adapters.iter().map(|adapter| adapter.get_info()).map(|info| (info.name, info.device_type)).collect();
+    let found = match selector {
+        Selector::Best => best(adapters),
+        Selector::Software => kinds.iter().position(|(_, kind)| *kind == DeviceType::Cpu),
+        Selector::Number(number) => Some(*number).filter(|number| *number < adapters.len()),
+        Selector::Name(name) => {
+            let wanted = name.to_lowercase();
+            kinds.iter().position(|(name, _)| name.to_lowercase().contains(&wanted))
+        }
     };
-    found.ok_or_else(|| {
-        let names: Vec<String> =
-            adapters.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.get_info().name)).collect();
-        let software =
-            !adapters.is_empty() && adapters.iter().all(|a| rank(a.get_info().device_type).is_none());
-        let found = if software && selector.is_empty() {
-            format!("only software adapters ({}); name one as 'software', or use the CPU", names.join(", "))
-        } else if names.is_empty() {
+    found.ok_or_else(|| Error::NoAdapter {
+        selector: selector.to_string(),
+        found: what_there_is(&kinds, selector),
+    })
+}
+
+/// What there is in place of what was asked for.
+fn what_there_is(kinds: &[(String, DeviceType)], selector: &Selector) -> String {
+    let names: Vec<String> = kinds.iter().enumerate().map(|(i, (name, _))| format!("{i}: {name}")).collect();
+    let names = names.join(", ");
+    match selector {
+        _ if kinds.is_empty() => {
             "no adapter at all; install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers), or use the CPU"
                 .to_owned()
-        } else {
-            format!("there are {}; see `attractor devices`", names.join(", "))
-        };
-        Error::NoAdapter { selector: if selector.is_empty() { "gpu".into() } else { selector.into() }, found }
-    })
+        }
+        Selector::Best if kinds.iter().all(|(_, kind)| rank(*kind).is_none()) => {
+            format!("only software adapters ({names}); name one as 'software', or use the CPU")
+        }
+        Selector::Number(_) => format!(
+            "there are {names}; numbers go from 0 to {}, and a name needs a letter to be one",
+            kinds.len() - 1
+        ),
+        _ => format!("there are {names}; see `attractor devices`"),
+    }
 }
 
 /// Every adapter of this machine, in the order of `gpu:N`.
@@ -144,5 +215,35 @@ fn report(index: usize, adapter: &Adapter, best: Option<usize>) -> AdapterReport
         ],
         chosen,
         reason,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_letter_is_a_number_and_never_part_of_a_name() {
+        for (text, want) in [("0", 0), ("007", 7), (" 3 ", 3), ("15", 15)] {
+            assert_eq!(text.parse::<Selector>().unwrap(), Selector::Number(want), "{text}");
+        }
+        for text in ["-1", "+1", "1.5", "1 2", " ", "#", "0,1", "99999999999999999999999"] {
+            let error = text.parse::<Selector>().unwrap_err().to_string();
+            assert!(error.contains("number of an adapter") && error.contains("devices"), "{text}: {error}");
+        }
+        assert_eq!("Software".parse::<Selector>().unwrap(), Selector::Software);
+        assert_eq!("LLVM 15".parse::<Selector>().unwrap(), Selector::Name("LLVM 15".into()));
+    }
+
+    #[test]
+    fn a_number_beyond_the_last_names_what_there_is() {
+        let kinds =
+            [("card 15".to_owned(), DeviceType::DiscreteGpu), ("llvmpipe".to_owned(), DeviceType::Cpu)];
+        let text = what_there_is(&kinds, &Selector::Number(15));
+        assert!(text.contains("0: card 15, 1: llvmpipe") && text.contains("from 0 to 1"), "{text}");
+        let text = what_there_is(&kinds[1..], &Selector::Best);
+        assert!(text.contains("only software adapters (0: llvmpipe)"), "{text}");
+        assert!(what_there_is(&[], &Selector::Number(0)).contains("no adapter at all"));
     }
 }

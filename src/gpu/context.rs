@@ -1,7 +1,7 @@
 //! An opened adapter: its memory, its kernels, its queue.
 
 use super::{
-    adapter,
+    adapter::{self, Selector},
     buffer::Pool,
     faults::Faults,
     pipeline::{PARAMETER_BYTES, Pipeline},
@@ -178,10 +178,10 @@ impl Context {
         }
     }
 
-    /// Opens the adapter that a selector names; see [`crate::Device::gpu`].
+    /// Opens the adapter that a selector names, written as [`Selector`] reads it.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`]; [`Error::Gpu`] where the driver refuses.
+    /// [`Error::InvalidParameter`] for what is no selector; [`Error::NoAdapter`]; [`Error::Gpu`] where the driver refuses.
     pub fn open(selector: &str) -> Result<Arc<Self>> {
         Self::open_with(selector, Options::default())
     }
@@ -196,8 +196,13 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoAdapter`]; [`Error::Gpu`] where the driver refuses.
+    /// As [`Context::open`].
     pub fn open_with(selector: &str, options: Options) -> Result<Arc<Self>> {
+        Self::open_selected(&selector.parse()?, options)
+    }
+
+    /// Opens the adapter that a selector names, with options.
+    pub(crate) fn open_selected(selector: &Selector, options: Options) -> Result<Arc<Self>> {
         let (_instance, adapters) = adapter::enumerate();
         Self::from_adapter(&adapters[adapter::select(&adapters, selector)?], options)
     }
@@ -233,6 +238,7 @@ impl Context {
         });
         let (device, queue) = pollster::block_on(request)
             .map_err(|e| Error::Gpu { what: format!("opening {}", info.name), message: e.to_string() })?;
+        tracing::debug!("opened the GPU {} ({}), {extras:?}", info.name, info.driver_info);
         let faults = Faults::watch(&device, options.patience);
         let alignment = limits.min_uniform_buffer_offset_alignment;
         Ok(Arc::new(Self {

@@ -33,7 +33,7 @@ mod submit;
 pub(crate) mod topk;
 pub mod tune;
 
-pub use adapter::{AdapterReport, adapters};
+pub use adapter::{AdapterReport, Selector, adapters};
 pub(crate) use buffer::Buffer;
 use context::LEAST_SUBGROUP;
 pub use context::{Context, Counters, Kernels, Options, Strategy};

@@ -49,6 +49,7 @@ impl Context {
             || Pipeline::new(&self.device, name, self.options.checked, self.extras, self.workgroup_memory());
         let pipeline = Arc::new(self.guarded(&format!("kernel {name}"), make)??);
         self.counts.pipelines.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!("compiled the kernel {name}");
         Ok(Arc::clone(lock(&self.pipelines).entry(name.to_owned()).or_insert(pipeline)))
     }
 

@@ -271,6 +271,7 @@ fn with_line(text: &str, about: &str, tuning: &Tuning) -> String {
 pub fn tune(context: &Arc<Context>, class: Class) -> Result<Tuning> {
     let mut tuning = time(context, class)?;
     context.learn(class, tuning.winner);
+    tracing::debug!("timed {class}: {} is fastest", tuning.winner.name());
     tuning.not_kept = keep(context, &tuning).err().map(|error| error.to_string());
     Ok(tuning)
 }

@@ -101,10 +101,17 @@ impl SpreadMemory {
         }
         thread::scope(|scope| {
             let run = &run;
-            let started: Vec<_> = asked.into_iter().map(|part| scope.spawn(move || run(part))).collect();
+            let start = |part| thread::Builder::new().spawn_scoped(scope, move || run(part));
+            let started: Vec<_> = asked.into_iter().map(|part| (part, start(part))).collect();
             let lost =
                 |_| Err(Error::Gpu { what: "recall".into(), message: "a thread of it has failed".into() });
-            started.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
+            let answer =
+                |(part, started): (_, std::io::Result<thread::ScopedJoinHandle<'_, _>>)| match started {
+                    Ok(thread) => thread.join().unwrap_or_else(lost),
+                    // Where the system makes no more threads, this one does it.
+                    Err(_) => run(part),
+                };
+            started.into_iter().map(answer).collect()
         })
     }
 

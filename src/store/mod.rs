@@ -493,10 +493,13 @@ fn memory_of(book: &Book, device: &Device) -> Result<DenseMemory> {
 fn apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let failed = |message: String| Error::Gpu { what: "making the memory anew".into(), message };
     thread::scope(|scope| {
-        let started = scope.spawn(|| {
-            let threads = rayon::ThreadPoolBuilder::new().build().map_err(|e| failed(e.to_string()))?;
-            threads.install(work)
-        });
+        let work = || {
+            let count = rayon::current_num_threads();
+            let threads = rayon::ThreadPoolBuilder::new().num_threads(count).build();
+            threads.map_err(|e| failed(e.to_string()))?.install(work)
+        };
+        let started = thread::Builder::new().spawn_scoped(scope, work);
+        let started = started.map_err(|error| failed(format!("no thread can be made: {error}")))?;
         started.join().unwrap_or_else(|_| Err(failed("its thread has failed".into())))
     })
 }

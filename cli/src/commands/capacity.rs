@@ -12,9 +12,12 @@ use crate::{
     progress::Progress,
     stop,
 };
-use attractor::capacity::{
-    BankSummary, Corruption, Criterion, Ensemble, Generated, Heat, Model, Plan, Radii, Series, half_octaves,
-    plan_radii, run as run_plan, summarize,
+use attractor::{
+    DeviceName,
+    capacity::{
+        BankSummary, Corruption, Criterion, Ensemble, Generated, Heat, Model, Plan, Radii, Series,
+        half_octaves, plan_radii, run as run_plan, summarize,
+    },
 };
 use clap::Parser;
 use serde_json::{Value, json};
@@ -38,9 +41,9 @@ fn superfluous() -> Option<String> {
     while let Some(word) = words.next() {
         let name = word.split('=').next().unwrap_or_default();
         match name {
-            "capacity" | "--resume" | "--json" | "--quiet" => {}
-            "--out" | "--device" if word == name => drop(words.next()),
-            "--out" | "--device" => {}
+            "capacity" | "--resume" | "--json" | "--quiet" | "--verbose" | "-v" | "-vv" => {}
+            "--out" | "--device" | "--threads" if word == name => drop(words.next()),
+            "--out" | "--device" | "--threads" => {}
             _ => return Some(word),
         }
     }
@@ -64,7 +67,7 @@ fn resume(folder: &Path, now: &Capacity) -> Result<()> {
     // The folder may have been moved since.
     arguments.out = Some(folder.to_owned());
     (arguments.common.json, arguments.common.quiet) = (now.common.json, now.common.quiet);
-    if now.common.device != "auto" {
+    if now.common.device != DeviceName::Auto {
         arguments.common.device.clone_from(&now.common.device);
     }
     measure(&arguments, words)

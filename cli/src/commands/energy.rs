@@ -6,6 +6,7 @@ use crate::{
     failure::{Result, in_file},
     input,
     output::{line, shown},
+    phases::{Phase, Phases},
 };
 use attractor::{
     io::{self, Array, ArrayData},
@@ -14,10 +15,16 @@ use attractor::{
 
 pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
     io::check_writable(&arguments.out)?;
+    let mut phases = Phases::start();
     let states = input::open(&arguments.states)?;
     let rows = states.matrix(&["states", "state", "queries"])?;
+    phases.end(Phase::Open, format_args!("{} states of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;
+    phases.end(Phase::Device, &device);
     let Opened { memory, mask, .. } = open_memory(&arguments.memory, &arguments.common, &device)?;
+    phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
+    let what = described(&arguments.memory, &*memory)?;
+    phases.end(Phase::Beta, &what);
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.states.as_path())),
@@ -28,10 +35,12 @@ pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
     let recalled = memory.recall_with(&rows, &options);
     // What the library calls queries are this command's states.
     let energy = recalled.map_err(|e| in_file(&files, e).renamed("queries", "states"))?.energy;
+    phases.end(Phase::Recall, format_args!("{} energies", energy.len()));
     io::write(
         &arguments.out,
         &[Array { name: "energy", shape: vec![energy.len()], data: ArrayData::F32(&energy) }],
     )?;
+    phases.end(Phase::Write, arguments.out.display());
     let range = || energy.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), e| (a.min(*e), b.max(*e)));
     let (least, most) = if energy.is_empty() { (0.0, 0.0) } else { range() };
     if arguments.common.json {
@@ -45,11 +54,11 @@ pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
             "beta": beta_json(&arguments.memory, &*memory)?,
             "least": least,
             "most": most,
+            "seconds_by_phase": phases.json(),
             "out": shown(&arguments.out),
         });
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
-        let what = described(&arguments.memory, &*memory)?;
         line(&format!("{} energies from {least} to {most} on {device}, {what}", energy.len()))?;
         line(&format!("written: {}", arguments.out.display()))?;
     }

@@ -6,6 +6,7 @@ use crate::{
     failure::{Failure, Result, in_file},
     input,
     output::{line, shown},
+    phases::{Phase, Phases},
     plot::{self, Bar},
 };
 use attractor::{
@@ -16,6 +17,7 @@ use attractor::{
 
 pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let common = &arguments.common;
+    let mut phases = Phases::start();
     let source = input::open(&arguments.queries)?;
     let queries = source.matrix(&["queries", "state", "states"])?;
     if arguments.row >= queries.rows() {
@@ -26,11 +28,16 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
             queries.rows()
         )));
     }
+    phases.end(Phase::Open, format_args!("{} queries of {} values", queries.rows(), queries.columns()));
     let device = common.open()?;
+    phases.end(Phase::Device, &device);
     let opened = open_memory(&arguments.memory, common, &device)?;
     let ids = opened.ids()?;
     let patterns = opened.source.matrix(PATTERNS)?;
     let Opened { memory, mask, .. } = &opened;
+    phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
+    let what = described(&arguments.memory, &**memory)?;
+    phases.end(Phase::Beta, &what);
     let energy = arguments.memory.energy;
     let similarity = arguments.memory.similarity.unwrap_or_default();
     let options = RecallOptions { steps: arguments.steps, mask: mask.as_deref(), ..RecallOptions::default() };
@@ -42,25 +49,24 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let why = explain(&**memory, energy, similarity, &patterns, queries.row(arguments.row), &options)
         .map_err(|e| in_file(&files, e))?;
     let advice = why.advice(energy);
+    phases.end(Phase::Recall, format_args!("row {}", arguments.row));
     if let Some(path) = &arguments.plot {
         let trace = why.recall.trace.as_ref().and_then(|t| t.first()).map_or(&[][..], |t| t);
         let bar = |s: &Suspect| Bar { name: s.pattern.to_string(), weights: s.weights.map(f64::from) };
         let bars: Vec<Bar> = why.suspects.iter().take(12).map(bar).collect();
         let title = format!("row {}, energy {energy}: {}", arguments.row, headline(&why));
         write_bytes(path, plot::explanation(&title, trace, &bars).as_bytes())?;
+        phases.end(Phase::Write, path.display());
     }
     if common.json {
-        return line(&format!("{:#}", json(arguments, &why, &advice, ids.as_deref())));
+        let mut summary = json(arguments, &why, &advice, ids.as_deref());
+        summary["seconds_by_phase"] = phases.json();
+        return line(&format!("{summary:#}"));
     }
     if common.quiet {
         return Ok(());
     }
-    line(&format!(
-        "{} patterns of {} values, {}",
-        memory.len(),
-        memory.dim(),
-        described(&arguments.memory, &**memory)?
-    ))?;
+    line(&format!("{} patterns of {} values, {what}", memory.len(), memory.dim()))?;
     line(&format!("row {}: {advice}", arguments.row))?;
     line(&format!("distance of the final state from the nearest pattern: {:.4}", why.distance))?;
     print_trace(&why)?;

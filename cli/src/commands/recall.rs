@@ -10,23 +10,29 @@ use crate::{
     ids::Ids,
     input,
     output::{line, shown},
+    phases::{Phase, Phases},
     progress::Progress,
 };
 use attractor::{
     Device, Rows,
+    gpu::tune::Op,
     io::{self, Array, ArrayData},
-    memory::{Memory, Recall, RecallOptions, Status},
+    machine::variant,
+    memory::{Energy, Memory, Recall, RecallOptions, Status},
     ops::SimilarityForm,
     store::Id,
 };
-use std::{collections::BTreeMap, path::Path, time::Instant};
+use std::{collections::BTreeMap, path::Path};
 
 pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
+    let mut phases = Phases::start();
     let queries = input::open(&arguments.queries)?;
     let rows = queries.matrix(&["queries", "state", "states"])?;
+    phases.end(Phase::Open, format_args!("{} queries of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;
-    let Through { mut memory, mask, ids, what } = open(arguments, &device)?;
+    phases.end(Phase::Device, &device);
+    let Through { mut memory, mask, ids, what } = open(arguments, &device, &mut phases)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.queries.as_path())),
@@ -60,9 +66,11 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         top_k: arguments.top_k,
         progress: Some(&tell),
     };
-    let started = Instant::now();
+    phases.end(Phase::Open, "values and known coordinates");
+    log_strategy(arguments, &device, [rows.rows(), memory.len(), memory.dim()]);
     let recall = memory.recall_with(&rows, &options).map_err(|e| in_file(&files, e))?;
-    let seconds = started.elapsed().as_secs_f64();
+    let most = recall.steps.iter().max().copied().unwrap_or(0);
+    let seconds = phases.end(Phase::Recall, format_args!("{} queries, up to {most} updates", recall.len()));
     drop(progress);
     let shape = [recall.len(), recall.top_k];
     let ids = ids.map(|ids| Ids::of_rows(&ids, &recall.indices));
@@ -72,6 +80,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     // A memory that keeps no patterns has none to name.
     let more = if arguments.kind == Kind::RandomFeatures { &[] } else { &more[..] };
     write(&arguments.out, &recall, more)?;
+    phases.end(Phase::Write, arguments.out.display());
 
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
     let rate = recall.len() as f64 / seconds.max(1e-9);
@@ -98,6 +107,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             "steps_most": recall.steps.iter().max(),
             "effective_most": recall.effective.iter().copied().fold(0.0, f32::max),
             "seconds": seconds,
+            "seconds_by_phase": phases.json(),
             "recalls_per_second": rate,
             "out": shown(&arguments.out),
         });
@@ -129,7 +139,7 @@ struct Through {
 
 /// The memory that the arguments describe. An automatic `beta` is chosen here, before any clock starts: it is part of storing,
 /// not of recalling.
-fn open(arguments: &arguments::Recall, device: &Device) -> Result<Through> {
+fn open(arguments: &arguments::Recall, device: &Device, phases: &mut Phases) -> Result<Through> {
     let read_mask =
         |n: usize| arguments.memory.mask.as_deref().map(|path| read_pattern_mask(path, n)).transpose();
     match arguments.kind {
@@ -137,7 +147,9 @@ fn open(arguments: &arguments::Recall, device: &Device) -> Result<Through> {
             let opened = open_memory(&arguments.memory, &arguments.common, device)?;
             let ids = opened.ids()?;
             let Opened { memory, mask, .. } = opened;
+            phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
             let what = described(&arguments.memory, &*memory)?;
+            phases.end(Phase::Beta, &what);
             let what = format!("{} patterns of {} values, {what}", memory.len(), memory.dim());
             Ok(Through { memory, mask, ids, what })
         }
@@ -153,6 +165,17 @@ fn open(arguments: &arguments::Recall, device: &Device) -> Result<Through> {
             let (mask, what) = (read_mask(memory.len())?, kernelized::described(&memory)?);
             Ok(Through { memory: Box::new(memory), mask, ids, what })
         }
+    }
+}
+
+/// Says in the log which way a recall goes, where there are several.
+fn log_strategy(arguments: &arguments::Recall, device: &Device, sizes: [usize; 3]) {
+    let plain = arguments.kind == Kind::Patterns && arguments.memory.energy == Energy::Softmax;
+    // Not asked for nothing: on hardware the answer may take timings, which are then kept.
+    if plain && tracing::enabled!(tracing::Level::INFO) {
+        let way = variant(device, Op::Step, sizes, arguments.memory.precision);
+        let [b, n, d] = sizes;
+        tracing::info!("strategy {way} for {b} queries, {n} patterns, {d} values");
     }
 }
 

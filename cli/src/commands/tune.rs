@@ -38,35 +38,40 @@ pub(crate) fn run(arguments: &arguments::Tune) -> Result<()> {
     }
     let speak = !arguments.common.json && !arguments.common.quiet;
     let progress = Progress::new("tuning", arguments.common.quiet);
-    let (mut found, mut not_kept) = (Vec::new(), None);
+    let mut found: Vec<Tuning> = Vec::new();
     stop::keeps("the classes that were timed are kept");
     for (i, class) in classes.iter().enumerate() {
         stop::go_on()?;
         match tune(context, *class) {
-            Ok(tuning) => {
-                not_kept = tuning.not_kept.clone();
-                found.push(tuning);
-            }
+            Ok(tuning) => found.push(tuning),
             // The other classes are still worth their time.
             Err(error) => complaint(&format!("left out {class}: {error}")),
         }
         _ = progress.tell(i as u64 + 1, classes.len() as u64);
     }
     drop(progress);
+    let kept = found.iter().filter(|tuning| tuning.not_kept.is_none()).count();
     if speak {
         print_table(&found)?;
-        if let (None, Some(folder)) = (&not_kept, folder()) {
+        if let Some(folder) = folder().filter(|_| kept > 0) {
             line(&format!("\nkept in {}", folder.display()))?;
         }
     }
-    if let Some(why) = not_kept {
-        complaint(&format!("the timings hold for this process alone: {why}"));
-    }
     if arguments.common.json {
         let classes: Vec<serde_json::Value> = found.iter().map(json).collect();
-        line(&format!("{:#}", serde_json::json!({ "device": device.to_string(), "classes": classes })))?;
+        let summary = serde_json::json!({ "device": device.to_string(), "kept": kept, "classes": classes });
+        line(&format!("{summary:#}"))?;
     }
-    Ok(())
+    match (found.iter().find_map(|tuning| tuning.not_kept.as_ref()), kept) {
+        // What timing is for is later runs.
+        (Some(why), _) => Err(Failure::data(format!(
+            "{} of {} timings hold for this process alone: {why}",
+            found.len() - kept,
+            found.len()
+        ))),
+        (None, 0) => Err(Failure::data("no class could be timed, so nothing is kept")),
+        (None, _) => Ok(()),
+    }
 }
 
 /// Milliseconds of every candidate, the fastest marked.
@@ -92,5 +97,6 @@ fn json(tuning: &Tuning) -> serde_json::Value {
         tuning.times.iter().map(|(s, t)| (s.name().to_owned(), serde_json::json!(t))).collect();
     serde_json::json!({
         "class": tuning.class.to_string(), "variant": tuning.winner.name(), "seconds": seconds,
+        "not_kept": tuning.not_kept,
     })
 }

@@ -45,7 +45,8 @@ impl Desk {
             Some((name, rest)) => command.arg(name).args(rest.split_whitespace()),
             None => command.args(self.before).args(line.split_whitespace()),
         };
-        command.args(self.after).current_dir(self.folder.path()).env_remove("ATTRACTOR_DEVICE");
+        command.args(self.after).current_dir(self.folder.path());
+        unasked(&mut command);
         command
     }
 
@@ -85,4 +86,13 @@ impl Desk {
         }
         text
     }
+}
+
+/// Takes from a command what whoever runs the tests may have asked of their own, and gives it a cache folder that is the tests':
+/// the first to need it tries the GPU drivers, and all others find what came of that.
+pub(crate) fn unasked(command: &mut Command) {
+    for name in ["DEVICE", "THREADS", "LOG", "TUNE", "DRIVER_SECONDS"] {
+        command.env_remove(format!("ATTRACTOR_{name}"));
+    }
+    command.env("ATTRACTOR_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
 }

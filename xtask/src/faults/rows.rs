@@ -11,7 +11,7 @@ pub(super) struct Row {
     pub(super) tests: &'static [Tests],
 }
 
-pub(super) const ROWS: [Row; 19] = [
+pub(super) const ROWS: [Row; 21] = [
     Row {
         fault: "device lost",
         provoked: "destroyed with each submission of all kinds of work, and by another thread at random moments",
@@ -119,7 +119,7 @@ pub(super) const ROWS: [Row; 19] = [
     Row {
         fault: "two processes, one tuning cache",
         provoked: "processes that tune at once; a cache that cannot be written",
-        expected: "all succeed, the file is valid and loses nothing",
+        expected: "all succeed, the file is valid and loses nothing; what cannot be kept is a failure with all figures",
         tests: &[COMMAND.tests("faults::tuning::")],
     },
     Row {
@@ -127,6 +127,22 @@ pub(super) const ROWS: [Row; 19] = [
         provoked: "Ctrl-C and SIGTERM during long commands, a report of progress that says stop",
         expected: "an end within moments, files intact, the terminal clean",
         tests: &[SUITE.tests("faults_files::stopped::"), COMMAND.tests("faults::signals::")],
+    },
+    Row {
+        fault: "a GPU driver that crashes, hangs or ends the process",
+        provoked: "a driver made for it, when it is loaded and when it is asked for its devices",
+        expected: "the CPU with a line that names the driver, or an error where a GPU was named; tried once, and again where something has changed",
+        tests: &[COMMAND.tests("drivers::broken::")],
+    },
+    Row {
+        fault: "no threads, no memory",
+        provoked: "stacks larger than memory, limits on processes and on memory",
+        expected: "the same bits from the threads there are; one line and status 1 where memory is out",
+        tests: &[
+            COMMAND.tests("threads::without"),
+            COMMAND.tests("threads::with_room"),
+            COMMAND.tests("threads::a_limit"),
+        ],
     },
     Row {
         fault: "files of other versions",

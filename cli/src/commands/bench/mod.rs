@@ -4,7 +4,8 @@ mod bank;
 
 use crate::{
     arguments,
-    failure::Result,
+    drivers::{self, Outcome},
+    failure::{Failure, Result},
     output::{complaint, line},
     stop,
 };
@@ -90,7 +91,8 @@ fn measure_all(device: &Device, speak: bool) -> Result<Vec<(String, Limits)>> {
     if *device != Device::Cpu {
         devices.push(Device::Cpu);
     }
-    for adapter in adapters().iter().filter(|a| a.kind != "software") {
+    let others = if drivers::outcome()? == Outcome::Gpu { adapters() } else { Vec::new() };
+    for adapter in others.iter().filter(|a| a.kind != "software") {
         let chosen = device.as_gpu().is_some_and(|context| context.name() == adapter.name);
         if chosen {
             continue;

@@ -9,19 +9,22 @@ use crate::{
     failure::{Failure, Result, in_file},
     input,
     output::line,
+    phases::{Phase, Phases},
     progress::Progress,
 };
 use attractor::{
     io,
     memory::{FeatureDescent, FeatureMemory, Memory, descend_ladder},
 };
-use std::time::Instant;
 
 pub(super) fn run(arguments: &Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
+    let mut phases = Phases::start();
     let source = input::open(&arguments.queries)?;
     let rows = source.matrix(&["queries", "state", "states"])?;
+    phases.end(Phase::Open, format_args!("{} queries of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;
+    phases.end(Phase::Device, &device);
     let memories = open(&arguments.source, &arguments.common, &device)?;
     let memories: Vec<&FeatureMemory> = memories.iter().collect();
     let last = memories.iter().max_by(|a, b| a.spec().beta.total_cmp(&b.spec().beta));
@@ -49,11 +52,12 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         ("patterns", arguments.source.patterns.as_deref()),
         ("clamp", arguments.clamp.as_deref()),
     ];
-    let started = Instant::now();
+    phases.end(Phase::Open, described(last));
     let recall = descend_ladder(&memories, &rows, &options).map_err(|e| in_file(&files, e))?;
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = phases.end(Phase::Recall, format_args!("{} queries", recall.len()));
     drop(progress);
     write(&arguments.out, &recall, &[])?;
+    phases.end(Phase::Write, arguments.out.display());
     let counts = statuses(&recall);
     if arguments.common.json {
         let mut summary = summary(last, &device);
@@ -61,6 +65,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         summary["status"] = serde_json::json!(counts);
         summary["steps_most"] = recall.steps.iter().max().copied().into();
         summary["seconds"] = seconds.into();
+        summary["seconds_by_phase"] = phases.json();
         summary["out"] = arguments.out.display().to_string().into();
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {

@@ -7,6 +7,7 @@ use crate::{
     ids::Ids,
     input,
     output::line,
+    phases::{Phase, Phases},
     progress::Progress,
 };
 use attractor::{
@@ -14,23 +15,28 @@ use attractor::{
     memory::{Beta, RecallOptions, Status},
     store::{Answer, Ask, IdKind, Store},
 };
-use std::{path::Path, time::Instant};
+use std::path::Path;
 
 pub(super) fn run(arguments: &Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
+    let mut phases = Phases::start();
     let source = input::open(&arguments.queries)?;
     let rows = source.matrix(&["queries", "state", "states"])?;
+    phases.end(Phase::Open, format_args!("{} queries of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;
+    phases.end(Phase::Device, &device);
     let store = Store::open_read_only(&arguments.file, &device)?;
     let info = store.info();
     let among =
         arguments.among.as_deref().map(|path| lists::ids(path, Some(info.settings.ids))).transpose()?;
+    phases.end(Phase::Open, format_args!("{} patterns of {} values", info.patterns, info.dim));
     // Chosen before the clock starts: it is part of storing, not of recalling.
     let beta = match arguments.beta {
         Some(Beta::Fixed(beta)) => beta,
         Some(Beta::Auto) => store.beta_choice()?.beta,
         None => store.beta()?,
     };
+    phases.end(Phase::Beta, format_args!("beta {beta}"));
     let progress = Progress::new("recalling", arguments.common.quiet);
     let tell = |done, total| progress.tell(done, total);
     let options = RecallOptions {
@@ -43,12 +49,12 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         ..RecallOptions::default()
     };
     let ask = Ask { options, among: among.as_deref(), payloads: arguments.payloads };
-    let started = Instant::now();
     let files = [("queries", Some(arguments.queries.as_path())), ("id", arguments.among.as_deref())];
     let answer = store.recall_with(&rows, &ask).map_err(|e| in_file(&files, e))?;
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = phases.end(Phase::Recall, format_args!("{} queries", rows.rows()));
     drop(progress);
     write_answer(&arguments.out, &answer, &store.rows(&answer.recall.indices), info.settings.ids)?;
+    phases.end(Phase::Write, arguments.out.display());
 
     let recall = &answer.recall;
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
@@ -61,6 +67,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         summary["top_k"] = recall.top_k.into();
         summary["converged"] = converged.into();
         summary["seconds"] = seconds.into();
+        summary["seconds_by_phase"] = phases.json();
         summary["recalls_per_second"] = rate.into();
         summary["out"] = arguments.out.display().to_string().into();
         line(&format!("{summary:#}"))?;

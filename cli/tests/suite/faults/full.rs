@@ -1,6 +1,9 @@
 //! Every command that writes, on a disk that is full at some byte.
 
-use super::{super::desk::Desk, names, timeless};
+use super::{
+    super::desk::{Desk, unasked},
+    names, timeless,
+};
 use attractor::io::ArrayData;
 use std::{
     fs,
@@ -12,7 +15,8 @@ fn limited(desk: &Desk, line: &str, bytes: u64) -> Output {
     let whole = desk.command(line);
     let mut command = Command::new("prlimit");
     command.arg(format!("--fsize={bytes}")).arg(whole.get_program()).args(whole.get_args());
-    command.current_dir(desk.path("")).env_remove("ATTRACTOR_DEVICE").output().unwrap()
+    unasked(&mut command);
+    command.current_dir(desk.path("")).output().unwrap()
 }
 
 /// Fails unless a command did, with one line that names a file and the cause.

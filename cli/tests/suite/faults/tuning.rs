@@ -31,8 +31,8 @@ fn processes_that_tune_at_once_lose_nothing() {
         assert!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
     }
     let there = names(&desk.path("cache/new"));
-    let [lock, table] = &there[..] else { panic!("{there:?}") };
-    assert_eq!(lock, "lock");
+    let [drivers, lock, table] = &there[..] else { panic!("{there:?}") };
+    assert_eq!((drivers.as_str(), lock.as_str()), ("drivers.tsv", "lock"));
     let text = desk.read(&format!("cache/new/{table}"));
     let classes: std::collections::BTreeSet<&str> = text
         .lines()
@@ -51,14 +51,25 @@ fn processes_that_tune_at_once_lose_nothing() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_written_is_no_failure() {
+fn a_cache_that_cannot_be_written_is_a_failure_with_all_figures() {
     let Some(desk) = desk() else { return };
     fs::write(desk.path("file"), "").unwrap();
     let mut command = desk.command("tune: --job 1,16,4");
     let out = command.env("ATTRACTOR_CACHE", desk.path("file/cache")).output().unwrap();
     let told = String::from_utf8(out.stderr).unwrap();
-    assert!(out.status.success(), "{told}");
-    assert!(told.contains("hold for this process alone") && told.contains("file/cache"), "{told}");
+    assert_eq!(out.status.code(), Some(1), "{told}");
+    assert!(told.contains("4 of 4 timings hold for this process alone"), "{told}");
+    assert!(told.contains("file/cache") && told.lines().count() == 1, "{told}");
     let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
-    assert_eq!(report["classes"].as_array().unwrap().len(), 4);
+    assert_eq!((report["classes"].as_array().unwrap().len(), report["kept"].as_u64()), (4, Some(0)));
+    assert!(report["classes"][0]["not_kept"].as_str().unwrap().contains("file/cache"));
+
+    // Nor is there a place for it where nobody says so.
+    let mut command = desk.command("tune: --job 1,16,4");
+    for name in ["ATTRACTOR_CACHE", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"] {
+        command.env_remove(name);
+    }
+    let out = command.output().unwrap();
+    let told = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.code() == Some(1) && told.contains("ATTRACTOR_CACHE"), "{told}");
 }
