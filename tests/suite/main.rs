@@ -8,6 +8,8 @@
     reason = "a test that fails should say where; tests are read by their names"
 )]
 
+#[path = "../common/alone.rs"]
+mod alone;
 mod bank;
 mod binary;
 mod capacity;
@@ -26,6 +28,7 @@ mod forget;
 mod kernelized;
 mod lagrangian;
 mod layers;
+mod neighbours;
 mod network;
 mod numbers;
 mod operations;
@@ -41,5 +44,6 @@ mod spread;
 mod store;
 mod stress;
 mod translation;
+mod tuning;
 mod uniformity;
 mod universal;
