@@ -21,7 +21,7 @@ pub(crate) fn test() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     // Examples and benches are held to their lints here, and not linked.
     let lints = ["--all-targets", "--quiet", "--", "-D", "warnings"];
-    cargo(&[&["clippy"], &PROFILE[..], &ALL, &lints].concat(), &[])?;
+    cargo(&[&["clippy"][..], &PROFILE, &ALL, &lints].concat(), &[])?;
     let programs = build()?;
     // Some tests keep one core busy, others all of them: side by side they leave none idle.
     let (suite, others): (Vec<_>, Vec<_>) = programs.into_iter().partition(|program| program.is_long());
@@ -35,8 +35,8 @@ pub(crate) fn test() -> Result<(), String> {
     thread::scope(|scope| {
         scope.spawn(|| suite.iter().for_each(|program| note(program.run())));
         others.iter().for_each(|program| note(program.run()));
-        note(step(&[&["test", "--doc"], &PROFILE[..], &ALL].concat(), &[REQUIRE]));
-        let doc = [&["doc", "--no-deps", "--quiet"], &PROFILE[..], &ALL].concat();
+        note(step(&[&["test", "--doc"][..], &PROFILE, &ALL].concat(), &[REQUIRE]));
+        let doc = [&["doc", "--no-deps", "--quiet"][..], &PROFILE, &ALL].concat();
         note(step(&doc, &[("RUSTDOCFLAGS", "-D warnings")]));
     });
     let failed = failed.into_inner().unwrap_or_else(|e| e.into_inner());
@@ -88,7 +88,7 @@ impl Program {
 /// Builds the programs of all tests.
 fn build() -> Result<Vec<Program>, String> {
     let build = ["test", "--no-run", "--lib", "--bins", "--tests"];
-    let build = [&build, &PROFILE[..], &ALL, &["--message-format", "json-render-diagnostics"]].concat();
+    let build = [&build[..], &PROFILE, &ALL, &["--message-format", "json-render-diagnostics"]].concat();
     eprintln!("xtask: cargo {}", build.join(" "));
     let failed = |error| format!("cargo {}: {error}", build.join(" "));
     let out = cargo_command().args(&build).stdout(Stdio::piped()).stderr(Stdio::inherit()).output();

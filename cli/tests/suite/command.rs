@@ -7,7 +7,7 @@ use attractor::{
     ops::Similarity,
     reference::{DenseModel, Matrix},
 };
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 const PATTERNS: [f32; 12] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0];
 const QUERIES: [f32; 6] = [0.9, 0.1, 0.2, 0.2, 0.1, 0.8];
