@@ -75,8 +75,14 @@ pub(crate) fn gpus() -> &'static [(&'static str, Device)] {
 }
 
 /// The GPU with runtime checks in its kernels.
-pub(crate) fn checked_gpus() -> Vec<(&'static str, Device)> {
-    kinds(true)
+pub(crate) fn checked_gpus() -> &'static [(&'static str, Device)] {
+    static ALL: OnceLock<Vec<(&'static str, Device)>> = OnceLock::new();
+    ALL.get_or_init(|| kinds(true))
+}
+
+/// Those of all kinds whose kernels differ in more than products, steps and looks at features.
+pub(crate) fn differing(devices: &[(&'static str, Device)]) -> Vec<(&'static str, Device)> {
+    devices.iter().filter(|(name, _)| ["direct", "tiled", "medium"].contains(name)).cloned().collect()
 }
 
 /// A fresh device of the default kind with a small limit on bindings.
