@@ -114,11 +114,13 @@ fn step(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> 
 
 /// Runs a program, and prints what it said as a whole at its end.
 fn said(what: &str, mut command: Command) -> Result<(), String> {
+    eprintln!("xtask: {what}");
     let start = Instant::now();
     let out = command.stdin(Stdio::null()).output().map_err(|error| format!("{what}: {error}"))?;
     let text = [out.stdout, out.stderr].concat();
-    eprintln!("xtask: {what}\n{}", String::from_utf8_lossy(&text).trim_end());
-    eprintln!("xtask: {what}: {}, {:.0} s\n", out.status, start.elapsed().as_secs_f64());
+    let (text, took) = (String::from_utf8_lossy(&text), start.elapsed().as_secs());
+    // In one go: something else may be printing too.
+    eprintln!("\n{}\nxtask: {what}: {}, {took} s", text.trim_end(), out.status);
     if out.status.success() { Ok(()) } else { Err(format!("{what} failed ({})", out.status)) }
 }
 
