@@ -110,8 +110,12 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
 /// Sources of tests, and the tests within other sources, which end those.
 fn tests() -> Vec<(String, String)> {
     let (mut tests, mut others) = (Vec::new(), Vec::new());
-    ["tests", "cli/tests", "isa/tests"].map(|folder| sources(&root().join(folder), &mut tests));
-    ["src", "cli/src", "isa/src", "xtask/src"].map(|folder| sources(&root().join(folder), &mut others));
+    for folder in ["tests", "cli/tests", "isa/tests"] {
+        sources(&root().join(folder), &mut tests);
+    }
+    for folder in ["src", "cli/src", "isa/src", "xtask/src"] {
+        sources(&root().join(folder), &mut others);
+    }
     let within = others.into_iter().filter_map(|(name, text)| {
         let at = text.find("#[cfg(test)]\nmod ").or_else(|| text.find("#[cfg(test)]\n#[allow"))?;
         Some((name, text[at..].to_owned()))
