@@ -1,8 +1,10 @@
-//! How much memory a softmax step takes beside its patterns and queries, and the answers of a store with their payloads, and that
-//! threads leave none behind, counted by the allocator: a binary of its own, since that allocator is the whole program's.
+//! How much memory a softmax step takes beside its patterns and queries, and that threads and recalls leave none behind,
+//! counted by the allocator: a binary of its own, since that allocator is the whole program's, and each test a process of
+//! its own, since what others have in use would be counted.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that fails should say where")]
 
+use alone::alone;
 use attractor::{
     Device, Tensor,
     gpu::Options,
@@ -10,17 +12,16 @@ use attractor::{
     prelude::*,
     store::{Ask, Batch, Settings, Store},
 };
-use std::{sync::Mutex, thread};
+use std::thread;
 
+#[path = "common/alone.rs"]
+mod alone;
 #[path = "suite/common.rs"]
 #[allow(dead_code, reason = "the suite uses all of it")]
 mod common;
 #[path = "common/counting.rs"]
 #[allow(dead_code, reason = "other tests ask for more of it")]
 mod counting;
-
-/// One test at a time: what another has in use would be counted.
-static ALONE: Mutex<()> = Mutex::new(());
 
 #[global_allocator]
 static COUNTING: counting::Counting = counting::Counting;
@@ -41,14 +42,15 @@ fn extra(b: usize, n: usize, d: usize, similarity: Similarity) -> usize {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "takes minutes where kernels are not optimised")]
 fn a_step_over_a_million_patterns_takes_less_than_64_mb() {
-    let _alone = ALONE.lock();
-    for similarity in [Similarity::Dot, Similarity::L2] {
-        let most = extra(512, 1_000_000, 64, similarity);
-        println!("{similarity}: {:.1} MB", most as f64 / 1e6);
-        assert!(most < 64_000_000, "{similarity}: {most} bytes");
-        // An allocator that counts nothing would agree to anything: the states alone are this much.
-        assert!(most >= 512 * 64 * 4, "{similarity}: {most} bytes");
-    }
+    alone(module_path!(), "a_step_over_a_million_patterns_takes_less_than_64_mb", &[], || {
+        for similarity in [Similarity::Dot, Similarity::L2] {
+            let most = extra(512, 1_000_000, 64, similarity);
+            println!("{similarity}: {:.1} MB", most as f64 / 1e6);
+            assert!(most < 64_000_000, "{similarity}: {most} bytes");
+            // An allocator that counts nothing would agree to anything: the states alone are this much.
+            assert!(most >= 512 * 64 * 4, "{similarity}: {most} bytes");
+        }
+    });
 }
 
 /// One long payload takes its own room where it answers, and none where another does.
@@ -78,22 +80,62 @@ fn payloads_take_the_room_of_their_own_lengths() {
 /// Servers begin and end threads for as long as they run.
 #[test]
 fn threads_that_end_leave_nothing_with_a_device() {
-    const THREADS: usize = 500;
-    let _alone = ALONE.lock();
-    let Some(device) = common::open(Options::default()) else { return };
-    let threads = |count: usize| {
-        for _ in 0..count {
-            let work = || Tensor::from_flat(&device, &[1.0, 2.0], &[2]).unwrap().to_vec().unwrap();
-            let got = thread::scope(|scope| scope.spawn(work).join().unwrap());
-            assert_eq!(got, [1.0, 2.0]);
+    alone(module_path!(), "threads_that_end_leave_nothing_with_a_device", &[], || {
+        const THREADS: usize = 500;
+        let Some(device) = common::open(Options::default()) else { return };
+        let threads = |count: usize| {
+            for _ in 0..count {
+                let work = || Tensor::from_flat(&device, &[1.0, 2.0], &[2]).unwrap().to_vec().unwrap();
+                let got = thread::scope(|scope| scope.spawn(work).join().unwrap());
+                assert_eq!(got, [1.0, 2.0]);
+            }
+        };
+        // Pools fill meanwhile.
+        threads(20);
+        let before = counting::in_use();
+        threads(THREADS);
+        let left = counting::in_use().saturating_sub(before);
+        println!("{left} bytes after {THREADS} threads");
+        // Less than a word for each, whatever the device has put by meanwhile.
+        assert!(left < 8 * THREADS, "{left} bytes after {THREADS} threads");
+    });
+}
+
+/// Bytes of this process in memory, the driver's included; `None` where the system does not say.
+fn resident() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/statm").ok()?;
+    status.split_whitespace().nth(1)?.parse::<usize>().ok().map(|pages| pages * 4096)
+}
+
+#[test]
+fn ten_thousand_recalls_leave_nothing_behind() {
+    alone(module_path!(), "ten_thousand_recalls_leave_nothing_behind", &[], || {
+        const RECALLS: usize = 10_000;
+        let Some(device) = common::open(Options::default()) else { return };
+        let context = device.as_gpu().unwrap();
+        let mut random = common::Random::new(8);
+        let patterns = random.rows(20, 8, 1.0);
+        let memory = DenseMemory::builder().device(&device).beta(4.0).build(&patterns).unwrap();
+        let cues = random.rows(3, 8, 1.0);
+        let options = RecallOptions { steps: 2, ..RecallOptions::default() };
+        let recall =
+            |times: usize| (0..times).for_each(|_| drop(memory.recall_with(&cues, &options).unwrap()));
+        recall(500);
+        let (buffers, bytes, pages) = (context.counters().buffers, counting::in_use(), resident());
+        recall(RECALLS);
+        assert_eq!(context.counters().buffers, buffers);
+        let left = counting::in_use().saturating_sub(bytes);
+        println!(
+            "{left} bytes after {RECALLS} recalls; resident before and after: {pages:?}, {:?}",
+            resident()
+        );
+        // Less than a word for each.
+        assert!(left < 8 * RECALLS, "{left} bytes after {RECALLS} recalls");
+        // What the driver allocates is not counted above. A leak of 1 KiB a recall would be 10 MB.
+        if let (Some(before), Some(after)) = (pages, resident()) {
+            assert!(after < before + (8 << 20), "{before} bytes in memory before, {after} after");
         }
-    };
-    // Pools fill meanwhile.
-    threads(20);
-    let before = counting::in_use();
-    threads(THREADS);
-    let left = counting::in_use().saturating_sub(before);
-    println!("{left} bytes after {THREADS} threads");
-    // Less than a word for each, whatever the device has put by meanwhile.
-    assert!(left < 8 * THREADS, "{left} bytes after {THREADS} threads");
+        drop(memory);
+        assert!(context.counters().buffers <= buffers);
+    });
 }

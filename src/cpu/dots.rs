@@ -37,17 +37,20 @@ impl OverRows for Dots<'_> {
     }
 }
 
+/// Independent sums of a query.
+const SUMS: usize = 4;
+
 #[inline(always)]
 fn all<S: Simd, V: Value<S>, M: Summand>(simd: S, dots: &mut Dots<'_>, rows: &[V]) {
     let b = dots.queries.len() / dots.d;
     for (r, row) in rows.chunks_exact(dots.d).enumerate() {
         let mut q = 0;
         while q < b {
-            // Enough independent sums to hide the latency of an addition: eight, of one query or of four.
+            // Independent sums hide the latency of an addition. Each query has as many, whatever comes with it: its terms are
+            // added in one order then.
             q += match b - q {
-                4.. => some::<S, V, M, 4, 2>(simd, dots, q, r, row),
-                2.. => some::<S, V, M, 2, 4>(simd, dots, q, r, row),
-                _ => some::<S, V, M, 1, 8>(simd, dots, q, r, row),
+                2.. => some::<S, V, M, 2, SUMS>(simd, dots, q, r, row),
+                _ => some::<S, V, M, 1, SUMS>(simd, dots, q, r, row),
             };
         }
     }
@@ -144,6 +147,33 @@ mod tests {
             }
         }
     }
+
+    /// Where sums are rounded: a query has the same products to the bit alone and in any place among others.
+    #[test]
+    fn a_query_has_the_same_products_in_every_place() {
+        for d in (1..100).chain([127, 384]) {
+            for metric in Metric::ALL {
+                let value = |i: usize| ((i * 7919 + d) % 10_007) as f32 / 3001.7 - 1.6;
+                let (b, n) = (7, 3);
+                let queries: Vec<f32> = (0..b * d).map(value).collect();
+                let rows: Vec<f32> = (b * d..(b + n) * d).map(value).collect();
+                let products = |queries: &[f32]| {
+                    let mut out = vec![0.0; queries.len() / d * n];
+                    let rows = Stored::Single(&rows);
+                    Dots { queries, rows, d, out: &mut out, stride: n, metric }.run();
+                    out
+                };
+                let alone: Vec<f32> = queries.chunks_exact(d).flat_map(products).collect();
+                for start in 0..b {
+                    for end in start + 1..=b {
+                        let together = products(&queries[start * d..end * d]);
+                        assert_eq!(together, alone[start * n..end * n], "{start}..{end} of {d}, {metric:?}");
+                    }
+                }
+            }
+        }
+    }
+
     /// Small whole numbers are exact as f16 too.
     fn all_again(
         queries: &[f32],

@@ -8,6 +8,8 @@
     reason = "a test that fails should say where; tests are read by their names"
 )]
 
+#[path = "../common/alone.rs"]
+mod alone;
 #[path = "../common/counting.rs"]
 #[allow(dead_code, reason = "other tests ask for more of it")]
 mod counting;
@@ -16,6 +18,7 @@ mod round;
 mod sample;
 mod trend;
 
+use alone::alone;
 use attractor::{
     Device,
     gpu::{Kernels, Options, Strategy},
@@ -23,9 +26,8 @@ use attractor::{
 use report::Record;
 use round::{BARE, Desk, PARTS, Part, bare};
 use std::{
-    io::{BufRead, BufReader},
+    ffi::OsStr,
     path::PathBuf,
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -113,22 +115,10 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Time between two lines of progress.
 const TELL: Duration = Duration::from_secs(60);
 
-/// In a process of its own where this one began without [`SETTINGS`]: they cannot be changed later.
 #[test]
 fn nothing_grows() {
-    if SETTINGS.iter().all(|(name, value)| std::env::var(name).is_ok_and(|v| v == *value)) {
-        return soak();
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "nothing_grows", "--nocapture"]).envs(SETTINGS).stdout(Stdio::piped());
-    let (mut process, mut passed) = (command.spawn().unwrap(), false);
-    for line in BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap) {
-        // By its status alone, a process that knows no test of this name would do well.
-        passed |= line.contains("1 passed");
-        println!("{line}");
-    }
-    let status = process.wait().unwrap();
-    assert!(status.success() && passed, "{status}, see above");
+    let settings = SETTINGS.map(|(name, value)| (name, Some(OsStr::new(value))));
+    alone(module_path!(), "nothing_grows", &settings, soak);
 }
 
 /// Goes round until the time is over.

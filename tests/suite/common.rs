@@ -7,8 +7,14 @@ use attractor::{
 };
 use std::sync::OnceLock;
 
-/// The GPU that tests run on: the software adapter, or what `ATTRACTOR_TEST_GPU` names.
+/// The GPU that tests run on: the software adapter, or what `ATTRACTOR_TEST_GPU` names. It goes by rule: what timing has
+/// found on this machine, and its user has kept, is no matter of tests.
 pub(crate) fn open(options: Options) -> Option<Device> {
+    open_timed(Options { deterministic: true, ..options })
+}
+
+/// The same with what the kept table of timings says: for tests that have a table of their own.
+pub(crate) fn open_timed(options: Options) -> Option<Device> {
     let options = asked(options);
     let selector = std::env::var("ATTRACTOR_TEST_GPU").unwrap_or_else(|_| "software".to_owned());
     match Context::open_with(&selector, options) {
@@ -52,7 +58,8 @@ const KINDS: [(&str, Kernels, Option<Strategy>, Offer); 7] = [
     ("few", Kernels::Tiled, Some(Strategy::Few), Offer::All),
 ];
 
-fn kinds(checked: bool) -> Vec<(&'static str, Device)> {
+/// Devices of their own, one for each kind.
+pub(crate) fn kinds(checked: bool) -> Vec<(&'static str, Device)> {
     let open = |(name, kernels, strategy, offer)| {
         let (plain, least) = (offer == Offer::Plain, offer == Offer::Least);
         let options = Options { checked, kernels, strategy, plain, least, ..Options::default() };
@@ -68,8 +75,14 @@ pub(crate) fn gpus() -> &'static [(&'static str, Device)] {
 }
 
 /// The GPU with runtime checks in its kernels.
-pub(crate) fn checked_gpus() -> Vec<(&'static str, Device)> {
-    kinds(true)
+pub(crate) fn checked_gpus() -> &'static [(&'static str, Device)] {
+    static ALL: OnceLock<Vec<(&'static str, Device)>> = OnceLock::new();
+    ALL.get_or_init(|| kinds(true))
+}
+
+/// Those of all kinds whose kernels differ in more than products, steps and looks at features.
+pub(crate) fn differing(devices: &[(&'static str, Device)]) -> Vec<(&'static str, Device)> {
+    devices.iter().filter(|(name, _)| ["direct", "tiled", "medium"].contains(name)).cloned().collect()
 }
 
 /// A fresh device of the default kind with a small limit on bindings.

@@ -1,6 +1,6 @@
 //! Devices: choice, counting, sharing, loss.
 
-use super::common::*;
+use super::{alone::alone, common::*};
 use attractor::{
     Error, Tensor,
     gpu::{Counters, Kernels, Options, Strategy, adapters, shader::Extras, tune::Op},
@@ -24,10 +24,10 @@ fn software_is_never_the_best() {
         assert!(!(report.chosen && report.kind == "software"), "{report:?}");
         assert!(!report.reason.is_empty() && report.max_binding > 0);
     }
-    if std::env::var_os("ATTRACTOR_DEVICE").is_none() {
+    alone(module_path!(), "software_is_never_the_best", &[("ATTRACTOR_DEVICE", None)], || {
         let best = Device::best().unwrap();
         assert!(best.as_gpu().is_none_or(|c| !c.is_software()));
-    }
+    });
 }
 
 #[test]
@@ -74,33 +74,6 @@ fn iterations_make_no_new_bind_groups() {
     assert!(first > 0, "nothing is counted");
     let (more, dispatches) = counted(50);
     assert!(dispatches > 500 && more == 0, "{more} new bind groups for {dispatches} dispatches");
-}
-
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/statm").ok()?;
-    status.split_whitespace().nth(1)?.parse::<u64>().ok().map(|pages| pages * 4096)
-}
-
-#[test]
-fn ten_thousand_recalls_leave_nothing_behind() {
-    let Some(device) = fresh_gpu() else { return };
-    let context = device.as_gpu().unwrap();
-    let mut random = Random::new(8);
-    let memory = DenseMemory::builder().device(&device).beta(4.0).build(&random.rows(20, 8, 1.0)).unwrap();
-    let cues = random.rows(3, 8, 1.0);
-    let options = RecallOptions { steps: 2, ..RecallOptions::default() };
-    let recall = |times| (0..times).for_each(|_| drop(memory.recall_with(&cues, &options).unwrap()));
-    recall(500);
-    let (objects, bytes) = (context.counters().buffers, resident_bytes());
-    recall(10_000);
-    assert_eq!(context.counters().buffers, objects);
-    if let (Some(before), Some(after)) = (bytes, resident_bytes()) {
-        // Other tests of this process may run beside; a leak of 1 KiB a recall would be 10 MB.
-        assert!(after < before + (256 << 20), "{before} bytes before, {after} after");
-    }
-    let before = context.counters().buffers;
-    drop(memory);
-    assert!(context.counters().buffers <= before);
 }
 
 #[test]

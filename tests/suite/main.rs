@@ -8,6 +8,8 @@
     reason = "a test that fails should say where; tests are read by their names"
 )]
 
+#[path = "../common/alone.rs"]
+mod alone;
 mod bank;
 mod binary;
 mod capacity;
@@ -27,6 +29,7 @@ mod kernelized;
 mod lagrangian;
 mod layers;
 mod listed;
+mod neighbours;
 mod network;
 mod numbers;
 mod operations;
@@ -43,5 +46,6 @@ mod status;
 mod store;
 mod stress;
 mod translation;
+mod tuning;
 mod uniformity;
 mod universal;

@@ -21,7 +21,7 @@ pub(crate) fn coverage(arguments: &[&str]) -> Result<(), String> {
     crate::needs_subcommand("llvm-cov")?;
     // The library's own tests and no others: what only the command runs has no test here.
     let run = ["llvm-cov", "--release", "--package", "attractor", "--all-features", "--lib"];
-    let programs = ["--test", "suite", "--test", "tuning", "--test", "hostile"];
+    let programs = ["--test", "suite", "--test", "hostile"];
     let report = ["--lcov", "--output-path", REPORT];
     crate::cargo(&[&run[..], &programs, &report].concat(), &[("ATTRACTOR_REQUIRE_GPU", "1")])?;
     let text = fs::read_to_string(REPORT).map_err(|e| format!("{REPORT}: {e}"))?;

@@ -11,6 +11,7 @@ mod peers;
 mod portability;
 mod soak;
 mod supply;
+mod test;
 mod validation;
 
 use std::{
@@ -38,7 +39,7 @@ cargo xtask peers          the same jobs by this library and by others, side by 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["test"] => test(),
+        ["test"] => test::test(),
         ["isa", rest @ ..] => isa(rest),
         ["portability", rest @ ..] => portability::portability(rest),
         ["peers", rest @ ..] => peers::peers(rest),
@@ -64,24 +65,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Everything that must hold before a change is taken.
-fn test() -> Result<(), String> {
-    driver::provide()?;
-    cargo(&["fmt", "--all", "--check"], &[])?;
-    cargo(
-        &["clippy", "--workspace", "--all-targets", "--all-features", "--quiet", "--", "-D", "warnings"],
-        &[],
-    )?;
-    // In release, since unoptimised CPU kernels take minutes where these take seconds.
-    cargo(&["test", "--release", "--workspace", "--all-features"], &[("ATTRACTOR_REQUIRE_GPU", "1")])?;
-    cargo(
-        &["doc", "--workspace", "--all-features", "--no-deps", "--quiet"],
-        &[("RUSTDOCFLAGS", "-D warnings")],
-    )?;
-    println!("xtask: all passed");
-    Ok(())
-}
-
 /// Machine code of the kernels; standard output is the tool's alone.
 fn isa(arguments: &[&str]) -> Result<(), String> {
     let run = ["run", "--quiet", "--release", "--package", "attractor-isa", "--"];
@@ -104,9 +87,13 @@ fn root() -> Result<PathBuf, String> {
 /// Cargo, the one that runs this.
 fn cargo_command() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Mesa's device-selection layer complains about a missing display on every start.
-    command.env("NODEVICE_SELECT", "1");
+    quiet(&mut command);
     command
+}
+
+/// Keeps Mesa from saying in what a program prints that there is no display: its device-selection layer looks for one.
+fn quiet(command: &mut Command) {
+    command.env("NODEVICE_SELECT", "1");
 }
 
 /// Refuses where cargo lacks a subcommand that is installed by itself, and says how.

@@ -97,7 +97,6 @@ fn under(sanitizer: &str, filters: &[&str]) -> Result<(), String> {
         ("CARGO_TARGET_DIR", target(sanitizer)?),
         // Quick to build, and near to what users run.
         ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1".to_owned()),
-        ("NODEVICE_SELECT", "1".to_owned()),
         ("ATTRACTOR_REQUIRE_GPU", "1".to_owned()),
     ];
     rustup_cargo(&[&run[..], filters].concat(), &[&environment[..], &options[..]].concat())
@@ -137,6 +136,7 @@ fn rustup_cargo(arguments: &[&str], environment: &[(&str, String)]) -> Result<()
     eprintln!("xtask: cargo {}", arguments.join(" "));
     let mut command = Command::new("cargo");
     command.args(arguments).envs(environment.iter().map(|(name, value)| (*name, value.as_str())));
+    crate::quiet(&mut command);
     for set_by_cargo in ["RUSTC", "RUSTDOC", "CARGO", "RUSTUP_TOOLCHAIN", "CARGO_MANIFEST_DIR"] {
         command.env_remove(set_by_cargo);
     }

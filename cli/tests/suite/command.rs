@@ -7,7 +7,7 @@ use attractor::{
     ops::Similarity,
     reference::{DenseModel, Matrix},
 };
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 const PATTERNS: [f32; 12] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0];
 const QUERIES: [f32; 6] = [0.9, 0.1, 0.2, 0.2, 0.1, 0.8];
@@ -180,7 +180,7 @@ fn bench_measures_machine_and_jobs() {
 #[test]
 fn unwritable_output_is_no_panic() {
     let desk = desk();
-    let command = || Command::new(env!("CARGO_BIN_EXE_attractor"));
+    let command = || super::desk::command(desk.cache());
     let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let out = command().arg("devices").stdout(full()).output().unwrap();
     let text = String::from_utf8(out.stderr).unwrap();

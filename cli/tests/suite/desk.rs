@@ -2,21 +2,48 @@
 
 use attractor::io::{Array, ArrayData, Source, write};
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 use tempfile::TempDir;
 
+/// The command without arguments, as a machine would run it that nobody has set anything up on: what it reads from the
+/// environment comes from the test that runs it, and what it keeps for later runs goes into this folder.
+pub(crate) fn command(cache: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attractor"));
+    plain(&mut command, cache);
+    command
+}
+
+/// Takes out of the environment of a program what the command would heed, however deep below it is started.
+pub(crate) fn plain(command: &mut Command, cache: &Path) {
+    const HEEDED: [&str; 6] =
+        ["RUST_LOG", "RAYON_NUM_THREADS", "LP_NUM_THREADS", "NODEVICE_SELECT", "XDG_RUNTIME_DIR", "WAYLAND_DISPLAY", "DISPLAY"];
+    let heeded = |name: &str| name.starts_with("ATTRACTOR_") || HEEDED.contains(&name);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(heeded)) {
+        command.env_remove(name);
+    }
+    command.env("ATTRACTOR_CACHE", cache);
+}
+
 /// A folder of its own for each test, and what every line that is run there begins and ends with.
 pub(crate) struct Desk {
     folder: TempDir,
+    /// Beside it, what commands keep.
+    cache: TempDir,
     before: &'static [&'static str],
     after: &'static [&'static str],
 }
 
 impl Desk {
     pub(crate) fn new(before: &'static [&'static str], after: &'static [&'static str]) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), before, after }
+        let folder = || tempfile::tempdir().unwrap();
+        Self { folder: folder(), cache: folder(), before, after }
+    }
+
+    /// Where commands keep what they have found out about this machine.
+    pub(crate) fn cache(&self) -> &Path {
+        self.cache.path()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -40,13 +67,12 @@ impl Desk {
 
     /// The command with a line of arguments. A line `COMMAND: ARGUMENTS` does without what lines of this desk begin with.
     pub(crate) fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attractor"));
+        let mut command = command(self.cache());
         match line.split_once(": ") {
             Some((name, rest)) => command.arg(name).args(rest.split_whitespace()),
             None => command.args(self.before).args(line.split_whitespace()),
         };
         command.args(self.after).current_dir(self.folder.path());
-        unasked(&mut command);
         command
     }
 
@@ -89,10 +115,3 @@ impl Desk {
 }
 
 /// Takes from a command what whoever runs the tests may have asked of their own, and gives it a cache folder that is the tests':
-/// the first to need it tries the GPU drivers, and all others find what came of that.
-pub(crate) fn unasked(command: &mut Command) {
-    for name in ["DEVICE", "THREADS", "LOG", "TUNE", "DRIVER_SECONDS"] {
-        command.env_remove(format!("ATTRACTOR_{name}"));
-    }
-    command.env("ATTRACTOR_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
-}

@@ -10,7 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
@@ -429,29 +429,16 @@ fn killed_at_any_moment_it_is_the_store_before_or_after() {
 /// Results never take the place of a store, under any of its names.
 #[test]
 fn a_store_is_not_overwritten_by_results() {
-    let directory = tempfile::tempdir().unwrap();
-    let save = |name: &str, values: &[f32]| {
-        let data = ArrayData::F32(values);
-        let array = Array { name: "x", shape: vec![2, values.len() / 2], data };
-        write(directory.path().join(name), &[array]).unwrap();
-    };
-    save("p.npy", &[1.0, 0.0, 0.0, 1.0]);
-    let run = |line: &str| {
-        Command::new(env!("CARGO_BIN_EXE_attractor"))
-            .args(line.split_whitespace())
-            .current_dir(directory.path())
-            .output()
-            .unwrap()
-    };
-    assert!(run("store create m.safetensors --patterns p.npy").status.success());
-    let before = fs::read(directory.path().join("m.safetensors")).unwrap();
+    let desk = Desk::new(&[], &[]);
+    desk.save("p.npy", &[2, 2], ArrayData::F32(&[1.0, 0.0, 0.0, 1.0]));
+    desk.done("store create m.safetensors --patterns p.npy");
+    let before = fs::read(desk.path("m.safetensors")).unwrap();
     for line in [
         "store recall m.safetensors --queries p.npy --out m.safetensors --device cpu",
         "recall --patterns p.npy --queries p.npy --out m.safetensors --device cpu",
     ] {
-        let out = run(line);
-        let text = String::from_utf8_lossy(&out.stderr).into_owned();
-        assert!(out.status.code() == Some(1) && text.contains("there is a store in this file"), "{text}");
+        let text = desk.fails(line);
+        assert!(text.contains("there is a store in this file"), "{text}");
     }
-    assert_eq!(fs::read(directory.path().join("m.safetensors")).unwrap(), before);
+    assert_eq!(fs::read(desk.path("m.safetensors")).unwrap(), before);
 }

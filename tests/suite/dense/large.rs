@@ -131,7 +131,7 @@ fn checked_kernels_recall_alike() {
                     };
                     builder.beta(1.0).build(&x).unwrap().recall_with(&q, &options).unwrap()
                 };
-                let (got, want) = (recall(&device), recall(&Device::cpu()));
+                let (got, want) = (recall(device), recall(&Device::cpu()));
                 let states: Vec<f64> = want.states.as_slice().iter().map(|v| f64::from(*v)).collect();
                 assert_close(&format!("{name} {kind}"), got.states.as_slice(), &states, 2e-5);
                 assert_eq!(got.indices, want.indices, "{name} {kind}");

@@ -1,6 +1,9 @@
 //! Long work ends when whoever follows it asks for that.
 
-use crate::common::{Random, devices};
+use crate::{
+    alone::alone,
+    common::{Random, devices},
+};
 use attractor::{
     Device, Error, Result, Rows,
     capacity::{Cell, Journal, Model, Plan, run},
@@ -22,7 +25,8 @@ use std::{
     },
 };
 
-/// Work that is stopped when it first tells of itself, in its middle and at its end fails as asked, and soon.
+/// Work that is stopped when it first tells of itself, in its middle and at its end fails as asked, and soon. In a process of
+/// its own: threads of rayon's that wait take up what other tests have to do.
 #[track_caller]
 fn stops<T>(what: &str, mut work: impl FnMut(Progress<'_>) -> Result<T>) {
     let calls = AtomicU64::new(0);
@@ -57,6 +61,10 @@ fn options(progress: Progress<'_>) -> RecallOptions<'_> {
 
 #[test]
 fn recalls_of_every_memory_stop() {
+    alone(module_path!(), "recalls_of_every_memory_stop", &[], every_memory);
+}
+
+fn every_memory() {
     let mut random = Random::new(91);
     let bits: Vec<f32> = (0..24 * 8).map(|_| if random.uniform() < 0.5 { -1.0 } else { 1.0 }).collect();
     let queries = Rows::new(bits[..16 * 8].to_vec(), 8).unwrap();
@@ -99,6 +107,10 @@ fn recalls_of_every_memory_stop() {
 
 #[test]
 fn recalls_on_every_device_stop() {
+    alone(module_path!(), "recalls_on_every_device_stop", &[], every_device);
+}
+
+fn every_device() {
     let mut random = Random::new(92);
     let (x, q) = (random.rows(50, 6, 1.0), random.rows(40, 6, 1.0));
     // One kind of kernels is enough: they are told of alike.
@@ -130,6 +142,10 @@ fn recalls_on_every_device_stop() {
 
 #[test]
 fn searches_and_training_stop() {
+    alone(module_path!(), "searches_and_training_stop", &[], searches_and_training);
+}
+
+fn searches_and_training() {
     stops("codes", |progress| {
         // One start, so that the calls come in one order.
         optimize(

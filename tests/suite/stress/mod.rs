@@ -25,7 +25,7 @@ impl Board {
 }
 
 /// So long nothing here takes, however busy the machine.
-const EVER: Duration = Duration::from_secs(300);
+const EVER: Duration = Duration::from_secs(1800);
 
 /// Does some work; where it never ends, ends the whole process and says what each thread was about.
 fn watched(what: &str, work: impl FnOnce(&Board)) {

@@ -1,6 +1,6 @@
 //! The faults, and the tests that provoke them.
 
-use super::run::{COMMAND, HOSTILE, SUITE, Tests};
+use super::run::{COMMAND, HOSTILE, MEMORY, SUITE, Tests};
 
 /// A fault.
 pub(super) struct Row {
@@ -153,7 +153,7 @@ pub(super) const ROWS: [Row; 21] = [
     Row {
         fault: "leaks",
         provoked: "10,000 recalls",
-        expected: "buffers and resident memory stay level",
-        tests: &[SUITE.tests("devices::ten_thousand_recalls_leave_nothing_behind")],
+        expected: "buffers, heap and resident memory stay level",
+        tests: &[MEMORY.tests("ten_thousand_recalls_leave_nothing_behind")],
     },
 ];

@@ -18,6 +18,8 @@ pub(super) struct Target {
 }
 
 pub(super) const SUITE: Target = Target { package: "attractor", name: "suite", called: "suite" };
+pub(super) const MEMORY: Target =
+    Target { package: "attractor", name: "extra_memory", called: "extra_memory" };
 pub(super) const HOSTILE: Target = Target { package: "attractor", name: "hostile", called: "hostile" };
 pub(super) const COMMAND: Target = Target { package: "attractor-cli", name: "suite", called: "command" };
 

@@ -1,7 +1,7 @@
 //! Every command that writes, on a disk that is full at some byte.
 
 use super::{
-    super::desk::{Desk, unasked},
+    super::desk::{Desk, plain},
     names, timeless,
 };
 use attractor::io::ArrayData;
@@ -15,7 +15,7 @@ fn limited(desk: &Desk, line: &str, bytes: u64) -> Output {
     let whole = desk.command(line);
     let mut command = Command::new("prlimit");
     command.arg(format!("--fsize={bytes}")).arg(whole.get_program()).args(whole.get_args());
-    unasked(&mut command);
+    plain(&mut command, desk.cache());
     command.current_dir(desk.path("")).output().unwrap()
 }
 
@@ -110,26 +110,15 @@ fn an_experiment_without_room_goes_on_when_there_is_some() {
 
 #[test]
 fn a_reproduction_without_room_goes_on_when_there_is_some() {
-    let desk = Desk::new(&["reproduce"], &["uhop", "--quick", "--device", "cpu", "--quiet", "--out"]);
-    let run = |folder: &str, bytes: Option<u64>| {
-        let mut command = match bytes {
-            Some(bytes) => {
-                let mut command = Command::new("prlimit");
-                command.arg(format!("--fsize={bytes}")).arg(env!("CARGO_BIN_EXE_attractor"));
-                command
-            }
-            None => Command::new(env!("CARGO_BIN_EXE_attractor")),
-        };
-        let words = ["reproduce", "uhop", "--quick", "--device", "cpu", "--quiet", "--out", folder];
-        command.args(words).current_dir(desk.path("")).output().unwrap()
-    };
+    const LINE: &str = "reproduce: uhop --quick --device cpu --quiet --out run";
+    let desk = Desk::new(&["reproduce"], &[]);
     for bytes in [0, 30, 200] {
-        is_full("reproduce", &run("run", Some(bytes)));
+        is_full(LINE, &limited(&desk, LINE, bytes));
         assert_eq!(names(&desk.path("run")).iter().filter(|name| name.starts_with('.')).count(), 0);
     }
-    assert!(run("run", None).status.success());
+    desk.done(LINE);
     let lines = desk.read("run/kept.tsv").lines().count();
     // Nothing is computed anew.
-    assert!(run("run", None).status.success());
+    desk.done(LINE);
     assert_eq!(desk.read("run/kept.tsv").lines().count(), lines);
 }

@@ -3,22 +3,44 @@
 use super::{super::desk::Desk, names, timeless};
 use std::{fs, process::Stdio, time::Duration};
 
-/// Starts a line again and again, killing it each time after a while that jumps about, and lets it go to its end at last. Gives how
-/// often it was killed in the midst.
-fn kill_and_go_on(desk: &Desk, line: &str, kills: u64, step: Duration, check: impl Fn()) -> u64 {
-    let mut midst = 0;
-    for kill in 0..kills {
-        let mut child = desk.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(step * (1 + (kill * 7 % kills) as u32));
-        let ended = child.try_wait().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(ended.is_none_or(|status| status.success()));
-        midst += u64::from(ended.is_none());
-        check();
+/// How often work is to be killed in the midst, and how many beginnings that may take.
+const MIDST: u32 = 12;
+const MOST: u32 = 60;
+
+/// Runs a line in folder after folder, each from the start to its end. On the way there it is killed again and again, each time
+/// after a while that jumps about; how long that is at most follows how fast this machine is just then. After each kill and
+/// each end `check` looks at the folder.
+fn kill_and_go_on(desk: &Desk, line: &str, folders: u32, check: impl Fn(&str, bool)) {
+    let (mut midst, mut most, mut kills) = (0, Duration::from_millis(60), 0_u32);
+    for number in 0.. {
+        let folder = format!("run{number}");
+        let mut killed = 0;
+        loop {
+            let mut child = desk.command(&format!("{line} {folder}"));
+            let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(most * (1 + kills * 7 % 10) / 10);
+            let ended = child.try_wait().unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+            if let Some(status) = ended {
+                assert!(status.success());
+                most = most * 4 / 5;
+                break;
+            }
+            most = most * 21 / 20;
+            killed += 1;
+            check(&folder, false);
+        }
+        // Where it went on, not where it came to its end at once.
+        midst += killed;
+        desk.done(&format!("{line} {folder}"));
+        check(&folder, true);
+        if number + 1 >= folders && midst >= MIDST {
+            break;
+        }
+        assert!(number < MOST, "killed in the midst {midst} times in {number} folders");
     }
-    desk.done(line);
-    midst
 }
 
 #[test]
@@ -28,23 +50,20 @@ fn killed_at_any_moment_an_experiment_comes_to_the_same_end() {
     desk.done(&format!("{LINE} whole"));
     let want = timeless(&desk, "whole");
     let cells = desk.read("whole/journal.jsonl").lines().count();
-    let mut midst = 0;
-    for round in 0..3 {
-        let folder = format!("run{round}");
-        midst += kill_and_go_on(&desk, &format!("{LINE} {folder}"), 10, Duration::from_millis(4), || {
-            // Files that are there are whole.
-            for name in ["manifest.json", "results.json"] {
-                if let Ok(text) = fs::read_to_string(desk.path(&folder).join(name)) {
-                    serde_json::from_str::<serde_json::Value>(&text).unwrap();
-                }
+    kill_and_go_on(&desk, LINE, 3, |folder, whole| {
+        // Files that are there are whole.
+        for name in ["manifest.json", "results.json"] {
+            if let Ok(text) = fs::read_to_string(desk.path(folder).join(name)) {
+                serde_json::from_str::<serde_json::Value>(&text).unwrap();
             }
-        });
-        assert_eq!(timeless(&desk, &folder), want);
-        // No cell was measured twice, and nothing of the killed ones is left.
-        assert_eq!(desk.read(&format!("{folder}/journal.jsonl")).lines().count(), cells);
-        assert_eq!(names(&desk.path(&folder)), names(&desk.path("whole")));
-    }
-    assert!(midst > 10, "killed in the midst {midst} times");
+        }
+        if whole {
+            assert_eq!(timeless(&desk, folder), want);
+            // No cell was measured twice, and nothing of the killed ones is left.
+            assert_eq!(desk.read(&format!("{folder}/journal.jsonl")).lines().count(), cells);
+            assert_eq!(names(&desk.path(folder)), names(&desk.path("whole")));
+        }
+    });
 }
 
 #[test]
@@ -64,10 +83,12 @@ fn killed_at_any_moment_a_reproduction_comes_to_the_same_end() {
         lines.sort();
         lines
     };
-    let midst = kill_and_go_on(&desk, &format!("{LINE} run"), 6, Duration::from_millis(60), || {});
-    assert!(midst > 2, "killed in the midst {midst} times");
-    assert_eq!((figures("run"), kept("run")), (figures("whole"), kept("whole")));
-    assert_eq!(names(&desk.path("run")), names(&desk.path("whole")));
+    kill_and_go_on(&desk, LINE, 1, |folder, whole| {
+        if whole {
+            assert_eq!((figures(folder), kept(folder)), (figures("whole"), kept("whole")));
+            assert_eq!(names(&desk.path(folder)), names(&desk.path("whole")));
+        }
+    });
 }
 
 /// What a program that is killed leaves of a line may end within a letter of several bytes.

@@ -1,6 +1,9 @@
 //! Ctrl-C and SIGTERM while a command is at work.
 
-use super::{super::desk::Desk, names};
+use super::{
+    super::desk::{Desk, plain},
+    names,
+};
 use attractor::io::ArrayData;
 use signal_hook::flag;
 use std::{
@@ -29,13 +32,15 @@ fn heed() {
 /// A command that has been started and listens to signals.
 fn start(desk: &Desk, line: &str) -> Child {
     heed();
-    let child = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id();
     let listens = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim();
         u64::from_str_radix(mask, 16).unwrap() & (1 << (SIGTERM - 1)) != 0
     };
     while !listens() {
+        assert!(child.try_wait().unwrap().is_none(), "{line}: ended by itself");
         std::thread::sleep(Duration::from_millis(5));
     }
     child
@@ -124,25 +129,34 @@ fn an_experiment_keeps_its_cells_and_goes_on() {
         "capacity: --memory nearest,softmax --d 6,8 --n ..512 --queries 200 --seeds 2 --device cpu";
     let desk = Desk::new(&["capacity"], &[]);
     desk.done(&format!("{LINE} --out whole --quiet"));
-    let mut stopped = 0;
-    let mut last = 0;
-    for wait in 0..40 {
+    let cells = |folder: &str| {
+        fs::read_to_string(desk.path(folder).join("journal.jsonl")).map_or(0, |text| text.lines().count())
+    };
+    // Each goes on until a few cells more are there, however fast this machine is.
+    let step = cells("whole") / 8;
+    let (mut stopped, mut last) = (0, 0);
+    loop {
         let line = format!("{LINE} --out run --quiet");
-        let child = start(&desk, &line);
-        std::thread::sleep(Duration::from_millis(5 * wait));
-        send(&child, SIGINT);
+        let mut child = start(&desk, &line);
+        let ended_before = loop {
+            match child.try_wait().unwrap() {
+                None if cells("run") < last + step => std::thread::sleep(Duration::from_millis(1)),
+                ended => break ended.is_some(),
+            }
+        };
+        if !ended_before {
+            send(&child, SIGINT);
+        }
         let out = child.wait_with_output().unwrap();
-        let cells = fs::read_to_string(desk.path("run/journal.jsonl")).map_or(0, |text| text.lines().count());
-        assert!(cells >= last);
-        last = cells;
+        let now = cells("run");
+        assert!(now >= last);
+        last = now;
         if out.status.success() {
             break;
         }
         let told = ended(&line, &out, SIGINT);
-        if cells > 0 {
-            assert!(told.contains("attractor capacity --out run --resume"), "{told}");
-            stopped += 1;
-        }
+        assert!(told.contains("attractor capacity --out run --resume"), "{told}");
+        stopped += 1;
     }
     assert!(stopped > 2, "stopped {stopped} times");
     desk.done("capacity: --out run --resume");
@@ -154,8 +168,9 @@ fn an_experiment_keeps_its_cells_and_goes_on() {
 fn a_reproduction_keeps_its_numbers() {
     let desk = Desk::new(&["reproduce"], &[]);
     let line = "reproduce: uhop --device cpu --out run";
-    let child = start(&desk, line);
+    let mut child = start(&desk, line);
     while !fs::read_to_string(desk.path("run/kept.tsv")).is_ok_and(|text| text.lines().count() > 2) {
+        assert!(child.try_wait().unwrap().is_none(), "{line}: ended by itself");
         std::thread::sleep(Duration::from_millis(20));
     }
     send(&child, SIGTERM);
@@ -173,6 +188,7 @@ fn ignored_signals_stay_ignored() {
     let mut shell = Command::new("sh");
     let script = "trap '' INT && echo && exec \"$@\"";
     shell.args(["-c", script, "sh"]).arg(whole.get_program()).args(whole.get_args());
+    plain(&mut shell, desk.cache());
     shell.current_dir(desk.path("")).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = shell.spawn().unwrap();
     // Before this line the shell itself would end.
@@ -197,9 +213,10 @@ fn a_terminal_is_left_clean() {
     let desk = desk();
     let whole = desk.command(LONG[0]);
     let words: Vec<String> = whole.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
-    let line = format!("exec {} {}", env!("CARGO_BIN_EXE_attractor"), words.join(" "));
+    let line = format!("exec {} {}", whole.get_program().to_string_lossy(), words.join(" "));
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--flush", "--command", &line, "typescript"]);
+    plain(&mut command, desk.cache());
     command.current_dir(desk.path("")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut terminal = match command.spawn() {
         Ok(terminal) => terminal,
