@@ -30,7 +30,9 @@ fn a_recall_through_a_given_matrix_is_the_worked_one() {
     let text = desk.done(&format!("{RECALL} --weights w.npy --separation sparsemax --unit --json"));
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(summary["memory"], "kernelized");
-    assert_eq!(summary["beta"]["value"], 16.0);
+    // Twice what a fixed point needs: the patterns, at length 1, lie at a right angle.
+    assert_eq!(summary["beta"]["auto"], true);
+    assert!((summary["beta"]["value"].as_f64().unwrap() - 2.0).abs() < 1e-4, "{text}");
     assert_eq!(summary["energy"], "sparsemax");
     assert_eq!(values("state"), [1.0, 0.0]);
 }
@@ -103,9 +105,17 @@ fn every_stored_digit_comes_back_through_the_matrix_that_was_learned() {
         desk.done(&format!("{recall} --weights {out} --unit=false"));
     }
     desk.done("separate --patterns digits.npy --out w.npy --starts 1 --iterations 60");
-    let text = desk.fails(&format!("{recall} --weights w.npy"));
-    assert!(text.contains("w.npy") && text.contains("--unit") && text.contains("of 100 patterns"), "{text}");
     right("--weights w.npy --unit");
+    // A matrix that says nothing, and loses a stored pattern to a longer one.
+    desk.save("two.npy", &[2, 2], ArrayData::F32(&[1.0, 0.0, 2.0, 0.5]));
+    desk.save("one.npy", &[2, 2], ArrayData::F32(&[1.0, 0.0, 0.0, 1.0]));
+    let recall =
+        "recall --memory kernelized --patterns two.npy --queries two.npy --weights one.npy --out r.npz";
+    let text = desk.fails(recall);
+    assert!(text.contains("one.npy: 1 of 2 patterns (row 0 first)") && text.contains("--unit"), "{text}");
+    desk.done(&format!("{recall} --unit"));
+    assert_eq!(desk.values("r.npz", "indices"), [0.0, 1.0, 1.0, 0.0]);
+    desk.done(&format!("{recall} --unit=false"));
 }
 
 /// Small tables of measurements, in tenths and in columns of very different sizes, after a short training: what is not told apart is said, and

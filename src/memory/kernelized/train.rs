@@ -372,7 +372,7 @@ pub fn separate_memories<P: ToRows + ?Sized>(
     if let Some(first) = faint().next() {
         warnings.push(SeparationWarning::Faint { memories: faint().count(), first });
     }
-    if gap < before {
+    if gap < before - ROUNDING {
         warnings.push(SeparationWarning::Nearer { before, after: gap });
     }
     let condition = map.as_linear().map(|l| condition(l.weights(), l.features(), l.dim()));
@@ -482,6 +482,11 @@ impl Course<'_> {
 
 /// Scales a map so that the mean squared length of the features of memories is 1.
 fn rescale(map: &mut dyn FeatureTransform, memories: &[f64]) {
+    // Steps may have led so far out that squares leave f64.
+    let largest = map.apply(memories).iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    if largest > 0.0 && largest.is_finite() {
+        map.scale(largest.recip());
+    }
     let features = map.apply(memories);
     let mean = features.iter().map(|v| v * v).sum::<f64>() / (memories.len() / map.dim()) as f64;
     if mean > 0.0 && mean.is_finite() {
