@@ -111,7 +111,7 @@ pub enum Status {
     /// The estimated sum of kernels is below three times its noise: where the state ended says little (random features).
     LowSignal,
     /// Nothing could move the state: all coordinates are known, the fields of all free bits are 0, or the map of a kernelized memory
-    /// gives it no features. It is where it was, and that says nothing of the patterns.
+    /// gives it no features. It stays, and that says nothing of the patterns.
     Inert,
 }
 

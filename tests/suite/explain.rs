@@ -120,14 +120,18 @@ fn a_state_that_has_died_is_no_pattern() {
     let values: Vec<f32> = (0..5 * 20).map(|_| if random.below(2) == 0 { -1.0 } else { 1.0 }).collect();
     let patterns = Rows::new(values, 20).unwrap();
     let opposite: Vec<f32> = patterns.row(4).iter().map(|v| -v).collect();
+    let one = Rows::new(patterns.row(4), 20).unwrap();
     for energy in ["lagrangian:a:3", "lagrangian:a:2"] {
+        // The pattern of most weight may be any; the state is none. Among several it may come to another one.
+        let alone = why(energy, bits.clone(), &one, &opposite);
+        assert_eq!(alone.verdict, Verdict::Faded, "{energy}");
+        assert!(alone.advice(energy.parse().unwrap()).contains("died away"));
+        assert!((alone.distance - 20.0_f64.sqrt()).abs() < 1e-3, "{energy}: {}", alone.distance);
         let why = why(energy, bits.clone(), &patterns, &opposite);
-        assert!(!matches!(why.verdict, Verdict::Pattern(_)), "{energy}: {:?}", why.verdict);
-        let length = why.recall.states.row(0).iter().map(|v| v * v).sum::<f32>().sqrt();
-        if length < 1e-3 {
-            assert_eq!(why.verdict, Verdict::Faded, "{energy}");
-            assert!(why.advice(energy.parse().unwrap()).contains("died away"));
-            assert!(why.distance > 4.0);
+        assert_ne!(why.verdict, Verdict::Pattern(4), "{energy}");
+        if let Verdict::Pattern(k) = why.verdict {
+            let signs = why.recall.states.row(0).iter().zip(patterns.row(k as usize));
+            assert!(signs.into_iter().all(|(v, xi)| v * xi > 0.5), "{energy}");
         }
     }
     for energy in ["lagrangian:a:3", "lagrangian:c:3"] {
@@ -171,7 +175,9 @@ fn copies_count_without_a_limit() {
         for energy in ["softmax", "sparsemax", "entmax:1.5"] {
             let why = why(energy, at(100.0, Similarity::L2), &rows, &[1.1, 2.0, 2.9]);
             assert_eq!(why.verdict, Verdict::Pattern(0), "{energy}, {copies} copies");
-            assert_eq!(why.recall.states.row(0), [1.0, 2.0, 3.0], "{energy}, {copies} copies");
+            // Sums of many equal weights round.
+            let off = why.recall.states.row(0).iter().zip([1.0, 2.0, 3.0]).map(|(a, b)| (a - b).abs());
+            assert!(off.fold(0.0, f32::max) < 1e-5, "{energy}, {copies} copies");
             assert!((why.suspects[0].weights[1] - 1.0).abs() < 1e-4, "{energy}: {:?}", why.suspects[0]);
             assert_eq!(why.suspects[0].rival, Some(copies as u32), "{energy}");
             let listed = |k: u32| {

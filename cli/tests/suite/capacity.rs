@@ -107,7 +107,7 @@ fn a_folder_has_everything_and_goes_on() {
 #[test]
 fn real_data_and_generated_patterns() {
     let desk = desk();
-    let images: Vec<f32> = (0..60 * 16).map(|i| ((i * i * 7919 + 31 * i) % 101) as f32 / 100.0).collect();
+    let images: Vec<f32> = (0..60 * 16_i64).map(|i| ((i * i * 7919 + 31 * i) % 101) as f32 / 100.0).collect();
     let array = Array { name: "", shape: vec![60, 4, 4], data: ArrayData::F32(&images) };
     write(desk.path("images.npy"), &[array]).unwrap();
     let results = desk.json(
@@ -134,7 +134,7 @@ fn real_data_and_generated_patterns() {
 #[test]
 fn noise_on_images_is_in_the_range_of_the_data() {
     let desk = desk();
-    let shares: Vec<f32> = (0..40 * 16).map(|i| ((i * i * 7919 + 31 * i) % 101) as f32 / 100.0).collect();
+    let shares: Vec<f32> = (0..40 * 16_i64).map(|i| ((i * i * 7919 + 31 * i) % 101) as f32 / 100.0).collect();
     let bytes: Vec<u8> = shares.iter().map(|v| (255.0 * v).round() as u8).collect();
     desk.save("shares.npy", &[40, 4, 4], ArrayData::F32(&shares));
     desk.save("bytes.npy", &[40, 4, 4], ArrayData::U8(&bytes));

@@ -227,16 +227,26 @@ impl Landscape for View<'_> {
         let wanted = Wanted { fields, top_k: ask.top_k.unwrap_or(0) };
         let found = flips(&states, self.patterns, table, wanted)?;
         let known = known(self.clamp, ask.queries, d);
+        // Leaving a bit's own share out, a large power leaves the fields of bits that agree below rounding: there only weights tell.
+        let by_weights = self.memory.settings.rule == Rule::LeaveOneOut;
+        let idle = || found.effective.iter().map(|n| (*n == 0.0).then_some(Status::Inert)).collect();
         let (updates, halted) = match order {
             _ if ask.top_k.is_some() => (Vec::new(), Vec::new()),
-            Order::Synchronous => (decided(ask.states, &found.fields), inert(&found.fields, &known, d)),
+            Order::Synchronous => {
+                let halted = if by_weights { idle() } else { inert(&found.fields, &known, d) };
+                (decided(ask.states, &found.fields), halted)
+            }
             Order::Asynchronous => {
                 let order = permutation(d, seed, ask.step);
                 let updates = sweep(&states, self.patterns, table, &order, &known)?;
-                let halted = inert_after((ask.states, &updates), &known, d, |stayed| {
-                    let states = Bits::new(self.memory.device(), &Rows::new(stayed, d)?)?;
-                    Ok(flips(&states, self.patterns, table, Wanted { fields: true, top_k: 0 })?.fields)
-                })?;
+                let halted = match by_weights {
+                    true => idle(),
+                    false => inert_after((ask.states, &updates), &known, d, |stayed| {
+                        let states = Bits::new(self.memory.device(), &Rows::new(stayed, d)?)?;
+                        let wanted = Wanted { fields: true, top_k: 0 };
+                        Ok(flips(&states, self.patterns, table, wanted)?.fields)
+                    })?,
+                };
                 (updates, halted)
             }
         };
