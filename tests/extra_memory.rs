@@ -56,25 +56,26 @@ fn a_step_over_a_million_patterns_takes_less_than_64_mb() {
 /// One long payload takes its own room where it answers, and none where another does.
 #[test]
 fn payloads_take_the_room_of_their_own_lengths() {
-    const LONG: usize = 4 << 20;
-    let _alone = ALONE.lock();
-    let folder = tempfile::tempdir().unwrap();
-    let (n, b) = (64, 64);
-    let rows: Vec<[f32; 2]> = (0..n).map(|i| [(i as f32).cos(), (i as f32).sin()]).collect();
-    let payloads: Vec<Vec<u8>> = (0..n).map(|i| vec![7; if i == 9 { LONG } else { 5 }]).collect();
-    let batch = Batch::new(&rows).payloads(&payloads);
-    let settings = Settings { beta: Beta::Fixed(400.0), ..Settings::default() };
-    let store = Store::create(folder.path().join("s.safetensors"), settings, batch, &Device::cpu()).unwrap();
-    let options = RecallOptions { top_k: Some(1), ..RecallOptions::default() };
-    let ask = Ask { options, payloads: true, ..Ask::default() };
-    // Once before, so that threads and what they keep are there.
-    store.recall_with(&rows, &ask).unwrap();
-    let (answer, use_of) = counting::counted(|| store.recall_with(&rows, &ask).unwrap());
-    let texts = answer.payloads.unwrap();
-    assert_eq!((texts.len(), texts.get(9).unwrap().len()), (b, LONG));
-    assert_eq!(texts.bytes().len(), LONG + 5 * (b - 1));
-    println!("{:.2} MB for texts of {:.2} MB", use_of.most as f64 / 1e6, texts.bytes().len() as f64 / 1e6);
-    assert!(use_of.most >= LONG && use_of.most < LONG + LONG / 4, "{} bytes", use_of.most);
+    alone(module_path!(), "payloads_take_the_room_of_their_own_lengths", &[], || {
+        const LONG: usize = 4 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let (n, b) = (64, 64);
+        let rows: Vec<[f32; 2]> = (0..n).map(|i| [(i as f32).cos(), (i as f32).sin()]).collect();
+        let payloads: Vec<Vec<u8>> = (0..n).map(|i| vec![7; if i == 9 { LONG } else { 5 }]).collect();
+        let batch = Batch::new(&rows).payloads(&payloads);
+        let settings = Settings { beta: Beta::Fixed(400.0), ..Settings::default() };
+        let store = Store::create(folder.path().join("s.safetensors"), settings, batch, &Device::cpu()).unwrap();
+        let options = RecallOptions { top_k: Some(1), ..RecallOptions::default() };
+        let ask = Ask { options, payloads: true, ..Ask::default() };
+        // Once before, so that threads and what they keep are there.
+        store.recall_with(&rows, &ask).unwrap();
+        let (answer, use_of) = counting::counted(|| store.recall_with(&rows, &ask).unwrap());
+        let texts = answer.payloads.unwrap();
+        assert_eq!((texts.len(), texts.get(9).unwrap().len()), (b, LONG));
+        assert_eq!(texts.bytes().len(), LONG + 5 * (b - 1));
+        println!("{:.2} MB for texts of {:.2} MB", use_of.most as f64 / 1e6, texts.bytes().len() as f64 / 1e6);
+        assert!(use_of.most >= LONG && use_of.most < LONG + LONG / 4, "{} bytes", use_of.most);
+    });
 }
 
 /// Servers begin and end threads for as long as they run.
