@@ -113,5 +113,3 @@ impl Desk {
         text
     }
 }
-
-/// Takes from a command what whoever runs the tests may have asked of their own, and gives it a cache folder that is the tests':
