@@ -94,5 +94,6 @@ pub(crate) fn unasked(command: &mut Command) {
     for name in ["DEVICE", "THREADS", "LOG", "TUNE", "DRIVER_SECONDS"] {
         command.env_remove(format!("ATTRACTOR_{name}"));
     }
+    command.env_remove("RUST_BACKTRACE");
     command.env("ATTRACTOR_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
 }
