@@ -84,7 +84,7 @@ pub fn start(count: usize) -> Result<usize> {
         }
     };
     made.map_err(|_| Error::parameter("number of threads", count, "set before anything computes, and once"))?;
-    Ok(count())
+    Ok(rayon::current_num_threads())
 }
 
 /// Threads that wait for their part of a pool: up to so many, as far as the system makes them. Rayon itself gives up at the first

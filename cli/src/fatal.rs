@@ -1,4 +1,5 @@
-//! What becomes of faults that nobody catches: one line on stderr, and exit status 1, as of any failure.
+//! What becomes of faults that nobody catches: exit status 1, as of any failure, and a line on stderr; where memory is out that line is
+//! Rust's own, with a note below.
 
 use crate::failure::{Failure, Result};
 use std::{

@@ -1,10 +1,6 @@
 //! What the library and the command say of their work, on stderr: warnings always, more with `-v`, `-vv` or `ATTRACTOR_LOG`.
 
-use std::{
-    fmt::{self, Write},
-    io,
-    time::Instant,
-};
+use std::{fmt, io, time::Instant};
 use tracing::{Event, Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer,

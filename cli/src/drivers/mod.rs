@@ -14,7 +14,7 @@ use crate::{
     output::complaint,
 };
 use attractor::{Device, DeviceName, gpu::Options};
-pub(crate) use trial::{Driver, answer, is_trial};
+pub(crate) use trial::{Driver, answer, is_trial, limit};
 
 /// What has come of a trial, as far as a choice needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]

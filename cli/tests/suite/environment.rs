@@ -36,6 +36,7 @@ fn sources() -> Vec<(String, String)> {
 fn is_name(text: &str) -> bool {
     let letters = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     text.len() > 2
+        && !text.ends_with('_')
         && text.chars().all(letters)
         && text.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
 }

@@ -137,7 +137,7 @@ pub(super) const ROWS: [Row; 21] = [
     Row {
         fault: "no threads, no memory",
         provoked: "stacks larger than memory, limits on processes and on memory",
-        expected: "the same bits from the threads there are; one line and status 1 where memory is out",
+        expected: "the same bits from the threads there are; a line and status 1 where memory is out",
         tests: &[
             COMMAND.tests("threads::without"),
             COMMAND.tests("threads::with_room"),
