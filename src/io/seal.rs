@@ -108,23 +108,18 @@ pub(crate) struct Seal {
 }
 
 impl Seal {
-    /// The checksums of a file, held against themselves and against the header; `None` for a file of an earlier version, which has none.
+    /// The checksums of a file, held against themselves and against the header; `None` for a file that has none: one of an earlier version,
+    /// or of another program.
     pub(crate) fn of(file: &[u8], contents: &Contents) -> Result<Option<Self>, String> {
-        let at = match (contents.metadata.get(NAME), contents.tensors.get(NAME)) {
-            (None, None) => return Ok(None),
-            (Some(kind), Some((.., at))) if kind == KIND => at.clone(),
-            (Some(kind), Some(_)) => {
-                return Err(format!("'{NAME}' in the metadata is '{kind}', want '{KIND}'"));
-            }
-            _ => return Err(format!("the header says too little of the file's {NAME}: it is damaged")),
+        // Either of the two tells that there are some, so that no changed byte hides them.
+        let announced = contents.metadata.get(NAME).is_some_and(|kind| kind == KIND);
+        let at = contents.tensors.get(NAME).map(|(.., at)| at.clone()).filter(|at| fit_their_own(file, at));
+        let at = match (announced, at) {
+            (false, None) => return Ok(None),
+            (true, Some(at)) => at,
+            (true, None) => return Err(format!("its {NAME} do not fit their own, or are gone")),
+            (false, Some(_)) => return Err(format!("it has {NAME}, and its metadata does not say so")),
         };
-        if at.end != file.len() || at.len() != length(at.start) {
-            return Err(format!("its {NAME} are not those of a file of this size"));
-        }
-        let (sums, own) = file[at.clone()].split_at(at.len() - SUM);
-        if crc32fast::hash(sums).to_le_bytes() != *own {
-            return Err(format!("its {NAME} do not fit their own"));
-        }
         let values = contents.tensors.values().map(|(.., range)| range.start).min().unwrap_or(at.start);
         let checked = (0..at.start.div_ceil(BLOCK)).map(|_| AtomicBool::new(false)).collect();
         let seal = Self { at, checked };
@@ -164,6 +159,13 @@ impl Seal {
         checked.store(true, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Whether the bytes at the end of a file are checksums for all before them, by their number and their own checksum.
+fn fit_their_own(file: &[u8], at: &Range<usize>) -> bool {
+    let sums = file.get(at.clone()).filter(|sums| at.end == file.len() && sums.len() == length(at.start));
+    sums.and_then(|sums| sums.split_last_chunk::<SUM>())
+        .is_some_and(|(sums, own)| crc32fast::hash(sums).to_le_bytes() == *own)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{
     format::Format,
     layout::{Dtype, Layout, Target},
     mapped, npy, npz, safetensors,
+    seal::Seal,
 };
 use crate::{Error, Result, Rows, SharedRows};
 use memmap2::Mmap;
@@ -86,7 +87,7 @@ impl Source {
     /// beside it ([`store::source`](crate::store::source) reads those too); [`Error::File`] where the file is missing, is not a regular
     /// file or cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let source = Self::open_alone(path.as_ref())?;
+        let source = Self::open_alone(path.as_ref())?.checked()?;
         if source.is_store() && atomic::has_journal(&source.path) {
             let problem = "this is a store, whose latest changes are in the journal beside it";
             let want =
@@ -94,6 +95,21 @@ impl Source {
             return Err(Fault::new(problem, want).at(&source.path));
         }
         Ok(source)
+    }
+
+    /// Holds the bytes of a file that has checksums against them, on all cores.
+    pub(crate) fn checked(self) -> Result<Self> {
+        // A header that is none is said to be when arrays are asked for.
+        if self.format == Format::Safetensors
+            && let Ok(contents) = safetensors::contents(&self.file)
+        {
+            let want = "the file is damaged: take it from a backup";
+            let damaged = |problem: String| Fault::new(problem, want).at(&self.path);
+            if let Some(seal) = Seal::of(&self.file, &contents).map_err(damaged)? {
+                seal.check_all(&self.file).map_err(damaged)?;
+            }
+        }
+        Ok(self)
     }
 
     /// What a file would hold, were it written anew.

@@ -35,7 +35,7 @@ pub fn source(path: impl AsRef<Path>) -> Result<Source> {
     let path = path.as_ref();
     let source = Source::open_alone(path)?;
     if !source.is_store() {
-        return Ok(source);
+        return source.checked();
     }
     let ledger = Ledger::open_read_only(path)?;
     ledger.check()?;

@@ -445,8 +445,8 @@ fn a_memory_comes_back_from_its_file() {
             assert!(FeatureMemory::load(&path, &Device::cpu()).is_err(), "{length}");
         }
         // Another generator would mean other frequencies.
-        let at = bytes.windows(6).position(|w| w == b"philox").unwrap();
-        let mut other = bytes;
+        let mut other = without_checksums(&bytes);
+        let at = other.windows(6).position(|w| w == b"philox").unwrap();
         other[at] = b'P';
         std::fs::write(&path, &other).unwrap();
         let error = FeatureMemory::load(&path, &Device::cpu()).unwrap_err();
