@@ -64,7 +64,8 @@ fn payloads_take_the_room_of_their_own_lengths() {
         let payloads: Vec<Vec<u8>> = (0..n).map(|i| vec![7; if i == 9 { LONG } else { 5 }]).collect();
         let batch = Batch::new(&rows).payloads(&payloads);
         let settings = Settings { beta: Beta::Fixed(400.0), ..Settings::default() };
-        let store = Store::create(folder.path().join("s.safetensors"), settings, batch, &Device::cpu()).unwrap();
+        let store =
+            Store::create(folder.path().join("s.safetensors"), settings, batch, &Device::cpu()).unwrap();
         let options = RecallOptions { top_k: Some(1), ..RecallOptions::default() };
         let ask = Ask { options, payloads: true, ..Ask::default() };
         // Once before, so that threads and what they keep are there.
@@ -73,7 +74,11 @@ fn payloads_take_the_room_of_their_own_lengths() {
         let texts = answer.payloads.unwrap();
         assert_eq!((texts.len(), texts.get(9).unwrap().len()), (b, LONG));
         assert_eq!(texts.bytes().len(), LONG + 5 * (b - 1));
-        println!("{:.2} MB for texts of {:.2} MB", use_of.most as f64 / 1e6, texts.bytes().len() as f64 / 1e6);
+        println!(
+            "{:.2} MB for texts of {:.2} MB",
+            use_of.most as f64 / 1e6,
+            texts.bytes().len() as f64 / 1e6
+        );
         assert!(use_of.most >= LONG && use_of.most < LONG + LONG / 4, "{} bytes", use_of.most);
     });
 }

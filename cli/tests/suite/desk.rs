@@ -17,8 +17,16 @@ pub(crate) fn command(cache: &Path) -> Command {
 
 /// Takes out of the environment of a program what the command would heed, however deep below it is started.
 pub(crate) fn plain(command: &mut Command, cache: &Path) {
-    const HEEDED: [&str; 8] =
-        ["RUST_LOG", "RUST_BACKTRACE", "RAYON_NUM_THREADS", "LP_NUM_THREADS", "NODEVICE_SELECT", "XDG_RUNTIME_DIR", "WAYLAND_DISPLAY", "DISPLAY"];
+    const HEEDED: [&str; 8] = [
+        "RUST_LOG",
+        "RUST_BACKTRACE",
+        "RAYON_NUM_THREADS",
+        "LP_NUM_THREADS",
+        "NODEVICE_SELECT",
+        "XDG_RUNTIME_DIR",
+        "WAYLAND_DISPLAY",
+        "DISPLAY",
+    ];
     let heeded = |name: &str| name.starts_with("ATTRACTOR_") || HEEDED.contains(&name);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(heeded)) {
         command.env_remove(name);

@@ -14,5 +14,5 @@ mod kernelized;
 mod log;
 mod lost;
 mod store;
-mod useless;
 mod threads;
+mod useless;

@@ -161,8 +161,7 @@ fn a_form_can_be_forced() {
         };
         let (product, difference) = (with(SimilarityForm::Product), with(SimilarityForm::Difference));
         assert_eq!(product.similarity_form, Some(SimilarityForm::Product), "{name}");
-        let found =
-            |r: &Recall| (0..6).map(|i| r.indices[i * r.top_k]).collect::<Vec<u32>>();
+        let found = |r: &Recall| (0..6).map(|i| r.indices[i * r.top_k]).collect::<Vec<u32>>();
         assert_eq!(found(&difference), [0, 1, 2, 3, 4, 5], "{name}");
         assert_ne!(found(&product), [0, 1, 2, 3, 4, 5], "{name}: products do not tell them apart");
     }
