@@ -10,6 +10,7 @@ mod drivers;
 mod environment;
 mod faults;
 mod features;
+mod forms;
 mod kernelized;
 mod log;
 mod lost;
