@@ -1,6 +1,9 @@
-//! Warnings of the library, on stderr.
+//! Warnings: of a command about its answer, and of the library.
+//!
+//! A warning is for a result that is there, but not quite what was asked for: it is a line `warning: ...` on stderr, an entry of
+//! `warnings` in the JSON summary, and the exit status stays 0.
 
-use crate::output::complaint;
+use crate::output::said;
 use std::fmt;
 use tracing::{
     Event, Level, Metadata, Subscriber,
@@ -8,16 +11,54 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
+/// What a command has warned of so far.
+///
+/// A command makes one, hands it to whatever may have to warn, and puts [`Warnings::list`] into its summary as `warnings`:
+///
+/// ```ignore
+/// let mut warnings = Warnings::new(common.quiet);
+/// warnings.push("3 rows are equal once they are rounded to f32");
+/// let summary = serde_json::json!({ "warnings": warnings.list() });
+/// ```
+pub(crate) struct Warnings {
+    quiet: bool,
+    all: Vec<String>,
+}
+
+impl Warnings {
+    /// None yet. Where `quiet`, they are kept for the summary alone.
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { quiet, all: Vec::new() }
+    }
+
+    /// Says a warning on stderr at once, and keeps it. One that has been said before is not said again.
+    pub(crate) fn push(&mut self, warning: impl fmt::Display) {
+        let warning = warning.to_string();
+        if self.all.contains(&warning) {
+            return;
+        }
+        if !self.quiet {
+            said("warning", &warning);
+        }
+        self.all.push(warning);
+    }
+
+    /// All of them, in the order in which they came.
+    pub(crate) fn list(&self) -> &[String] {
+        &self.all
+    }
+}
+
 /// From now on, what the library warns of is said.
 pub(crate) fn show() {
     // Fails where it was called before, which is as well.
-    let _ = tracing::subscriber::set_global_default(Warnings);
+    let _ = tracing::subscriber::set_global_default(OfLibrary);
 }
 
 /// Shows the message of each warning; spans are nothing to it.
-struct Warnings;
+struct OfLibrary;
 
-impl Subscriber for Warnings {
+impl Subscriber for OfLibrary {
     fn enabled(&self, about: &Metadata<'_>) -> bool {
         *about.level() <= Level::WARN && about.target().starts_with("attractor")
     }
@@ -25,7 +66,7 @@ impl Subscriber for Warnings {
     fn event(&self, event: &Event<'_>) {
         let mut message = Message(String::new());
         event.record(&mut message);
-        complaint(&message.0);
+        said("warning", &message.0);
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

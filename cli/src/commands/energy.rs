@@ -5,6 +5,7 @@ use crate::{
     arguments,
     failure::{Result, in_file},
     output::{line, shown},
+    warnings::Warnings,
 };
 use attractor::{
     io::{self, Array, ArrayData, Source},
@@ -13,6 +14,7 @@ use attractor::{
 
 pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
     io::check_writable(&arguments.out)?;
+    let warnings = Warnings::new(arguments.common.quiet);
     let states = Source::open(&arguments.states)?;
     let rows = states.matrix(&["states", "state", "queries"])?;
     let device = arguments.common.open()?;
@@ -44,6 +46,7 @@ pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
             "beta": beta_json(&arguments.memory, &*memory)?,
             "least": least,
             "most": most,
+            "warnings": warnings.list(),
             "out": shown(&arguments.out),
         });
         line(&format!("{summary:#}"))?;

@@ -6,6 +6,7 @@ use crate::{
     failure::{Failure, Result, in_file},
     output::{line, shown},
     plot::{self, Bar},
+    warnings::Warnings,
 };
 use attractor::{
     io::{Source, write_bytes},
@@ -14,6 +15,7 @@ use attractor::{
 
 pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let common = &arguments.common;
+    let warnings = Warnings::new(common.quiet);
     let source = Source::open(&arguments.queries)?;
     let queries = source.matrix(&["queries", "state", "states"])?;
     if arguments.row >= queries.rows() {
@@ -52,7 +54,7 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
         write_bytes(path, plot::explanation(&title, trace, &bars).as_bytes())?;
     }
     if common.json {
-        return line(&format!("{:#}", json(arguments, &why, &advice)));
+        return line(&format!("{:#}", json(arguments, &why, &advice, &warnings)));
     }
     if common.quiet {
         return Ok(());
@@ -136,7 +138,12 @@ fn print_suspects(why: &Explanation, binary: bool) -> Result<()> {
     Ok(())
 }
 
-fn json(arguments: &arguments::Explain, why: &Explanation, advice: &str) -> serde_json::Value {
+fn json(
+    arguments: &arguments::Explain,
+    why: &Explanation,
+    advice: &str,
+    warnings: &Warnings,
+) -> serde_json::Value {
     let suspect = |s: &Suspect| {
         serde_json::json!({
             "pattern": s.pattern, "weight_start": s.weights[0], "weight_end": s.weights[1],
@@ -169,6 +176,7 @@ fn json(arguments: &arguments::Explain, why: &Explanation, advice: &str) -> serd
         "trace": why.recall.trace.as_ref().and_then(|t| t.first()),
         "worst_rise": why.worst_rise,
         "patterns": why.suspects.iter().map(suspect).collect::<Vec<_>>(),
+        "warnings": warnings.list(),
         "plot": arguments.plot.as_deref().map(shown),
     })
 }

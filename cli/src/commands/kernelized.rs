@@ -2,12 +2,13 @@
 
 use crate::{
     arguments::{
-        Common, Memory as Patterns,
+        Memory as Patterns,
         kernelized::{Kernel, Separate},
     },
     failure::{Failure, Result, in_file},
-    output::{complaint, line, shown},
+    output::{line, shown},
     progress::Progress,
+    warnings::Warnings,
 };
 use attractor::{
     Device, Precision, Rows,
@@ -29,6 +30,7 @@ const ADAM: (f64, usize) = (0.1, 400);
 
 pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     io::check_writable(&arguments.out)?;
+    let mut warnings = Warnings::new(arguments.common.quiet);
     let plain = arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
     if arguments.bias && plain {
         return Err(Failure::data(
@@ -84,14 +86,12 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     let seconds = started.elapsed().as_secs_f64();
     drop(progress);
     write(arguments, &map)?;
+    report.warnings.iter().for_each(|warning| warnings.push(warning));
     if common.json {
-        line(&format!("{:#}", json(arguments, &rows, &map, &report, seconds, &device)))?;
+        line(&format!("{:#}", json(arguments, &rows, &map, &report, seconds, &device, &warnings)))?;
     } else if !common.quiet {
         say(&rows, &map, &settings, &report, seconds)?;
         line(&format!("written: {}", arguments.out.display()))?;
-    }
-    if !common.quiet && !common.json {
-        report.warnings.iter().for_each(|warning| complaint(&warning.to_string()));
     }
     Ok(())
 }
@@ -159,13 +159,13 @@ fn json(
     report: &SeparationReport,
     seconds: f64,
     device: &Device,
+    warnings: &Warnings,
 ) -> serde_json::Value {
     let stages: Vec<serde_json::Value> = report
         .stages
         .iter()
         .map(|s| serde_json::json!({ "tau": s.tau, "losses": s.trace, "reason": s.reason.to_string() }))
         .collect();
-    let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
     serde_json::json!({
         "patterns": rows.rows(),
         "dim": rows.columns(),
@@ -184,7 +184,7 @@ fn json(
         "certified_beta": certain_from(rows, report),
         "condition": report.condition.filter(|c| c.is_finite()),
         "stages": stages,
-        "warnings": warnings,
+        "warnings": warnings.list(),
         "device": device.to_string(),
         "seconds": seconds,
         "out": shown(&arguments.out),
@@ -195,8 +195,8 @@ fn json(
 pub(super) fn memory(
     asked: &Patterns,
     kernel: &Kernel,
-    common: &Common,
     device: &Device,
+    warnings: &mut Warnings,
 ) -> Result<KernelizedMemory> {
     let useless = [
         (asked.energy != Energy::Softmax, "--energy", "--separation says how scores become weights"),
@@ -247,8 +247,8 @@ pub(super) fn memory(
         ..defaults
     };
     let memory = KernelizedMemory::new(&rows, map, settings).map_err(failed)?;
-    if let Some(sharpness) = memory.sharpness_beyond_f32().filter(|_| !common.quiet) {
-        complaint(&format!(
+    if let Some(sharpness) = memory.sharpness_beyond_f32() {
+        warnings.push(format!(
             "beta times the squared length of W x is up to {sharpness:.0}: beyond 10,000 scores in f32 are inexact; scale W or beta down"
         ));
     }

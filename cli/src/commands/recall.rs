@@ -7,8 +7,9 @@ use super::{
 use crate::{
     arguments::{self, Kind},
     failure::{Failure, Result, in_file},
-    output::{complaint, line, shown},
+    output::{line, shown},
     progress::Progress,
+    warnings::Warnings,
 };
 use attractor::{
     Device, Rows,
@@ -19,10 +20,11 @@ use std::{collections::BTreeMap, path::Path, time::Instant};
 
 pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
+    let mut warnings = Warnings::new(arguments.common.quiet);
     let queries = Source::open(&arguments.queries)?;
     let rows = queries.matrix(&["queries", "state", "states"])?;
     let device = arguments.common.open()?;
-    let Opened { mut memory, mask, what } = open(arguments, &device)?;
+    let Opened { mut memory, mask, what } = open(arguments, &device, &mut warnings)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.queries.as_path())),
@@ -69,8 +71,8 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
     let rate = recall.len() as f64 / seconds.max(1e-9);
     let plain = arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
-    if plain && (arguments.trace || arguments.values.is_some()) && !arguments.common.quiet {
-        complaint("a .npy file holds the final states alone; name a .npz for trace and values");
+    if plain && (arguments.trace || arguments.values.is_some()) {
+        warnings.push("a .npy file holds the final states alone; name a .npz for trace and values");
     }
     if arguments.common.json {
         let summary = serde_json::json!({
@@ -98,6 +100,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             "effective_most": recall.effective.iter().copied().fold(0.0, f32::max),
             "seconds": seconds,
             "recalls_per_second": rate,
+            "warnings": warnings.list(),
             "out": shown(&arguments.out),
         });
         line(&format!("{summary:#}"))?;
@@ -126,7 +129,7 @@ struct Opened {
 
 /// The memory that the arguments describe. An automatic `beta` is chosen here, before any clock starts: it is part of storing,
 /// not of recalling.
-fn open(arguments: &arguments::Recall, device: &Device) -> Result<Opened> {
+fn open(arguments: &arguments::Recall, device: &Device, warnings: &mut Warnings) -> Result<Opened> {
     let read_mask =
         |n: usize| arguments.memory.mask.as_deref().map(|path| read_pattern_mask(path, n)).transpose();
     let strangers = [
@@ -152,7 +155,7 @@ fn open(arguments: &arguments::Recall, device: &Device) -> Result<Opened> {
             Ok(Opened { memory: Box::new(memory), mask, what })
         }
         Kind::Kernelized => {
-            let memory = kernelized::memory(&arguments.memory, &arguments.kernel, &arguments.common, device)?;
+            let memory = kernelized::memory(&arguments.memory, &arguments.kernel, device, warnings)?;
             let (mask, what) = (read_mask(memory.len())?, kernelized::described(&memory));
             Ok(Opened { memory: Box::new(memory), mask, what })
         }
