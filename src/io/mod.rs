@@ -37,9 +37,11 @@ mod parquet;
 pub(crate) mod safetensors;
 mod source;
 mod temporary;
+mod text;
 mod write;
 
 pub use atomic::{check_writable_bytes, write_bytes};
+pub use format::split_array;
 pub use source::Source;
 pub use temporary::discard_unfinished;
 pub use write::{Array, ArrayData, check_writable, write, write_with_metadata};

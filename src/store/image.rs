@@ -7,6 +7,7 @@
 //! | `ids.ends` | U64, `[n]` | where each string ends (strings only) |
 //! | `payloads` | U8, `[bytes]` | payloads, one after another |
 //! | `payloads.ends` | U64, `[n]` | where each payload ends |
+//! | `offset` | F64, `[d]` | what has gone off the columns of all patterns; not there where nothing has |
 //! | `order` | U32, `[n]` | the rows in ascending order of their ids, to look ids up by |
 //!
 //! Metadata: `format` (`attractor store`), `version` (`1`), `similarity`, `beta` (`auto` or a number), `precision`, `ids`
@@ -26,6 +27,7 @@ use crate::{
         fault::other_version,
         safetensors::{Contents, Entry, STORE as FORMAT, contents, header},
     },
+    narrow::Offset,
 };
 use std::{
     cmp::Ordering,
@@ -69,6 +71,7 @@ pub(super) struct Image {
     pub(super) next: u64,
     pub(super) rows: usize,
     pub(super) dim: usize,
+    pub(super) offset: Option<Offset>,
     patterns: Range<usize>,
     ids: Range<usize>,
     id_ends: Range<usize>,
@@ -80,7 +83,7 @@ pub(super) struct Image {
 impl Image {
     /// Opens a file. Looks at its header alone.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let source = Source::open(path)?;
+        let source = Source::open_file(path)?;
         const WANT: &str = "a file that `attractor store create` made is needed";
         let wrong = |problem: String| Error::Format { path: path.to_owned(), problem, want: WANT.to_owned() };
         let unfit = |error: Error| error.in_file(path, WANT);
@@ -123,6 +126,14 @@ impl Image {
             Some([rows, dim]) if *dim > 0 && u32::try_from(*rows).is_ok() => (*rows, *dim),
             other => return Err(wrong(format!("array 'patterns' has the shape {other:?}, want [n, d]"))),
         };
+        let offset = match tensors.contains_key("offset") {
+            true => {
+                let bytes = source.bytes().get(tensor("offset", "F64", &[dim])?).unwrap_or_default();
+                let numbers = bytes.as_chunks::<8>().0.iter().map(|number| f64::from_le_bytes(*number));
+                Some(Offset::new(numbers.collect()).map_err(unfit)?)
+            }
+            false => None,
+        };
         let (id_type, id_shape) = if ids == IdKind::Name { ("U8", &[][..]) } else { ("U64", &[rows][..]) };
         Ok(Self {
             patterns: tensor("patterns", dtype_of(precision), &[rows, dim])?,
@@ -137,6 +148,7 @@ impl Image {
             edition,
             rows,
             dim,
+            offset,
             source,
         })
     }
@@ -258,6 +270,10 @@ pub(super) fn write(path: &Path, through: &Path, book: &Book, edition: Edition) 
         IdKind::Name => entries.push(entry("ids.ends", "U64", &[n], 8 * n)),
     }
     entries.push(entry("payloads.ends", "U64", &[n], 8 * n));
+    let offset = book.offset.as_ref().map_or(&[][..], Offset::columns);
+    if !offset.is_empty() {
+        entries.push(entry("offset", "F64", &[book.dim], 8 * book.dim));
+    }
     entries.push(entry("order", "U32", &[n], 4 * n));
     let patterns = n * settings.row_bytes(book.dim);
     entries.push(entry("patterns", dtype_of(settings.precision), &[n, book.dim], patterns));
@@ -291,6 +307,7 @@ pub(super) fn write(path: &Path, through: &Path, book: &Book, edition: Edition) 
             IdKind::Name => file.write_all(&id_ends)?,
         }
         file.write_all(&payload_ends)?;
+        offset.iter().try_for_each(|number| file.write_all(&number.to_le_bytes()))?;
         file.write_all(&order)?;
         slots.iter().try_for_each(|slot| file.write_all(book.pattern(*slot)))?;
         names().try_for_each(|name| file.write_all(name.as_bytes()))?;

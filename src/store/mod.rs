@@ -26,6 +26,7 @@ pub use ledger::{Batch, Entry, Info, Ledger};
 use crate::{
     Device, Error, Precision, Result, ToRows,
     memory::{Beta, BetaChoice, DenseMemory, Memory, Recall, RecallOptions},
+    narrow::Offset,
     ops::Similarity,
 };
 use book::Book;
@@ -259,6 +260,11 @@ impl Store {
     /// As [`DenseMemory::beta`].
     pub fn beta(&self) -> Result<f32> {
         self.ask(&self.read(), DenseMemory::beta)
+    }
+
+    /// What had gone off the patterns: see [`Ledger::offset`]. States of a recall do not have it.
+    pub fn offset(&self) -> Option<Offset> {
+        self.read().book.offset.clone()
     }
 
     /// The automatic choice of `beta` for what is stored now, whether or not it is used.

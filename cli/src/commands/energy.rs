@@ -1,6 +1,10 @@
 //! `attractor energy`
 
-use super::{beta_json, described, given, open_memory, similarity_name};
+use super::{
+    beta_json, described, given,
+    input::{self, STATES},
+    open_memory, open_patterns, similarity_name,
+};
 use crate::{
     arguments,
     failure::{Result, in_file},
@@ -8,17 +12,20 @@ use crate::{
     warnings::Warnings,
 };
 use attractor::{
+    Short,
     io::{self, Array, ArrayData, Source},
     memory::RecallOptions,
 };
 
 pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
     io::check_writable(&arguments.out)?;
-    let warnings = Warnings::new(arguments.common.quiet);
+    let mut warnings = Warnings::new(arguments.common.quiet);
     let states = Source::open(&arguments.states)?;
-    let rows = states.matrix(&["states", "state", "queries"])?;
+    let patterns = open_patterns(&arguments.memory, &mut warnings)?;
+    let states = input::beside(&states, &arguments.states, STATES, patterns.offset(), &mut warnings)?;
+    let rows = states.rows();
     let device = arguments.common.open()?;
-    let (memory, mask) = open_memory(&arguments.memory, &arguments.common, &device)?;
+    let (memory, mask) = open_memory(&arguments.memory, &arguments.common, &patterns, &device)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.states.as_path())),
@@ -52,6 +59,7 @@ pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
         let what = described(&arguments.memory, &*memory)?;
+        let (least, most) = (Short(least.into()), Short(most.into()));
         line(&format!("{} energies from {least} to {most} on {device}, {what}", energy.len()))?;
         line(&format!("written: {}", arguments.out.display()))?;
     }

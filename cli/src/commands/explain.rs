@@ -1,6 +1,10 @@
 //! `attractor explain`
 
-use super::{described, given, open_memory, similarity_name};
+use super::{
+    described, given,
+    input::{self, QUERIES},
+    open_memory, open_patterns, similarity_name,
+};
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
@@ -9,15 +13,18 @@ use crate::{
     warnings::Warnings,
 };
 use attractor::{
+    Short,
     io::{Source, write_bytes},
     memory::{Explanation, Post, RecallOptions, Suspect, Verdict, explain},
 };
 
 pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let common = &arguments.common;
-    let warnings = Warnings::new(common.quiet);
+    let mut warnings = Warnings::new(common.quiet);
     let source = Source::open(&arguments.queries)?;
-    let queries = source.matrix(&["queries", "state", "states"])?;
+    let patterns = open_patterns(&arguments.memory, &mut warnings)?;
+    let queries = input::beside(&source, &arguments.queries, QUERIES, patterns.offset(), &mut warnings)?;
+    let queries = queries.rows();
     if arguments.row >= queries.rows() {
         return Err(Failure::data(format!(
             "{}: there is no row {}; the file has {} (rows count from 0)",
@@ -32,9 +39,8 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
         ));
     }
     let device = common.open()?;
-    let (memory, mask) = open_memory(&arguments.memory, common, &device)?;
-    let patterns = Source::open(&arguments.memory.patterns)?;
-    let patterns = patterns.matrix(&["patterns", "state", "states"])?;
+    let (memory, mask) = open_memory(&arguments.memory, common, &patterns, &device)?;
+    let patterns = patterns.rows();
     let energy = arguments.memory.energy;
     let similarity = arguments.memory.similarity.unwrap_or_default();
     let options = RecallOptions { steps: arguments.steps, mask: mask.as_deref(), ..RecallOptions::default() };
@@ -90,7 +96,8 @@ fn headline(why: &Explanation) -> String {
 
 fn print_trace(why: &Explanation) -> Result<()> {
     let Some(trace) = why.recall.trace.as_ref().and_then(|t| t.first()) else { return Ok(()) };
-    let word = |e: &f32| if *e > 1e29 { "out of support".to_owned() } else { e.to_string() };
+    // Neighbouring energies may differ in their last digits alone.
+    let word = |e: &f32| if *e > 1e29 { "out of support".to_owned() } else { format!("{e:?}") };
     let shown: Vec<String> = match trace.len() {
         0..=9 => trace.iter().map(word).collect(),
         n => {
@@ -101,15 +108,15 @@ fn print_trace(why: &Explanation) -> Result<()> {
     line(&format!("energy, before and after each of {} updates: {}", why.recall.steps[0], shown.join(" ")))?;
     if trace.len() > 1 {
         line(&format!(
-            "largest rise in an update: {:e} (0 or below, and rounding, where theory holds)",
-            why.worst_rise
+            "largest rise in an update: {} (0 or below, and rounding, where theory holds)",
+            Short(why.worst_rise.into())
         ))?;
     }
     Ok(())
 }
 
 fn print_suspects(why: &Explanation, binary: bool) -> Result<()> {
-    let or = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.4}"));
+    let or = |v: Option<f64>| v.map_or("-".to_owned(), |v| Short(v).to_string());
     let similarity = if binary { "overlap" } else { "similarity" };
     line(&format!(
         "{:>8} {:>17} {:>25} {:>8} {:>11} {:>12} {:>11}",
@@ -123,12 +130,12 @@ fn print_suspects(why: &Explanation, binary: bool) -> Result<()> {
     ))?;
     for s in &why.suspects {
         line(&format!(
-            "{:>8} {:>8.4} {:>8.4} {:>12.5} {:>12.5} {:>8} {:>11} {:>12} {:>11}",
+            "{:>8} {:>8.4} {:>8.4} {:>12} {:>12} {:>8} {:>11} {:>12} {:>11}",
             s.pattern,
             s.weights[0],
             s.weights[1],
-            s.similarity[0],
-            s.similarity[1],
+            Short(s.similarity[0]),
+            Short(s.similarity[1]),
             s.rival.map_or("-".to_owned(), |r| r.to_string()),
             or(s.separation),
             or(s.stable_from),

@@ -11,9 +11,9 @@ use crate::{
     warnings::Warnings,
 };
 use attractor::{
-    Device, Precision, Rows,
+    Device, Precision, Rows, Short,
     codes::certified_beta,
-    io::{self, Array, ArrayData, Source},
+    io::{self, Array, ArrayData, Source, split_array},
     memory::{
         Beta, Energy, FeatureTransform, KernelizedMemory, KernelizedSettings, LinearMap, Memory, Post,
         SeparationReport, SeparationSettings, separate_memories,
@@ -216,11 +216,12 @@ pub(super) fn memory(
     let rows = source.matrix(&["patterns", "state", "states"])?;
     let of_weights = Source::open(path)?;
     let weights = of_weights.matrix(&["weights"])?;
+    let beside = Source::open(split_array(path).0)?;
     let bias = match &kernel.bias {
         Some(path) => Some(Source::open(path)?.values(&["bias"])?.0.into_owned()),
         // `separate --bias` puts it there.
-        None if of_weights.names()?.iter().any(|name| name == "bias") => {
-            Some(of_weights.values(&["bias"])?.0.into_owned())
+        None if beside.names()?.iter().any(|name| name == "bias") => {
+            Some(beside.values(&["bias"])?.0.into_owned())
         }
         None => None,
     };
@@ -259,10 +260,11 @@ pub(super) fn memory(
 pub(super) fn described(memory: &KernelizedMemory) -> String {
     let KernelizedSettings { separation, beta, unit, .. } = memory.settings();
     format!(
-        "{} patterns of {} values, compared by {} {}features, {separation}, beta {beta}",
+        "{} patterns of {} values, compared by {} {}features, {separation}, beta {}",
         memory.len(),
         memory.dim(),
         memory.map().features(),
-        if *unit { "unit " } else { "" }
+        if *unit { "unit " } else { "" },
+        Short((*beta).into())
     )
 }

@@ -1,8 +1,9 @@
 //! `attractor recall`
 
 use super::{
-    beta_json, described, features, given, kernelized, open_memory, read_mask, read_pattern_mask,
-    similarity_name,
+    beta_json, described, ended, features, given,
+    input::{self, QUERIES},
+    kernelized, open_memory, open_patterns, read_mask, read_pattern_mask, similarity_name,
 };
 use crate::{
     arguments::{self, Kind},
@@ -15,6 +16,7 @@ use attractor::{
     Device, Rows,
     io::{self, Array, ArrayData, Source},
     memory::{Memory, Recall, RecallOptions, Status},
+    narrow::{Narrowed, Offset},
 };
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
@@ -22,9 +24,16 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let mut warnings = Warnings::new(arguments.common.quiet);
     let queries = Source::open(&arguments.queries)?;
-    let rows = queries.matrix(&["queries", "state", "states"])?;
+    let patterns = match arguments.kind {
+        Kind::Patterns => open_patterns(&arguments.memory, &mut warnings)?,
+        // These read their patterns themselves, to the nearest f32.
+        _ => input::patterns(&arguments.memory.patterns, false, &mut warnings)?,
+    };
+    let offset = patterns.offset();
+    let queries = input::beside(&queries, &arguments.queries, QUERIES, offset, &mut warnings)?;
+    let rows = queries.rows();
     let device = arguments.common.open()?;
-    let Opened { mut memory, mask, what } = open(arguments, &device, &mut warnings)?;
+    let Opened { mut memory, mask, what } = open(arguments, &patterns, &device, &mut warnings)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.queries.as_path())),
@@ -33,13 +42,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         ("mask", given(&arguments.memory.mask)),
     ];
     if let Some(path) = &arguments.values {
-        let values = Source::open(path)?;
-        let mut values = values.matrix(&["values"])?;
-        if values.rows() == 1 && values.columns() == memory.len() {
-            // One number per pattern, such as a label.
-            values = Rows::new(values.into_vec(), 1)?;
-        }
-        memory.associate(&values).map_err(|e| in_file(&files, e))?;
+        memory.associate(&read_values(path, memory.len())?).map_err(|e| in_file(&files, e))?;
     }
     let clamp = match &arguments.clamp {
         Some(path) => Some(read_clamp(path, rows.rows(), memory.dim())?),
@@ -66,7 +69,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     let indices = Array { name: "indices", shape, data: ArrayData::U32(&recall.indices) };
     // A memory that keeps no patterns has none to name.
     let more = if arguments.kind == Kind::RandomFeatures { &[] } else { &[indices][..] };
-    write(&arguments.out, &recall, more)?;
+    write_restored(&arguments.out, &recall, offset, more)?;
 
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
     let rate = recall.len() as f64 / seconds.max(1e-9);
@@ -106,13 +109,8 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
         line(&what)?;
-        let ended: Vec<String> =
-            statuses(&recall).iter().filter(|(_, n)| **n > 0).map(|(s, n)| format!("{n} {s}")).collect();
-        line(&format!(
-            "{} queries on {device}: {}, {seconds:.3} s, {rate:.0} recalls per second",
-            recall.len(),
-            ended.join(", ")
-        ))?;
+        let times = format!("{seconds:.3} s, {rate:.0} recalls per second");
+        line(&ended(recall.len(), "queries", &device, &statuses(&recall), &times))?;
         line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())
@@ -129,7 +127,12 @@ struct Opened {
 
 /// The memory that the arguments describe. An automatic `beta` is chosen here, before any clock starts: it is part of storing,
 /// not of recalling.
-fn open(arguments: &arguments::Recall, device: &Device, warnings: &mut Warnings) -> Result<Opened> {
+fn open(
+    arguments: &arguments::Recall,
+    patterns: &Narrowed,
+    device: &Device,
+    warnings: &mut Warnings,
+) -> Result<Opened> {
     let read_mask =
         |n: usize| arguments.memory.mask.as_deref().map(|path| read_pattern_mask(path, n)).transpose();
     let strangers = [
@@ -143,7 +146,7 @@ fn open(arguments: &arguments::Recall, device: &Device, warnings: &mut Warnings)
     }
     match arguments.kind {
         Kind::Patterns => {
-            let (memory, mask) = open_memory(&arguments.memory, &arguments.common, device)?;
+            let (memory, mask) = open_memory(&arguments.memory, &arguments.common, patterns, device)?;
             let what = described(&arguments.memory, &*memory)?;
             let what = format!("{} patterns of {} values, {what}", memory.len(), memory.dim());
             Ok(Opened { memory, mask, what })
@@ -171,6 +174,18 @@ pub(super) fn statuses(recall: &Recall) -> BTreeMap<String, usize> {
     counts
 }
 
+/// Values of `n` patterns: `[n, v]`, or `[n]` for one each, such as a label.
+fn read_values(path: &Path, n: usize) -> Result<Rows<'static>> {
+    let source = Source::open(path)?;
+    let (values, shape) = source.values(&["values"])?;
+    if let [_] | [1, _] = shape[..]
+        && (shape.len() == 1 || values.len() == n)
+    {
+        return Ok(Rows::new(values.into_owned(), 1)?);
+    }
+    Ok(source.matrix(&["values"])?.into_owned())
+}
+
 /// Known coordinates: `[d]`, or `[b, d]`.
 pub(super) fn read_clamp(path: &Path, b: usize, d: usize) -> Result<Vec<bool>> {
     let (clamp, shape) = read_mask(path, "clamp")?;
@@ -184,8 +199,23 @@ pub(super) fn read_clamp(path: &Path, b: usize, d: usize) -> Result<Vec<bool>> {
 
 /// Writes what the format of the file holds; `more` where that is several arrays.
 pub(super) fn write(path: &Path, recall: &Recall, more: &[Array<'_>]) -> Result<()> {
+    write_restored(path, recall, None, more)
+}
+
+/// As [`write`], where this offset had gone off the patterns and queries: states get it back, in f64.
+pub(super) fn write_restored(
+    path: &Path,
+    recall: &Recall,
+    offset: Option<&Offset>,
+    more: &[Array<'_>],
+) -> Result<()> {
     let (b, d) = (recall.len(), recall.states.columns());
-    let state = Array { name: "state", shape: vec![b, d], data: ArrayData::F32(recall.states.as_slice()) };
+    let restored = offset.map(|offset| offset.restored(&recall.states));
+    let data = match &restored {
+        None => ArrayData::F32(recall.states.as_slice()),
+        Some(restored) => ArrayData::F64(restored),
+    };
+    let state = Array { name: "state", shape: vec![b, d], data };
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
         return Ok(io::write(path, &[state])?);
     }

@@ -8,6 +8,7 @@ mod command;
 mod desk;
 mod faults;
 mod features;
+mod input;
 mod kernelized;
 mod lost;
 mod store;

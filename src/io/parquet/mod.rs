@@ -11,7 +11,8 @@ mod thrift;
 
 use super::{
     fault::{Checked, Fault},
-    layout::{Layout, Target},
+    format::Wanted,
+    layout::{Dtype, Layout, Target},
 };
 use ::parquet::{errors::ParquetError, file::serialized_reader::SerializedFileReader};
 use bytes::Bytes;
@@ -35,15 +36,20 @@ pub(super) fn names(file: &Arc<Mmap>) -> Checked<Vec<String>> {
     })
 }
 
-/// Reads the column that the first of `names` calls, or else the only one of lists, or else all side by side.
-pub(super) fn read<T: Target>(file: &Arc<Mmap>, names: &[&str]) -> Checked<(Layout, Vec<T>)> {
+/// Reads the column of that name, or the first of several that is there, or else the only one of lists, or else all side by side.
+pub(super) fn read<T: Target>(file: &Arc<Mmap>, wanted: Wanted<'_>) -> Checked<(Layout, Vec<T>)> {
     guarded(|| {
         let bytes: &[u8] = file;
         let file = opened(file)?;
-        let chosen = columns::choose(columns::all(&file), names)?;
+        let chosen = columns::choose(columns::all(&file), wanted)?;
         chosen.iter().try_for_each(|column| pages::check(bytes, &file, column))?;
         columns::read(&file, &chosen)
     })
+}
+
+/// The type of the numbers that [`read`] reads.
+pub(super) fn dtype(file: &Arc<Mmap>, wanted: Wanted<'_>) -> Checked<Dtype> {
+    guarded(|| columns::choose(columns::all(&opened(file)?), wanted).map(|chosen| columns::dtype(&chosen)))
 }
 
 /// Bytes in a mapped file.

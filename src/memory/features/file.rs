@@ -95,7 +95,7 @@ impl FeatureMemory {
         let wrong = |problem: String| Error::Format { path: path.to_owned(), problem, want: WANT.to_owned() };
         let unfit = |error: Error| error.in_file(path, WANT);
         check_suffix(path)?;
-        let source = Source::open(path)?;
+        let source = Source::open_file(path)?;
         let Contents { metadata, tensors } = contents(source.bytes()).map_err(wrong)?;
         let get = |key: &str| {
             let missing = || wrong(format!("the metadata has no '{key}': it is no memory of features"));

@@ -7,6 +7,7 @@ use crate::{
     output::line,
 };
 use attractor::{
+    Short,
     io::Source,
     memory::{Memory, beta_for_isolation},
 };
@@ -50,7 +51,8 @@ pub(super) fn run(arguments: &Advise) -> Result<()> {
     ))?;
     if let Some(beta) = beta {
         line(&format!(
-            "smallest beta at which every pattern is a fixed point of the exact energy: {beta:.3}"
+            "smallest beta at which every pattern is a fixed point of the exact energy: {}",
+            Short(beta.into())
         ))?;
     }
     warnings.iter().try_for_each(|warning| line(&format!("warning: {warning}")))

@@ -14,7 +14,7 @@ use crate::{
     output::line,
 };
 use attractor::{
-    Device, Precision, Rows,
+    Device, Precision, Rows, Short,
     io::Source,
     memory::{Beta, DenseMemory, Energy, FeatureMemory, FeatureSettings, Memory, Post},
     ops::{FeatureMap, FeatureSpec, FrequencySource, Similarity},
@@ -210,7 +210,7 @@ pub(super) fn described(memory: &FeatureMemory) -> String {
         spec.length(),
         spec.count,
         spec.map,
-        spec.beta
+        Short(spec.beta.into())
     )
 }
 

@@ -1,9 +1,13 @@
 //! `attractor store add`
 
-use super::{lists, report};
+use super::{
+    super::input::{self, PATTERNS},
+    lists, report,
+};
 use crate::{
     arguments::store::{self, Add},
     failure::{Result, in_file},
+    warnings::Warnings,
 };
 use attractor::{
     io::Source,
@@ -13,8 +17,12 @@ use std::path::Path;
 
 pub(super) fn run(arguments: &Add) -> Result<()> {
     let source = Source::open(&arguments.batch.patterns)?;
-    let rows = source.matrix(&["patterns", "state", "states"])?;
+    let mut warnings = Warnings::new(arguments.report.quiet);
     let mut ledger = Ledger::open(&arguments.file)?;
+    let offset = ledger.offset();
+    let path = &arguments.batch.patterns;
+    let patterns = input::beside(&source, path, PATTERNS, offset, &mut warnings)?;
+    let rows = patterns.rows();
     let kind = ledger.info().settings.ids;
     let ids = arguments.batch.ids.as_deref().map(|path| lists::ids(path, Some(kind))).transpose()?;
     let payloads = arguments.batch.payloads.as_deref().map(lists::payloads).transpose()?.unwrap_or_default();
@@ -24,7 +32,7 @@ pub(super) fn run(arguments: &Add) -> Result<()> {
     }
     let stored = if arguments.replace { ledger.replace(batch) } else { ledger.add(batch) };
     let count = stored.map_err(|e| in_file(&files(&arguments.batch), e))?.len();
-    report(&arguments.report, &arguments.file, &ledger.info(), "stored", count)
+    report(&arguments.report, &arguments.file, &ledger.info(), "stored", count, &warnings)
 }
 
 /// The files of a batch by their roles.

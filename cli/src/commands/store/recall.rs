@@ -1,15 +1,24 @@
 //! `attractor store recall`
 
-use super::{super::recall::write, lists, summary};
+use super::{
+    super::{
+        input::{self, QUERIES},
+        recall::write_restored,
+    },
+    lists, summary,
+};
 use crate::{
     arguments::store::Recall,
     failure::{Result, in_file},
     output::line,
     progress::Progress,
+    warnings::Warnings,
 };
 use attractor::{
+    Short,
     io::{self, Array, ArrayData, Source},
     memory::{Beta, RecallOptions, Status},
+    narrow::Offset,
     store::{Answer, Ask, Id, IdKind, Store},
 };
 use std::{path::Path, time::Instant};
@@ -17,10 +26,13 @@ use std::{path::Path, time::Instant};
 pub(super) fn run(arguments: &Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let source = Source::open(&arguments.queries)?;
-    let rows = source.matrix(&["queries", "state", "states"])?;
+    let mut warnings = Warnings::new(arguments.common.quiet);
     let device = arguments.common.open()?;
     let store = Store::open_read_only(&arguments.file, &device)?;
     let info = store.info();
+    let offset = store.offset();
+    let queries = input::beside(&source, &arguments.queries, QUERIES, offset.as_ref(), &mut warnings)?;
+    let rows = queries.rows();
     let among =
         arguments.among.as_deref().map(|path| lists::ids(path, Some(info.settings.ids))).transpose()?;
     // Chosen before the clock starts: it is part of storing, not of recalling.
@@ -46,7 +58,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     let answer = store.recall_with(&rows, &ask).map_err(|e| in_file(&files, e))?;
     let seconds = started.elapsed().as_secs_f64();
     drop(progress);
-    write_answer(&arguments.out, &answer, info.settings.ids)?;
+    write_answer(&arguments.out, &answer, info.settings.ids, offset.as_ref())?;
 
     let recall = &answer.recall;
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
@@ -60,10 +72,11 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         summary["converged"] = converged.into();
         summary["seconds"] = seconds.into();
         summary["recalls_per_second"] = rate.into();
+        summary["warnings"] = warnings.list().into();
         summary["out"] = arguments.out.display().to_string().into();
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
-        line(&format!("{} patterns of {} values, beta {beta}", info.patterns, info.dim))?;
+        line(&format!("{} patterns of {} values, beta {}", info.patterns, info.dim, Short(beta.into())))?;
         line(&format!(
             "{} queries on {device}: {converged} converged, {seconds:.3} s, {rate:.0} recalls per second",
             recall.len()
@@ -73,7 +86,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     Ok(())
 }
 
-fn write_answer(path: &Path, answer: &Answer, kind: IdKind) -> Result<()> {
+fn write_answer(path: &Path, answer: &Answer, kind: IdKind, offset: Option<&Offset>) -> Result<()> {
     let shape = vec![answer.recall.len(), answer.recall.top_k];
     let numbers: Vec<u64> = answer
         .ids
@@ -100,7 +113,7 @@ fn write_answer(path: &Path, answer: &Answer, kind: IdKind) -> Result<()> {
         arrays.push(Array { name: "payloads", shape: [&shape[..], &[width]].concat(), data });
         arrays.push(Array { name: "payload_lengths", shape, data: ArrayData::U64(&lengths) });
     }
-    write(path, &answer.recall, &arrays)
+    write_restored(path, &answer.recall, offset, &arrays)
 }
 
 /// Texts of one width, filled up with zeros, and that width: at least 1, so that it is one of bytes to view.
