@@ -202,7 +202,7 @@ fn a_column_is_taken_by_the_name_behind_the_path() {
     assert_eq!(named("embedding").unwrap().matrix(&["ids"]).unwrap().columns(), 3);
     let missing = named("none").unwrap().matrix(&["embedding"]).unwrap_err().to_string();
     assert!(
-        missing.ends_with("table.parquet: the file holds no array 'none'; it holds embedding, ids, text"),
+        missing.ends_with("table.parquet: the file holds no array 'none'; it holds ids, embedding, text"),
         "{missing}"
     );
 }

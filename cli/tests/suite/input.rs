@@ -96,9 +96,7 @@ fn rows_that_f32_would_spoil_are_recalled_as_they_are() {
         rows.iter().enumerate().map(|(i, v)| v + if i % 2 == 0 { 2.0 } else { 0.01 }).collect();
     desk.save("q.npy", &[30, 2], ArrayData::F64(&cues));
     let first: Vec<f32> = (0..30).map(|i| i as f32).collect();
-    for options in
-        ["", "--similarity l1 --beta 9", "--energy sparsemax", "--precision f16"]
-    {
+    for options in ["", "--similarity l1 --beta 9", "--energy sparsemax", "--precision f16"] {
         for out in ["o.npz", "o.safetensors", "o.npy"] {
             let summary = desk
                 .json(&format!("recall --patterns p.npy --queries q.npy --out {out} --top-k 1 {options}"));
