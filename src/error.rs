@@ -1,5 +1,6 @@
 //! What can go wrong, said so that it can be put right: what, where, and what would be right.
 
+use crate::Short;
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -24,6 +25,19 @@ pub enum Error {
         column: usize,
         /// The value as a number: NaN or an infinity.
         value: f32,
+    },
+    /// A number that f32, in which is computed, cannot hold. Rows and columns count from 0.
+    #[error(
+        "row {row}, column {column} is {value:e}, which is beyond f32; every value must lie within ±{:e}",
+        f32::MAX
+    )]
+    BeyondF32 {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The number.
+        value: f64,
     },
     /// A parameter outside its range.
     #[error("{name} is {}; it must be {want}", Plain(value))]
@@ -69,9 +83,7 @@ pub enum Error {
     },
 
     /// A memory of bits was given something other than -1 and 1.
-    #[error(
-        "{what}: row {row}, column {column} is {value}; this memory holds bits, written as -1 and 1 (take the sign of centred data first)"
-    )]
+    #[error("{what}: row {row}, column {column} is {}; {}", Short(f64::from(*value)), bits_of(*value))]
     NotBipolar {
         /// Which input, for example `patterns`.
         what: &'static str,
@@ -287,7 +299,7 @@ pub enum Error {
 impl Error {
     /// An [`Error::InvalidParameter`].
     pub fn parameter(name: &'static str, value: impl ToString, want: impl Into<String>) -> Self {
-        Self::InvalidParameter { name, value: value.to_string(), want: want.into() }
+        Self::InvalidParameter { name, value: brief(value.to_string()), want: want.into() }
     }
 
     /// An [`Error::DimensionMismatch`].
@@ -324,6 +336,27 @@ impl Error {
                 Self::Format { path: path.to_owned(), problem: other.to_string(), want: want.to_owned() }
             }
         }
+    }
+}
+
+/// What makes bits of data with this value in it.
+fn bits_of(value: f32) -> &'static str {
+    match value == 0.0 {
+        true => {
+            "this memory holds bits, written as -1 and 1: of 0 and 1, or bool, make them by numpy.where(x > 0, 1, -1); of data with values below 0 by their signs, centred first"
+        }
+        false => {
+            "this memory holds bits, written as -1 and 1: take the signs of centred data, numpy.where(x > x.mean(0), 1, -1)"
+        }
+    }
+}
+
+/// A value with an exponent where it is a number that would take many zeros.
+fn brief(text: String) -> String {
+    const LONG: usize = 20;
+    match text.parse::<f64>() {
+        Ok(value) if text.len() > LONG && !text.contains('e') => format!("{value:e}"),
+        _ => text,
     }
 }
 

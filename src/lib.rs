@@ -23,6 +23,7 @@
 //! - [`optimize`]: Adam and L-BFGS.
 //! - [`codes`]: spherical codes, the memories that are easiest to tell apart: measured, built, looked for, bounded.
 //! - [`io`]: `.npy`, `.npz` and `.safetensors` files.
+//! - [`narrow`]: f64 and 64-bit integers as the f32 that is computed with, their detail kept.
 //! - [`mod@reference`]: every operation in f64 by its formula, the oracle of the tests.
 //! - [`machine`]: what a device can do at most, measured.
 //! - [`threads`]: how many threads compute.
@@ -38,11 +39,13 @@ pub mod io;
 pub mod layers;
 pub mod machine;
 pub mod memory;
+pub mod narrow;
 pub mod network;
 pub mod ops;
 pub mod optimize;
 pub mod reference;
 mod rows;
+mod short;
 pub mod store;
 mod tensor;
 pub mod threads;
@@ -50,6 +53,7 @@ pub mod threads;
 pub use device::{Device, DeviceName};
 pub use error::{Error, Result};
 pub use rows::{Element, Rows, ToRows};
+pub use short::Short;
 pub use tensor::{Bits, Precision, SharedRows, Tensor};
 
 /// What most programs need: `use attractor::prelude::*;`

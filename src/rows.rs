@@ -156,6 +156,9 @@ impl Index<(usize, usize)> for Rows<'_> {
 /// What can be read as a matrix of patterns or queries: vectors of rows, arrays, slices, a single
 /// row, [`Rows`], and `ndarray` arrays behind the feature of that name.
 ///
+/// f64 and 64-bit integers are rounded to the nearest f32; where that would make rows alike, as with time stamps, see
+/// [`narrow`](crate::narrow).
+///
 /// A flat `[f32]`, `Vec<f32>` or `[f32; D]` is **one row**; for a flat matrix use [`Rows::new`].
 ///
 /// ```

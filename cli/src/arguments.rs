@@ -22,7 +22,7 @@ use std::{fmt, path::PathBuf};
     name = "attractor",
     version,
     about = "Associative memories: store patterns, complete damaged cues, on the GPU or the CPU",
-    after_help = "Files are .npy, .npz or .safetensors, told by their suffix. Exit status: 0 done, 2 wrong usage, 75 another program is at work on the store or folder, 1 any other failure."
+    after_help = "Files are .npy, .npz or .safetensors, told by their suffix; FILE:NAME is one array of several. Exit status: 0 done, 2 wrong usage, 75 another program is at work on the store or folder, 1 any other failure."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

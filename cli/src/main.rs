@@ -20,6 +20,7 @@ mod reproduce;
 mod sheet;
 mod stop;
 mod useless;
+mod warnings;
 
 use arguments::{Cli, Command};
 use attractor::threads;

@@ -23,5 +23,12 @@ pub(crate) fn shown(path: &Path) -> String {
 
 /// Prints a line on stderr; where that fails there is no one left to tell.
 pub(crate) fn complaint(text: &str) {
-    let _ = writeln!(std::io::stderr(), "attractor: {text}");
+    said("attractor", text);
+}
+
+/// Prints a line on stderr that begins with who or what speaks. What it says may come out of a file: it stays one line.
+pub(crate) fn said(who: &str, text: &str) {
+    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let text: String = text.chars().map(plain).collect();
+    let _ = writeln!(std::io::stderr(), "{who}: {text}");
 }

@@ -1,6 +1,7 @@
 //! Plots as SVG: a line of energies, and bars of weights beside it.
 
 use crate::chart::text::escaped;
+use attractor::Short;
 
 /// Size of one panel, and the room round it.
 pub(crate) const WIDTH: f64 = 420.0;
@@ -41,14 +42,6 @@ pub(crate) fn frame(left: f64, label: &str) -> String {
     )
 }
 
-/// A number in four digits.
-fn short(value: f64) -> String {
-    match value.abs() {
-        s if s != 0.0 && !(1e-3..1e5).contains(&s) => format!("{value:.2e}"),
-        _ => format!("{value:.4}"),
-    }
-}
-
 fn energies(trace: &[f32]) -> String {
     let mut out = frame(MARGIN, "energy after each update");
     let finite = || trace.iter().map(|e| f64::from(*e)).filter(|e| e.abs() < 1e29);
@@ -75,7 +68,7 @@ fn energies(trace: &[f32]) -> String {
         out += &format!(
             "<text x=\"{}\" y=\"{y}\" text-anchor=\"end\" font-size=\"11\">{}</text>\n",
             MARGIN - 4.0,
-            short(e)
+            Short(e)
         );
     }
     for i in [0, trace.len() - 1] {

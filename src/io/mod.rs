@@ -39,9 +39,11 @@ pub(crate) mod safetensors;
 pub(crate) mod seal;
 mod source;
 mod temporary;
+mod text;
 mod write;
 
 pub use atomic::{check_writable_bytes, write_bytes};
+pub use format::split_array;
 pub use ragged::Ragged;
 pub use source::Source;
 pub use temporary::discard_unfinished;

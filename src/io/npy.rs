@@ -2,7 +2,8 @@
 
 use super::{
     fault::{Checked, Fault},
-    layout::{Dtype, Layout, shape_literal},
+    layout::{Dtype, Layout, Order, shape_literal},
+    text::{Kind, Texts},
 };
 use std::io::{self, Read, Write};
 
@@ -15,17 +16,62 @@ const LONGEST_HEADER: usize = 1 << 16;
 /// The header of a `.npy` file.
 #[derive(Debug)]
 pub(super) struct Header {
-    pub(super) layout: Layout,
-    /// How many bytes it takes.
+    /// The type, such as `<f4`.
+    descr: String,
+    fortran: bool,
+    shape: Vec<u64>,
+    /// How many bytes the header takes.
     pub(super) length: usize,
+}
+
+impl Header {
+    /// The layout of an array of numbers.
+    pub(super) fn layout(&self) -> Checked<Layout> {
+        let (dtype, big_endian) = dtype(&self.descr)?;
+        Ok(Layout::new(dtype, &self.shape)?.ordered(Order { big_endian, fortran: self.fortran }))
+    }
+
+    /// What an array of strings is like; `None` where it is of another type.
+    pub(super) fn texts(&self) -> Checked<Option<Texts>> {
+        let mut characters = self.descr.chars();
+        let big_endian = characters.next() == Some('>');
+        let kind = match characters.next() {
+            Some('U') => Kind::Utf32 { big_endian },
+            Some('S' | 'a') => Kind::Bytes,
+            _ => return Ok(None),
+        };
+        match characters.as_str().parse::<u64>() {
+            Ok(width) => Texts::new(kind, width, &self.shape, self.fortran).map(Some),
+            Err(_) => {
+                let problem = format!("has the type '{}', which NumPy does not write", self.descr);
+                Err(Fault::damaged(problem))
+            }
+        }
+    }
 }
 
 /// The array in a whole file: its layout and its values.
 pub(super) fn locate(file: &[u8]) -> Checked<(Layout, &[u8])> {
     let mut values = file;
-    let Header { layout, length } = read_header(&mut values)?;
-    let want = length + layout.bytes();
-    let shape = shape_literal(&layout.shape);
+    let header = read_header(&mut values)?;
+    let layout = header.layout()?;
+    check_length(file, header.length, layout.bytes(), &layout.shape)?;
+    Ok((layout, values))
+}
+
+/// The strings in a whole file, where it holds strings, and their bytes.
+pub(super) fn locate_texts(file: &[u8]) -> Checked<Option<(Texts, &[u8])>> {
+    let mut values = file;
+    let header = read_header(&mut values)?;
+    let Some(texts) = header.texts()? else { return Ok(None) };
+    check_length(file, header.length, texts.bytes(), texts.shape())?;
+    Ok(Some((texts, values)))
+}
+
+/// Compares what a header says with the size of its file.
+fn check_length(file: &[u8], header: usize, values: usize, shape: &[usize]) -> Checked<()> {
+    let want = header + values;
+    let shape = shape_literal(shape);
     if file.len() < want {
         let problem = format!("its header says {want} bytes (shape {shape}), the file has {}", file.len());
         return Err(Fault::damaged(problem));
@@ -34,7 +80,7 @@ pub(super) fn locate(file: &[u8]) -> Checked<(Layout, &[u8])> {
         let problem = format!("{} bytes follow after the array (shape {shape})", file.len() - want);
         return Err(Fault::new(problem, "a .npy file holds one array and nothing else"));
     }
-    Ok((layout, values))
+    Ok(())
 }
 
 /// Reads a header and leaves `from` where the values begin.
@@ -71,12 +117,11 @@ pub(super) fn read_header(from: &mut impl Read) -> Checked<Header> {
     }
     let mut text = vec![0; text_length];
     from.read_exact(&mut text).map_err(cut_off)?;
-    let layout = layout(&String::from_utf8_lossy(&text))?;
-    Ok(Header { layout, length: start_length + text_length })
+    header_of(&String::from_utf8_lossy(&text), start_length + text_length)
 }
 
-/// The layout that a header's text describes.
-fn layout(text: &str) -> Checked<Layout> {
+/// What a header's text says.
+fn header_of(text: &str, length: usize) -> Checked<Header> {
     let odd = || {
         let shown: String = text.trim_end().chars().take(100).collect();
         Fault::damaged(format!("has a .npy header that NumPy does not write: {shown:?}"))
@@ -105,11 +150,7 @@ fn layout(text: &str) -> Checked<Layout> {
     else {
         return Err(odd());
     };
-    let dtype = dtype(descr)?;
-    if fortran {
-        return Err(Fault::new("is in Fortran order", "save numpy.ascontiguousarray(a)"));
-    }
-    Layout::new(dtype, &shape)
+    Ok(Header { descr: descr.to_owned(), fortran, shape, length })
 }
 
 /// What is left of a header's text.
@@ -151,8 +192,8 @@ impl<'a> Literal<'a> {
     }
 }
 
-/// The type that a type string such as `<f4` names.
-fn dtype(descr: &str) -> Checked<Dtype> {
+/// The type that a type string such as `<f4` names, and whether it is big-endian.
+fn dtype(descr: &str) -> Checked<(Dtype, bool)> {
     let mut characters = descr.chars();
     let order = characters.next();
     let unordered = characters.as_str();
@@ -172,11 +213,9 @@ fn dtype(descr: &str) -> Checked<Dtype> {
         other => return Err(refused(descr, other)),
     };
     match order {
-        Some('<' | '=') => Ok(dtype),
-        Some('|' | '>') if dtype.size() == 1 => Ok(dtype),
-        Some('>') => {
-            Err(Fault::new(format!("is big-endian ('{descr}')"), format!("save a.astype('<{unordered}')")))
-        }
+        Some('<' | '=') => Ok((dtype, false)),
+        Some('>') => Ok((dtype, true)),
+        Some('|') if dtype.size() == 1 => Ok((dtype, false)),
         _ => Err(Fault::damaged(format!("has the type '{descr}', which NumPy does not write"))),
     }
 }
@@ -191,7 +230,12 @@ fn refused(descr: &str, unordered: &str) -> Fault {
             );
         }
         Some('c') => "complex numbers",
-        Some('S' | 'a' | 'U') => "strings",
+        Some('S' | 'a' | 'U') => {
+            return Fault::new(
+                format!("holds strings ('{descr}'), and numbers are needed here"),
+                "save real numbers; where the strings are written numbers, a.astype('f8')",
+            );
+        }
         Some('V') => "raw or structured data",
         Some('m' | 'M') => "times",
         _ => "a type that is not read",
@@ -246,7 +290,7 @@ mod tests {
             let header = header("<f4", shape).unwrap();
             assert!(header.len().is_multiple_of(ALIGNMENT));
             let read = read_header(&mut header.as_slice()).unwrap();
-            assert_eq!((read.layout.shape.as_slice(), read.length), (shape, header.len()));
+            assert_eq!((read.layout().unwrap().shape.as_slice(), read.length), (shape, header.len()));
         }
     }
 
@@ -267,8 +311,6 @@ mod tests {
     #[test]
     fn what_is_no_plain_array_is_named_with_its_remedy() {
         for (descr, fortran, shape, want) in [
-            ("'<f4'", "True", "(2, 3)", "numpy.ascontiguousarray"),
-            ("'>f4'", "False", "(2, 3)", "astype('<f4')"),
             ("'|O'", "False", "(3,)", "plain numeric array"),
             ("'<c8'", "False", "(3,)", "complex"),
             ("'<U2'", "False", "(3,)", "strings"),

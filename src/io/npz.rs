@@ -2,9 +2,10 @@
 
 use super::{
     fault::{Checked, Fault},
-    format::choose,
+    format::Wanted,
     layout::{Layout, Target, shape_literal},
     npy,
+    text::Texts,
     write::Array,
 };
 use npyz::{
@@ -16,14 +17,47 @@ use std::{
     io::{self, Cursor, Read, Seek, Write},
 };
 
-/// Reads one array of the archive; `names` as in [`choose`].
-pub(super) fn read<T: Target>(file: &[u8], names: &[&str]) -> Checked<(Layout, Vec<T>)> {
+/// Reads one array of the archive.
+pub(super) fn read<T: Target>(file: &[u8], wanted: Wanted<'_>) -> Checked<(Layout, Vec<T>)> {
     let mut archive = opened(file)?;
     let have = names_of(&archive);
-    let name = choose(&have, names)?;
+    let name = wanted.choose(&have)?;
     let zip = archive.zip_archive();
     let place = places(zip).get(&file_name_from_array_name(name)).copied();
     read_array(file, zip, place).map_err(|fault| fault.in_array(name))
+}
+
+/// The layout of one array, by its header.
+pub(super) fn layout(file: &[u8], wanted: Wanted<'_>) -> Checked<Layout> {
+    let mut archive = opened(file)?;
+    let have = names_of(&archive);
+    let name = wanted.choose(&have)?;
+    let zip = archive.zip_archive();
+    let place = places(zip).get(&file_name_from_array_name(name)).copied();
+    let mut found = Err(Fault::damaged("holds no array"));
+    let looked = read_entry(file, zip, place, |header, _, _, size| {
+        let layout = header.layout()?;
+        check_length(header.length, layout.bytes(), size, &layout.shape)?;
+        found = Ok(layout);
+        Ok(None::<()>)
+    });
+    looked.and(found).map_err(|fault| fault.in_array(name))
+}
+
+/// Reads one array of strings; `None` where it is of another type.
+pub(super) fn read_texts(file: &[u8], wanted: Wanted<'_>) -> Checked<Option<(Texts, Vec<String>)>> {
+    let mut archive = opened(file)?;
+    let have = names_of(&archive);
+    let name = wanted.choose(&have)?;
+    let zip = archive.zip_archive();
+    let place = places(zip).get(&file_name_from_array_name(name)).copied();
+    let read = read_entry(file, zip, place, |header, from, sure, size| {
+        let Some(texts) = header.texts()? else { return Ok(None) };
+        check_length(header.length, texts.bytes(), size, texts.shape())?;
+        let strings = texts.read(from, sure)?;
+        Ok(Some((texts, strings)))
+    });
+    read.map_err(|fault| fault.in_array(name))
 }
 
 /// All arrays with their names, sorted.
@@ -130,6 +164,33 @@ fn read_array<T: Target>(
     zip: &mut ZipArchive<Cursor<&[u8]>>,
     place: Option<usize>,
 ) -> Checked<(Layout, Vec<T>)> {
+    read_entry(file, zip, place, |header, from, sure, size| {
+        let layout = header.layout()?;
+        check_length(header.length, layout.bytes(), size, &layout.shape)?;
+        let values = layout.read(from, sure)?;
+        Ok(Some((layout, values)))
+    })?
+    .ok_or_else(|| Fault::damaged("holds no array"))
+}
+
+/// Compares what a header says with the size of its entry.
+fn check_length(header: usize, values: usize, have: u64, shape: &[usize]) -> Checked<()> {
+    let want = (header + values) as u64;
+    if want != have {
+        let shape = shape_literal(shape);
+        return Err(Fault::damaged(format!("has the shape {shape}, {want} bytes, but takes {have}")));
+    }
+    Ok(())
+}
+
+/// Opens an entry, and has `read` make something of what follows its header: how many bytes are surely there, and how large the
+/// whole entry is, come with it. Where that makes nothing, the rest is not looked at.
+fn read_entry<R>(
+    file: &[u8],
+    zip: &mut ZipArchive<Cursor<&[u8]>>,
+    place: Option<usize>,
+    read: impl FnOnce(&npy::Header, &mut dyn Read, usize, u64) -> Checked<Option<R>>,
+) -> Checked<Option<R>> {
     let index = place.ok_or_else(|| Fault::damaged("has a damaged zip entry"))?;
 
     let raw = zip.by_index_raw(index).map_err(|error| damaged(&error))?;
@@ -151,16 +212,12 @@ fn read_array<T: Target>(
         .by_index_decrypt(index, b"")
         .map_err(|error| damaged(&error))?
         .map_err(|_| Fault::damaged("has a damaged zip entry"))?;
-    let npy::Header { layout, length } = npy::read_header(&mut entry)?;
-    let (want, have) = ((length + layout.bytes()) as u64, entry.size());
-    if want != have {
-        let shape = shape_literal(&layout.shape);
-        return Err(Fault::damaged(format!("has the shape {shape}, {want} bytes, but takes {have}")));
-    }
-    let values = layout.read(&mut entry, compressed)?;
+    let header = npy::read_header(&mut entry)?;
+    let size = entry.size();
+    let Some(values) = read(&header, &mut entry, compressed, size)? else { return Ok(None) };
     // The end is where the checksum is compared.
     match entry.read(&mut [0]) {
-        Ok(0) => Ok((layout, values)),
+        Ok(0) => Ok(Some(values)),
         Ok(_) => Err(Fault::damaged("is longer than its zip entry says")),
         Err(error) => Err(Fault::damaged(format!("cannot be read: {error}"))),
     }
@@ -232,7 +289,7 @@ mod tests {
     }
 
     fn message(file: &[u8]) -> String {
-        read::<f32>(file, &[]).unwrap_err().at(Path::new("f.npz")).to_string()
+        read::<f32>(file, Wanted::OneOf(&[])).unwrap_err().at(Path::new("f.npz")).to_string()
     }
 
     fn position(file: &[u8], signature: &[u8]) -> usize {
@@ -245,8 +302,8 @@ mod tests {
             Array { name: "b", shape: vec![2], data: ArrayData::F32(&[1.0, 2.0]) },
             Array { name: "a/c", shape: vec![1, 1], data: ArrayData::U8(&[3]) },
         ]);
-        assert_eq!(read::<f32>(&file, &["b"]).unwrap().1, [1.0, 2.0]);
-        assert_eq!(read::<f32>(&file, &["x", "a/c"]).unwrap().1, [3.0]);
+        assert_eq!(read::<f32>(&file, Wanted::OneOf(&["b"])).unwrap().1, [1.0, 2.0]);
+        assert_eq!(read::<f32>(&file, Wanted::OneOf(&["x", "a/c"])).unwrap().1, [3.0]);
         assert!(message(&file).contains("the arrays a/c, b"), "{}", message(&file));
     }
 
@@ -255,23 +312,23 @@ mod tests {
         let values: Vec<f32> = (0..100_000).map(|i| i as f32).collect();
         let file = zipped(&array(&[1000, 100], &values), FileOptions::default());
         assert!(file.len() < 300_000);
-        assert_eq!(read::<f32>(&file, &[]).unwrap().1, values);
+        assert_eq!(read::<f32>(&file, Wanted::OneOf(&[])).unwrap().1, values);
         // As dense as deflate gets.
         let zeros = zipped(&array(&[1 << 22], &vec![0.0; 1 << 22]), FileOptions::default());
-        assert_eq!(read::<bool>(&zeros, &[]).unwrap().1.len(), 1 << 22);
+        assert_eq!(read::<bool>(&zeros, Wanted::OneOf(&[])).unwrap().1.len(), 1 << 22);
     }
 
     #[test]
     fn a_cut_off_or_changed_archive_is_refused() {
         let whole = zipped(&array(&[2, 3], &[1.0; 6]), FileOptions::default());
         for length in 0..whole.len() {
-            assert!(read::<f32>(&whole[..length], &[]).is_err(), "{length}");
+            assert!(read::<f32>(&whole[..length], Wanted::OneOf(&[])).is_err(), "{length}");
         }
         // A changed byte is found or harmless (as in the time of day), and never a panic.
         for (at, change) in (0..whole.len()).flat_map(|at| [1, 0x80, 0xff].map(|change| (at, change))) {
             let mut changed = whole.clone();
             changed[at] ^= change;
-            if let Ok((_, values)) = read::<f32>(&changed, &[]) {
+            if let Ok((_, values)) = read::<f32>(&changed, Wanted::OneOf(&[])) {
                 assert_eq!(values, [1.0; 6], "byte {at}");
             }
         }
@@ -338,7 +395,7 @@ mod tests {
         let end = position(&hidden, b"PK\x05\x06");
         hidden[end + 12] += field.len() as u8;
         hidden.splice(central + 46 + 5..central + 46 + 5, field);
-        assert!(read::<f32>(&hidden, &[]).is_err());
+        assert!(read::<f32>(&hidden, Wanted::OneOf(&[])).is_err());
     }
 
     #[test]

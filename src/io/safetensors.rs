@@ -2,7 +2,7 @@
 
 use super::{
     fault::{Checked, Fault},
-    format::choose,
+    format::Wanted,
     layout::{Dtype, Layout},
     seal::{Sealing, sealed_header},
     write::Array,
@@ -15,11 +15,11 @@ use std::{
     ops::Range,
 };
 
-/// One array of the file: its layout and its values; `names` as in [`choose`].
-pub(super) fn locate<'a>(file: &'a [u8], names: &[&str]) -> Checked<(Layout, &'a [u8])> {
+/// One array of the file: its layout and its values.
+pub(super) fn locate<'a>(file: &'a [u8], wanted: Wanted<'_>) -> Checked<(Layout, &'a [u8])> {
     let tensors = opened(file)?;
     let have = names_of(&tensors);
-    let name = choose(&have, names)?;
+    let name = wanted.choose(&have)?;
     place(&tensors, name)
 }
 
@@ -251,8 +251,11 @@ mod tests {
         assert_eq!(header.metadata().as_ref().unwrap()[odd], odd);
         // The wider type comes first, so that it is aligned.
         assert_eq!(header.offset_keys(), [odd, "bytes"]);
-        assert_eq!(locate(&file, &[odd]).unwrap().0, Layout::new(Dtype::F32, &[1, 2]).unwrap());
-        assert_eq!(locate(&file, &["bytes"]).unwrap().1, [1, 2, 3]);
+        assert_eq!(
+            locate(&file, Wanted::OneOf(&[odd])).unwrap().0,
+            Layout::new(Dtype::F32, &[1, 2]).unwrap()
+        );
+        assert_eq!(locate(&file, Wanted::OneOf(&["bytes"])).unwrap().1, [1, 2, 3]);
         assert!(SafeTensors::deserialize(&written(&[], &[])).unwrap().is_empty());
     }
 
@@ -260,10 +263,11 @@ mod tests {
     fn a_cut_off_file_is_refused_at_every_length() {
         let file = written(&[Array { name: "a", shape: vec![2], data: ArrayData::F64(&[1.0, 2.0]) }], &[]);
         for length in 0..file.len() {
-            let message = locate(&file[..length], &[]).unwrap_err().at(Path::new("f")).to_string();
+            let message =
+                locate(&file[..length], Wanted::OneOf(&[])).unwrap_err().at(Path::new("f")).to_string();
             assert!(message.contains("safetensors header"), "{message}");
         }
-        assert!(locate(&[file, vec![0]].concat(), &[]).is_err());
+        assert!(locate(&[file, vec![0]].concat(), Wanted::OneOf(&[])).is_err());
     }
 
     #[test]
@@ -274,7 +278,7 @@ mod tests {
             r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
             r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#,
         ] {
-            assert!(locate(&with_header(header, 8), &[]).is_err(), "{header}");
+            assert!(locate(&with_header(header, 8), Wanted::OneOf(&[])).is_err(), "{header}");
         }
         // Offsets whose sum with the header's length overflows.
         const EACH: u64 = (1 << 61) - 1;
@@ -285,24 +289,25 @@ mod tests {
                 format!(r#""{i}":{{"dtype":"U8","shape":[{size}],"data_offsets":[{start},{end}]}}"#)
             })
             .collect();
-        assert!(locate(&with_header(&format!("{{{}}}", tensors.join(",")), 0), &[]).is_err());
-        assert!(locate(&with_header(&"[".repeat(100_000), 0), &[]).is_err());
-        assert!(locate(&u64::MAX.to_le_bytes(), &[]).is_err());
+        assert!(locate(&with_header(&format!("{{{}}}", tensors.join(",")), 0), Wanted::OneOf(&[])).is_err());
+        assert!(locate(&with_header(&"[".repeat(100_000), 0), Wanted::OneOf(&[])).is_err());
+        assert!(locate(&u64::MAX.to_le_bytes(), Wanted::OneOf(&[])).is_err());
     }
 
     #[test]
     fn long_numbers_within_names_are_no_offense() {
         let name = "run-20250101123456789012345 \\\" 20250101123456789012345";
         let file = written(&[Array { name, shape: vec![1], data: ArrayData::U8(&[1]) }], &[]);
-        assert!(locate(&file, &[]).is_ok());
+        assert!(locate(&file, Wanted::OneOf(&[])).is_ok());
     }
 
     #[test]
     fn types_without_a_meaning_here_are_named() {
         let header = r#"{"a":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}}"#;
-        let message = locate(&with_header(header, 8), &[]).unwrap_err().at(Path::new("f")).to_string();
+        let message =
+            locate(&with_header(header, 8), Wanted::OneOf(&[])).unwrap_err().at(Path::new("f")).to_string();
         assert!(message.contains("array 'a' holds F8_E4M3"), "{message}");
         let header = r#"{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#;
-        assert_eq!(locate(&with_header(header, 4), &[]).unwrap().0.dtype, Dtype::BF16);
+        assert_eq!(locate(&with_header(header, 4), Wanted::OneOf(&[])).unwrap().0.dtype, Dtype::BF16);
     }
 }

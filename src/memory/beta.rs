@@ -7,7 +7,7 @@
 //! needlessly sharpens rounding errors and narrows what a blend can say.
 
 use crate::{
-    Error, Result,
+    Error, Result, Short,
     ops::{Similarity, check_small},
 };
 use std::{fmt, str::FromStr};
@@ -60,7 +60,9 @@ pub struct BetaChoice {
 impl fmt::Display for BetaChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { beta, sampled, separated, .. } = self;
-        write!(f, "{beta} (auto: {:.1} % of {sampled} patterns keep 0.99 of the weight)", 100.0 * separated)
+        let beta = Short(f64::from(*beta));
+        let share = 100.0 * separated;
+        write!(f, "{beta} (auto: {share:.1} % of the {sampled} patterns looked at keep 0.99 of the weight)")
     }
 }
 

@@ -163,6 +163,27 @@ impl Energy {
         }
     }
 
+    /// Whether a recall stays the same, moved with them, where patterns and queries all move by the same. Then a common offset may go
+    /// off them before they are narrowed to f32 ([`crate::narrow`]).
+    ///
+    /// ```
+    /// use attractor::{memory::{Energy, Post}, ops::Similarity};
+    /// let movable = |similarity| Energy::Softmax.is_translation_invariant(similarity, Post::None);
+    /// assert!(movable(Similarity::L2) && movable(Similarity::L1) && !movable(Similarity::Cosine));
+    /// ```
+    pub fn is_translation_invariant(self, similarity: Similarity, post: Post) -> bool {
+        // The next state must be a mean of patterns.
+        let is_mean = match self {
+            Self::Softmax => true,
+            // For L2, the read-out is divided by the sum of the weights.
+            Self::Sparse(separation) => {
+                post == Post::None && (similarity == Similarity::L2 || separation.total() == 1.0)
+            }
+            _ => false,
+        };
+        is_mean && similarity.is_translation_invariant()
+    }
+
     /// Whether patterns and queries are bits, -1 and 1.
     pub fn is_binary(self) -> bool {
         matches!(self, Self::Binary(_) | Self::Hopfield(_))

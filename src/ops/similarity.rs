@@ -39,6 +39,11 @@ impl Similarity {
             Self::L1 => "l1",
         }
     }
+
+    /// Whether it stays the same where both of its vectors move by the same: distances do, products and angles do not.
+    pub fn is_translation_invariant(self) -> bool {
+        matches!(self, Self::L2 | Self::L1)
+    }
 }
 
 impl fmt::Display for Similarity {

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Error, Precision, Result, Rows,
     memory::{check_columns, check_patterns},
+    narrow::Offset,
 };
 use half::f16;
 use std::collections::{HashMap, HashSet};
@@ -19,6 +20,8 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Book {
     pub(super) settings: Settings,
     pub(super) dim: usize,
+    /// What has gone off the columns of all patterns.
+    pub(super) offset: Option<Offset>,
     /// `None` for a store that has no file yet.
     image: Option<Image>,
     /// Patterns that came since the file was written.
@@ -45,6 +48,7 @@ impl Book {
         Self {
             settings,
             dim,
+            offset: None,
             image: None,
             added: Added::default(),
             changed: HashMap::new(),
@@ -56,7 +60,7 @@ impl Book {
     /// Of what a file has.
     pub(super) fn of(image: Image) -> Self {
         let new = Self::new(image.settings, image.dim);
-        Self { next: image.next, image: Some(image), ..new }
+        Self { next: image.next, offset: image.offset.clone(), image: Some(image), ..new }
     }
 
     /// The file's rows, the first slots.

@@ -7,6 +7,7 @@
 //! | `ids.ends` | U64, `[n]` | where each string ends (strings only) |
 //! | `payloads` | U8, `[bytes]` | payloads, one after another |
 //! | `payloads.ends` | U64, `[n]` | where each payload ends |
+//! | `offset` | F64, `[d]` | what has gone off the columns of all patterns; not there where nothing has |
 //! | `order` | U32, `[n]` | the rows in ascending order of their ids, to look ids up by |
 //! | `checksums` | U8, `[4 (b + 1)]` | CRC-32 of each 65,536 bytes before it, and of these numbers (see `io/seal.rs`) |
 //!
@@ -29,6 +30,7 @@ use crate::{
         safetensors::{Contents, Entry, STORE as FORMAT, contents},
         seal::{Seal, Sealing, sealed_header},
     },
+    narrow::Offset,
 };
 use std::{
     cmp::Ordering,
@@ -74,6 +76,7 @@ pub(super) struct Image {
     pub(super) next: u64,
     pub(super) rows: usize,
     pub(super) dim: usize,
+    pub(super) offset: Option<Offset>,
     patterns: Range<usize>,
     ids: Range<usize>,
     id_ends: Range<usize>,
@@ -85,7 +88,7 @@ pub(super) struct Image {
 impl Image {
     /// Opens a file. Looks at its header alone.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        Self::of(Source::open_alone(path)?)
+        Self::of(Source::open_file(path)?)
     }
 
     /// The store in a file that is open.
@@ -135,6 +138,14 @@ impl Image {
             Some([rows, dim]) if *dim > 0 && u32::try_from(*rows).is_ok() => (*rows, *dim),
             other => return Err(wrong(format!("array 'patterns' has the shape {other:?}, want [n, d]"))),
         };
+        let offset = match tensors.contains_key("offset") {
+            true => {
+                let bytes = source.bytes().get(tensor("offset", "F64", &[dim])?).unwrap_or_default();
+                let numbers = bytes.as_chunks::<8>().0.iter().map(|number| f64::from_le_bytes(*number));
+                Some(Offset::new(numbers.collect()).map_err(unfit)?)
+            }
+            false => None,
+        };
         let (id_type, id_shape) = if ids == IdKind::Name { ("U8", &[][..]) } else { ("U64", &[rows][..]) };
         Ok(Self {
             patterns: tensor("patterns", dtype_of(precision), &[rows, dim])?,
@@ -150,6 +161,7 @@ impl Image {
             edition,
             rows,
             dim,
+            offset,
             source,
         })
     }
@@ -355,6 +367,9 @@ impl<'a> Draft<'a> {
             IdKind::Name => entries.push(entry("ids.ends", "U64", &[n], 8 * n)),
         }
         entries.push(entry("payloads.ends", "U64", &[n], 8 * n));
+        if let Some(offset) = &book.offset {
+            entries.push(entry("offset", "F64", &[offset.columns().len()], 8 * offset.columns().len()));
+        }
         entries.push(entry("order", "U32", &[n], 4 * n));
         let patterns = n * settings.row_bytes(book.dim);
         entries.push(entry("patterns", dtype_of(settings.precision), &[n, book.dim], patterns));
@@ -397,6 +412,8 @@ impl<'a> Draft<'a> {
             IdKind::Name => file.write_all(&self.id_ends)?,
         }
         file.write_all(&self.payload_ends)?;
+        let offset = book.offset.as_ref().map_or(&[][..], Offset::columns);
+        offset.iter().try_for_each(|number| file.write_all(&number.to_le_bytes()))?;
         file.write_all(&self.order)?;
         self.slots.iter().try_for_each(|slot| file.write_all(book.pattern(*slot).map_err(broken)?))?;
         self.ids.iter().try_for_each(|id| match id {

@@ -15,6 +15,7 @@ use crate::{
         atomic::{JOURNAL, beside, resolved},
         check_writable,
     },
+    narrow::Offset,
 };
 use std::{
     fs, io,
@@ -196,12 +197,13 @@ pub struct Batch<'a> {
     patterns: &'a dyn ToRows,
     ids: Option<&'a [Id]>,
     payloads: &'a [Vec<u8>],
+    offset: Option<&'a Offset>,
 }
 
 impl<'a> Batch<'a> {
     /// Patterns `[n, d]`, whose ids are numbers that count on from the largest there has been.
     pub fn new(patterns: &'a dyn ToRows) -> Self {
-        Self { patterns, ids: None, payloads: &[] }
+        Self { patterns, ids: None, payloads: &[], offset: None }
     }
 
     /// With these ids `[n]`, each once.
@@ -216,12 +218,23 @@ impl<'a> Batch<'a> {
         Self { payloads, ..self }
     }
 
+    /// Of patterns off which this has gone ([`crate::narrow`]). A store that is made of them keeps it for those that follow:
+    /// [`Ledger::offset`].
+    #[must_use]
+    pub fn offset(self, offset: Option<&'a Offset>) -> Self {
+        Self { offset, ..self }
+    }
+
     pub(super) fn rows(&self) -> Result<Rows<'a>> {
         self.patterns.to_rows()
     }
 
     /// The change that stores the batch, whose rows are these.
     pub(super) fn change(&self, book: &Book, rows: &Rows<'_>, replace: bool) -> Result<Change> {
+        if self.offset.is_some() && self.offset != book.offset.as_ref() {
+            let want = "that of the store, which its patterns have lost";
+            return Err(Error::parameter("offset of the patterns", "another one", want));
+        }
         book.put(self.ids, rows, self.payloads, replace)
     }
 }
@@ -360,6 +373,17 @@ impl Ledger {
             crate::ops::check_beta(beta)?;
         }
         let mut book = Book::new(settings, rows.columns());
+        if let Some(offset) = batch.offset {
+            if !settings.similarity.is_translation_invariant() {
+                let want = "none: this similarity does notice where vectors lie; use l2 or l1";
+                return Err(Error::parameter("offset of the patterns", settings.similarity, want));
+            }
+            if offset.columns().len() != rows.columns() {
+                let what = "columns of the offset (as patterns have)";
+                return Err(Error::dimension(what, offset.columns().len(), rows.columns()));
+            }
+            book.offset = Some(offset.clone());
+        }
         let change = batch.change(&book, &rows, false)?;
         let lock = Lock::take(&paths.lock, options.wait)?;
         paths.check_free()?;
@@ -457,6 +481,13 @@ impl Ledger {
                 ..described(&self.book)
             },
         }
+    }
+
+    /// What had gone off the patterns that the store was made of ([`Batch::offset`]): patterns that are added and queries must lose
+    /// it as well ([`Narrowing::As`](crate::narrow::Narrowing::As)), and states get it back
+    /// ([`Offset::restored`]). `None` where nothing had.
+    pub fn offset(&self) -> Option<&Offset> {
+        self.book.offset.as_ref()
     }
 
     /// Whether there is a pattern of this id.

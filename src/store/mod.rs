@@ -24,12 +24,13 @@ mod source;
 
 pub use ids::{Id, IdKind};
 pub use ledger::{Batch, Entry, Info, Ledger, OpenOptions};
-pub use source::{ids, source};
+pub use source::{ids, offset, source};
 
 use crate::{
     Device, Error, Precision, Result, ToRows,
     io::Ragged,
     memory::{Beta, BetaChoice, DenseMemory, Memory, NO_PATTERN, Recall, RecallOptions},
+    narrow::Offset,
     ops::Similarity,
 };
 use book::Book;
@@ -287,6 +288,11 @@ impl Store {
     /// As [`DenseMemory::beta`].
     pub fn beta(&self) -> Result<f32> {
         self.ask(&self.read(), DenseMemory::beta)
+    }
+
+    /// What had gone off the patterns: see [`Ledger::offset`]. States of a recall do not have it.
+    pub fn offset(&self) -> Option<Offset> {
+        self.read().book.offset.clone()
     }
 
     /// The automatic choice of `beta` for what is stored now, whether or not it is used.

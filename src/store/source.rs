@@ -5,7 +5,7 @@ use super::{
     image::{self, Edition, Image},
     ledger::Ledger,
 };
-use crate::{Result, io::Source};
+use crate::{Result, io::Source, narrow::Offset};
 use std::path::Path;
 
 /// Opens a file of numbers, as [`Source::open`] does; where it is a store, what that holds now: the rows of its
@@ -33,7 +33,8 @@ use std::path::Path;
 /// Those of [`Source::open`] and of [`Ledger::open_read_only`].
 pub fn source(path: impl AsRef<Path>) -> Result<Source> {
     let path = path.as_ref();
-    let source = Source::open_alone(path)?;
+    let source = Source::open_named(path)?;
+    let path = source.path();
     if !source.is_store() {
         return source.checked();
     }
@@ -43,6 +44,17 @@ pub fn source(path: impl AsRef<Path>) -> Result<Source> {
         Some(image) if !ledger.book().differs() => Ok(image.source().clone()),
         _ => Source::made(path, image::bytes(path, ledger.book(), Edition::first())?),
     }
+}
+
+/// What had gone off the columns of a store that [`source`] has opened ([`Ledger::offset`]); `None` where nothing has, and for another file.
+///
+/// # Errors
+/// [`Error::Format`](crate::Error::Format) where the file is damaged.
+pub fn offset(source: &Source) -> Result<Option<Offset>> {
+    if !source.is_store() {
+        return Ok(None);
+    }
+    Ok(Image::of(source.clone())?.offset)
 }
 
 /// The ids of the rows of a store that [`source`] has opened; `None` where it is another file.

@@ -4,7 +4,10 @@
 #[allow(dead_code, reason = "other tests write the other kinds")]
 mod columns;
 
-use attractor::io::{Source, check_writable};
+use attractor::{
+    io::{Source, check_writable},
+    narrow::Narrowing,
+};
 use columns::{Column, EMBEDDING, Values, Way, embedding, file};
 use std::path::PathBuf;
 
@@ -169,6 +172,59 @@ fn a_file_that_claims_more_than_it_can_hold_is_refused_before_it_is_unpacked() {
     // The same of moderate size is nobody's attack.
     let (_folder, source) = open(&one("required int64 n;", Values::I64(vec![7; 100_000])));
     assert_eq!(source.matrix(&[]).unwrap().columns(), 100_000);
+}
+
+#[test]
+fn a_compression_that_is_not_read_is_named_with_what_is() {
+    let sound =
+        file("message m { required float n; }", vec![vec![Column::flat(Values::F32(vec![1.0]))]], Way::Zstd);
+    // Where the metadata of the column says its codec, behind its path: 6, which is zstd, written as 12.
+    let at = sound.windows(6).position(|bytes| bytes == [0x19, 0x18, 1, b'n', 0x15, 12]).unwrap() + 5;
+    for (code, name) in [(3, "lzo"), (4, "brotli"), (5, "lz4"), (7, "lz4")] {
+        let mut other = sound.clone();
+        other[at] = 2 * code;
+        let (_folder, source) = open(&other);
+        let message = source.matrix(&[]).unwrap_err().to_string();
+        let want = format!("column 'n' is compressed with {name}, which is not read here");
+        assert!(
+            message.contains(&want) && message.contains("zstd") && !message.contains("damaged"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_column_is_taken_by_the_name_behind_the_path() {
+    let (folder, source) = open(&table());
+    drop(source);
+    let named = |name: &str| Source::open(folder.path().join(format!("table.parquet:{name}")));
+    assert_eq!(named("ids").unwrap().integers(&["other"]).unwrap().0, [7, u64::MAX]);
+    assert_eq!(named("embedding").unwrap().matrix(&["ids"]).unwrap().columns(), 3);
+    let missing = named("none").unwrap().matrix(&["embedding"]).unwrap_err().to_string();
+    assert!(
+        missing.ends_with("table.parquet: the file holds no array 'none'; it holds ids, embedding, text"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn whole_and_wide_columns_keep_their_detail() {
+    let stamps: Vec<i64> = (0..50).map(|i| 1_700_000_000_000_000_001 + i).collect();
+    let (_folder, source) = open(&one("required int64 at;", Values::I64(stamps)));
+    // A column of numbers is a vector, and that a row.
+    let narrowed = source.narrowed(&[], Narrowing::Nearest).unwrap();
+    assert_eq!(narrowed.rows().columns(), 50);
+    let schema = "message m { required int64 at; required int64 again; }";
+    let columns = (0..2).map(|c| {
+        Column::flat(Values::I64((0..50).map(|i| 1_700_000_000_000_000_001 + i * (c + 1)).collect()))
+    });
+    let (_folder, source) = open(&file(schema, vec![columns.collect()], Way::Plain));
+    let narrowed = source.narrowed(&[], Narrowing::Centred).unwrap();
+    assert_eq!(narrowed.collisions(), None);
+    let rows = narrowed.rows();
+    assert!(
+        (1..50).all(|i| rows[(i, 0)] - rows[(i - 1, 0)] == 1.0 && rows[(i, 1)] - rows[(i - 1, 1)] == 2.0)
+    );
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! `attractor energy`
 
-use super::{Opened, beta_json, described, given, open_memory, similarity_name};
+use super::{beta_json, described, given, open_memory, open_patterns, similarity_name};
 use crate::{
     arguments,
     failure::{Result, in_file},
-    input,
+    input::{self, STATES},
     output::{line, shown},
     phases::{Phase, Phases},
+    warnings::Warnings,
 };
 use attractor::{
+    Short,
     io::{self, Array, ArrayData},
     memory::RecallOptions,
 };
@@ -16,12 +18,15 @@ use attractor::{
 pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let mut phases = Phases::start();
+    let mut warnings = Warnings::new(arguments.common.quiet);
     let states = input::open(&arguments.states)?;
-    let rows = states.matrix(&["states", "state", "queries"])?;
+    let patterns = open_patterns(&arguments.memory, &mut warnings)?;
+    let states = input::beside(&states, &arguments.states, STATES, patterns.offset(), &mut warnings)?;
+    let rows = states.rows();
     phases.end(Phase::Open, format_args!("{} states of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;
     phases.end(Phase::Device, &device);
-    let Opened { memory, mask, .. } = open_memory(&arguments.memory, &arguments.common, &device)?;
+    let (memory, mask) = open_memory(&arguments.memory, &arguments.common, &patterns, &device)?;
     phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
     let what = described(&arguments.memory, &*memory)?;
     phases.end(Phase::Beta, &what);
@@ -55,10 +60,12 @@ pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
             "least": least,
             "most": most,
             "seconds_by_phase": phases.json(),
+            "warnings": warnings.list(),
             "out": shown(&arguments.out),
         });
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
+        let (least, most) = (Short(least.into()), Short(most.into()));
         line(&format!("{} energies from {least} to {most} on {device}, {what}", energy.len()))?;
         line(&format!("written: {}", arguments.out.display()))?;
     }

@@ -1,15 +1,17 @@
 //! `attractor explain`
 
-use super::{Opened, PATTERNS, described, given, open_memory, similarity_name};
+use super::{described, given, open_memory, open_patterns, similarity_name};
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
-    input,
+    input::{self, QUERIES},
     output::{line, shown},
     phases::{Phase, Phases},
     plot::{self, Bar},
+    warnings::Warnings,
 };
 use attractor::{
+    Short,
     io::write_bytes,
     memory::{Explanation, RecallOptions, Suspect, Verdict, explain},
     store::Id,
@@ -18,8 +20,11 @@ use attractor::{
 pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let common = &arguments.common;
     let mut phases = Phases::start();
+    let mut warnings = Warnings::new(common.quiet);
     let source = input::open(&arguments.queries)?;
-    let queries = source.matrix(&["queries", "state", "states"])?;
+    let patterns = open_patterns(&arguments.memory, &mut warnings)?;
+    let queries = input::beside(&source, &arguments.queries, QUERIES, patterns.offset(), &mut warnings)?;
+    let queries = queries.rows();
     if arguments.row >= queries.rows() {
         return Err(Failure::data(format!(
             "{}: there is no row {}; the file has {} (rows count from 0)",
@@ -31,12 +36,11 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     phases.end(Phase::Open, format_args!("{} queries of {} values", queries.rows(), queries.columns()));
     let device = common.open()?;
     phases.end(Phase::Device, &device);
-    let opened = open_memory(&arguments.memory, common, &device)?;
-    let ids = opened.ids()?;
-    let patterns = opened.source.matrix(PATTERNS)?;
-    let Opened { memory, mask, .. } = &opened;
+    let (memory, mask) = open_memory(&arguments.memory, common, &patterns, &device)?;
+    let ids = input::ids(&arguments.memory.patterns)?;
+    let patterns = patterns.rows();
     phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
-    let what = described(&arguments.memory, &**memory)?;
+    let what = described(&arguments.memory, &*memory)?;
     phases.end(Phase::Beta, &what);
     let energy = arguments.memory.energy;
     let similarity = arguments.memory.similarity.unwrap_or_default();
@@ -59,7 +63,7 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
         phases.end(Phase::Write, path.display());
     }
     if common.json {
-        let mut summary = json(arguments, &why, &advice, ids.as_deref());
+        let mut summary = json(arguments, &why, &advice, ids.as_deref(), &warnings);
         summary["seconds_by_phase"] = phases.json();
         return line(&format!("{summary:#}"));
     }
@@ -94,7 +98,8 @@ fn headline(why: &Explanation) -> String {
 
 fn print_trace(why: &Explanation) -> Result<()> {
     let Some(trace) = why.recall.trace.as_ref().and_then(|t| t.first()) else { return Ok(()) };
-    let word = |e: &f32| if *e > 1e29 { "out of support".to_owned() } else { e.to_string() };
+    // Neighbouring energies may differ in their last digits alone.
+    let word = |e: &f32| if *e > 1e29 { "out of support".to_owned() } else { format!("{e:?}") };
     let shown: Vec<String> = match trace.len() {
         0..=9 => trace.iter().map(word).collect(),
         n => {
@@ -105,15 +110,15 @@ fn print_trace(why: &Explanation) -> Result<()> {
     line(&format!("energy, before and after each of {} updates: {}", why.recall.steps[0], shown.join(" ")))?;
     if trace.len() > 1 {
         line(&format!(
-            "largest rise in an update: {:e} (0 or below, and rounding, where theory holds)",
-            why.worst_rise
+            "largest rise in an update: {} (0 or below, and rounding, where theory holds)",
+            Short(why.worst_rise.into())
         ))?;
     }
     Ok(())
 }
 
 fn print_suspects(why: &Explanation, binary: bool, ids: Option<&[Id]>) -> Result<()> {
-    let or = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.4}"));
+    let or = |v: Option<f64>| v.map_or("-".to_owned(), |v| Short(v).to_string());
     let similarity = if binary { "overlap" } else { "similarity" };
     line(&format!(
         "{:>8} {:>17} {:>25} {:>8} {:>11} {:>12} {:>11}",
@@ -127,12 +132,12 @@ fn print_suspects(why: &Explanation, binary: bool, ids: Option<&[Id]>) -> Result
     ))?;
     for s in &why.suspects {
         line(&format!(
-            "{:>8} {:>8.4} {:>8.4} {:>12.5} {:>12.5} {:>8} {:>11} {:>12} {:>11}",
+            "{:>8} {:>8.4} {:>8.4} {:>12} {:>12} {:>8} {:>11} {:>12} {:>11}",
             s.pattern,
             s.weights[0],
             s.weights[1],
-            s.similarity[0],
-            s.similarity[1],
+            Short(s.similarity[0]),
+            Short(s.similarity[1]),
             s.rival.map_or("-".to_owned(), |r| r.to_string()),
             or(s.separation),
             or(s.stable_from),
@@ -155,6 +160,7 @@ fn json(
     why: &Explanation,
     advice: &str,
     ids: Option<&[Id]>,
+    warnings: &Warnings,
 ) -> serde_json::Value {
     let id = |pattern: u32| match id_of(ids, pattern) {
         Some(Id::Number(number)) => serde_json::json!(number),
@@ -196,6 +202,7 @@ fn json(
         "trace": why.recall.trace.as_ref().and_then(|t| t.first()),
         "worst_rise": why.worst_rise,
         "patterns": why.suspects.iter().map(suspect).collect::<Vec<_>>(),
+        "warnings": warnings.list(),
         "plot": arguments.plot.as_deref().map(shown),
     })
 }

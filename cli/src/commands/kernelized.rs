@@ -2,17 +2,18 @@
 
 use crate::{
     arguments::{
-        Common, Memory as Patterns,
+        Memory as Patterns,
         kernelized::{Kernel, Separate},
     },
     failure::{Failure, Result, in_file},
     input,
-    output::{complaint, line, shown},
+    output::{line, shown},
     progress::Progress,
+    warnings::Warnings,
 };
 use attractor::{
-    Device, Rows,
-    io::{self, Array, ArrayData},
+    Device, Rows, Short,
+    io::{self, Array, ArrayData, split_array},
     memory::{
         Beta, BetaChoice, FeatureTransform, KernelizedMemory, KernelizedSettings, LinearMap, Memory,
         SeparationReport, SeparationSettings, separate_memories,
@@ -30,6 +31,7 @@ const ADAM: (f64, usize) = (0.1, 400);
 
 pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     io::check_writable(&arguments.out)?;
+    let mut warnings = Warnings::new(arguments.common.quiet);
     let plain = is_npy(&arguments.out);
     if arguments.bias && plain {
         return Err(Failure::data(
@@ -99,8 +101,9 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     let as_used =
         KernelizedSettings { device: Some(device.clone()), unit: true, ..KernelizedSettings::default() };
     let certain = KernelizedMemory::new(&rows, map.clone(), as_used).map_err(failed)?.certified_betas()?;
+    report.warnings.iter().for_each(|warning| warnings.push(warning));
     if common.json {
-        line(&format!("{:#}", json(arguments, &rows, &map, &report, certain, seconds, &device)))?;
+        line(&format!("{:#}", json(arguments, &rows, &map, &report, certain, seconds, &device, &warnings)))?;
     } else if !common.quiet {
         say(&rows, &map, &settings, &report, certain, seconds)?;
         line(&format!("written: {}", arguments.out.display()))?;
@@ -109,9 +112,6 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
                 "a .npy file holds the matrix alone: recall through it with --unit (.npz and .safetensors say so themselves)",
             )?;
         }
-    }
-    if !common.quiet && !common.json {
-        report.warnings.iter().for_each(|warning| complaint(&warning.to_string()));
     }
     Ok(())
 }
@@ -186,13 +186,13 @@ fn json(
     certain: Option<[f64; 2]>,
     seconds: f64,
     device: &Device,
+    warnings: &Warnings,
 ) -> serde_json::Value {
     let stages: Vec<serde_json::Value> = report
         .stages
         .iter()
         .map(|s| serde_json::json!({ "tau": s.tau, "losses": s.trace, "reason": s.reason.to_string() }))
         .collect();
-    let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
     serde_json::json!({
         "patterns": rows.rows(),
         "dim": rows.columns(),
@@ -213,7 +213,7 @@ fn json(
         "unit": true,
         "condition": report.condition.filter(|c| c.is_finite()),
         "stages": stages,
-        "warnings": warnings,
+        "warnings": warnings.list(),
         "device": device.to_string(),
         "seconds": seconds,
         "out": shown(&arguments.out),
@@ -224,8 +224,8 @@ fn json(
 pub(super) fn memory(
     asked: &Patterns,
     kernel: &Kernel,
-    common: &Common,
     device: &Device,
+    warnings: &mut Warnings,
 ) -> Result<(KernelizedMemory, Option<Vec<Id>>)> {
     let Some(path) = &kernel.weights else {
         let message = "--memory kernelized needs --weights, a matrix [D, d]: `attractor separate` learns one";
@@ -235,11 +235,12 @@ pub(super) fn memory(
     let rows = source.matrix(&["patterns", "state", "states"])?;
     let of_weights = input::open(path)?;
     let weights = of_weights.matrix(&["weights"])?;
+    let beside = Source::open(split_array(path).0)?;
     let bias = match &kernel.bias {
         Some(path) => Some(input::open(path)?.values(&["bias"])?.0.into_owned()),
         // `separate --bias` puts it there.
-        None if of_weights.names()?.iter().any(|name| name == "bias") => {
-            Some(of_weights.values(&["bias"])?.0.into_owned())
+        None if beside.names()?.iter().any(|name| name == "bias") => {
+            Some(beside.values(&["bias"])?.0.into_owned())
         }
         None => None,
     };
@@ -288,8 +289,8 @@ pub(super) fn memory(
     if asked.beta == Beta::Auto {
         memory.choose_beta()?;
     }
-    if let Some(sharpness) = memory.sharpness_beyond_f32().filter(|_| !common.quiet) {
-        complaint(&format!(
+    if let Some(sharpness) = memory.sharpness_beyond_f32() {
+        warnings.push(format!(
             "beta times the squared length of W x is up to {sharpness:.0}: beyond 10,000 scores in f32 are inexact; scale W or beta down"
         ));
     }
@@ -302,9 +303,13 @@ pub(super) fn described(memory: &KernelizedMemory) -> Result<String> {
     let beta = match memory.automatic_beta()? {
         Some(choice) if *separation == Separation::Softmax => choice.to_string(),
         Some(BetaChoice { beta, separated, sampled, .. }) => {
-            format!("{beta} (auto: {:.1} % of {sampled} patterns are fixed points)", 100.0 * separated)
+            format!(
+                "{} (auto: {:.1} % of {sampled} patterns are fixed points)",
+                Short(beta.into()),
+                100.0 * separated
+            )
         }
-        None => beta.to_string(),
+        None => Short((*beta).into()).to_string(),
     };
     Ok(format!(
         "{} patterns of {} values, compared by {} {}features, {separation}, beta {beta}",

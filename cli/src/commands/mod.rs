@@ -19,14 +19,14 @@ use crate::{
     failure::{Failure, Result, in_file},
     input,
     output::line,
+    warnings::Warnings,
 };
 use attractor::{
-    Device,
-    io::Source,
-    memory::{Beta, Energy, EnergySettings, Memory},
-    store::Id,
+    Device, Short,
+    memory::{Beta, BetaChoice, Energy, EnergySettings, Memory},
+    narrow::Narrowed,
 };
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// Every energy in a line.
 pub(crate) fn list_energies() -> Result<()> {
@@ -36,29 +36,24 @@ pub(crate) fn list_energies() -> Result<()> {
     Ok(())
 }
 
-/// What a file of patterns calls them, by which they are told from what else there is.
-const PATTERNS: &[&str] = &["patterns", "state", "states"];
+/// A memory, and its pattern mask.
+type Opened = (Box<dyn Memory>, Option<Vec<bool>>);
 
-/// A memory of patterns.
-struct Opened {
-    memory: Box<dyn Memory>,
-    /// Which patterns may answer.
-    mask: Option<Vec<bool>>,
-    /// The file of patterns.
-    source: Source,
+/// The patterns of the memory that the arguments describe.
+fn open_patterns(arguments: &arguments::Memory, warnings: &mut Warnings) -> Result<Narrowed> {
+    let similarity = arguments.similarity.unwrap_or_default();
+    let is_movable = arguments.energy.is_translation_invariant(similarity, arguments.post);
+    input::patterns(&arguments.patterns, is_movable, warnings)
 }
 
-impl Opened {
-    /// The ids of the patterns, where they come from a store.
-    fn ids(&self) -> Result<Option<Vec<Id>>> {
-        Ok(attractor::store::ids(&self.source)?)
-    }
-}
-
-/// The memory that the arguments describe, and its pattern mask.
-fn open_memory(arguments: &arguments::Memory, common: &arguments::Common, device: &Device) -> Result<Opened> {
-    let source = input::open(&arguments.patterns)?;
-    let (rows, columns) = source.shared(PATTERNS)?;
+/// The memory of these patterns that the arguments describe, and its pattern mask.
+fn open_memory(
+    arguments: &arguments::Memory,
+    common: &arguments::Common,
+    patterns: &Narrowed,
+    device: &Device,
+) -> Result<Opened> {
+    let (rows, columns) = patterns.shared();
     let settings = EnergySettings {
         device: Some(device.clone()),
         similarity: arguments.similarity,
@@ -78,7 +73,7 @@ fn open_memory(arguments: &arguments::Memory, common: &arguments::Common, device
         Some(path) => Some(read_pattern_mask(path, memory.len())?),
         None => None,
     };
-    Ok(Opened { memory, mask, source })
+    Ok((memory, mask))
 }
 
 /// A mask and its shape. Numbers must be finite: NaN is neither 0 nor anything else.
@@ -114,18 +109,37 @@ fn described(arguments: &arguments::Memory, memory: &dyn Memory) -> Result<Strin
         words += &format!(", similarity {similarity}");
     }
     match (arguments.beta, memory.automatic_beta()?) {
-        (Beta::Fixed(beta), _) => words += &format!(", beta {beta}"),
-        (Beta::Auto, Some(choice)) if energy == Energy::Softmax => words += &format!(", beta {choice}"),
+        (Beta::Fixed(beta), _) => words += &format!(", beta {}", Short(beta.into())),
         (Beta::Auto, Some(choice)) => {
-            let (beta, share) = (choice.beta, 100.0 * choice.separated);
-            words += &format!(
-                ", beta {beta} (auto: {share:.1} % of {} patterns are fixed points)",
-                choice.sampled
-            );
+            let (beta, share) = (Short(choice.beta.into()), 100.0 * choice.separated);
+            let what = if energy == Energy::Softmax { "keep 0.99 of the weight" } else { "are fixed points" };
+            words +=
+                &format!(", beta {beta} (auto: {share:.1} % of {} {what})", looked_at(&choice, memory.len()));
         }
         (Beta::Auto, None) => {}
     }
     Ok(words)
+}
+
+/// Which patterns the share of a choice is one of.
+fn looked_at(choice: &BetaChoice, patterns: usize) -> String {
+    match choice.sampled {
+        all if all >= patterns => format!("{patterns} patterns"),
+        sampled => format!("a sample of {sampled} of {patterns} patterns"),
+    }
+}
+
+/// How a number of rows has ended, and how long it took.
+fn ended(
+    rows: usize,
+    what: &str,
+    device: &Device,
+    statuses: &BTreeMap<String, usize>,
+    times: &str,
+) -> String {
+    let counts = statuses.iter().filter(|(_, count)| **count > 0).map(|(status, n)| format!("{n} {status}"));
+    let parts: Vec<String> = counts.chain([times.to_owned()]).collect();
+    format!("{rows} {what} on {device}: {}", parts.join(", "))
 }
 
 /// The name of the similarity, where one can be chosen.

@@ -1,17 +1,18 @@
 //! `attractor recall`
 
 use super::{
-    Opened, beta_json, described, features, given, kernelized, open_memory, read_mask, read_pattern_mask,
-    similarity_name,
+    beta_json, described, ended, features, given, kernelized, open_memory, open_patterns, read_mask,
+    read_pattern_mask, similarity_name,
 };
 use crate::{
     arguments::{self, Kind},
     failure::{Failure, Result, in_file},
     ids::Ids,
-    input,
+    input::{self, QUERIES},
     output::{line, shown},
     phases::{Phase, Phases},
     progress::Progress,
+    warnings::Warnings,
 };
 use attractor::{
     Device, Rows,
@@ -19,6 +20,7 @@ use attractor::{
     io::{self, Array, ArrayData},
     machine::variant,
     memory::{Energy, Memory, Recall, RecallOptions, Status},
+    narrow::{Narrowed, Offset},
     ops::SimilarityForm,
     store::Id,
 };
@@ -27,12 +29,21 @@ use std::{collections::BTreeMap, path::Path};
 pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let mut phases = Phases::start();
+    let mut warnings = Warnings::new(arguments.common.quiet);
     let queries = input::open(&arguments.queries)?;
-    let rows = queries.matrix(&["queries", "state", "states"])?;
+    let patterns = match arguments.kind {
+        Kind::Patterns => open_patterns(&arguments.memory, &mut warnings)?,
+        // These read their patterns themselves, to the nearest f32.
+        _ => input::patterns(&arguments.memory.patterns, false, &mut warnings)?,
+    };
+    let offset = patterns.offset();
+    let queries = input::beside(&queries, &arguments.queries, QUERIES, offset, &mut warnings)?;
+    let rows = queries.rows();
     phases.end(Phase::Open, format_args!("{} queries of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;
     phases.end(Phase::Device, &device);
-    let Through { mut memory, mask, ids, what } = open(arguments, &device, &mut phases)?;
+    let Through { mut memory, mask, ids, what } =
+        open(arguments, &patterns, &device, &mut phases, &mut warnings)?;
     let files = [
         ("patterns", Some(arguments.memory.patterns.as_path())),
         ("queries", Some(arguments.queries.as_path())),
@@ -41,13 +52,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         ("mask", given(&arguments.memory.mask)),
     ];
     if let Some(path) = &arguments.values {
-        let values = input::open(path)?;
-        let mut values = values.matrix(&["values"])?;
-        if values.rows() == 1 && values.columns() == memory.len() {
-            // One number per pattern, such as a label.
-            values = Rows::new(values.into_vec(), 1)?;
-        }
-        memory.associate(&values).map_err(|e| in_file(&files, e))?;
+        memory.associate(&read_values(path, memory.len())?).map_err(|e| in_file(&files, e))?;
     }
     let clamp = match &arguments.clamp {
         Some(path) => Some(read_clamp(path, rows.rows(), memory.dim())?),
@@ -79,7 +84,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     more.extend(ids.iter().flat_map(|ids| ids.arrays(&shape)));
     // A memory that keeps no patterns has none to name.
     let more = if arguments.kind == Kind::RandomFeatures { &[] } else { &more[..] };
-    write(&arguments.out, &recall, more)?;
+    write_restored(&arguments.out, &recall, offset, more)?;
     phases.end(Phase::Write, arguments.out.display());
 
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
@@ -109,18 +114,14 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             "seconds": seconds,
             "seconds_by_phase": phases.json(),
             "recalls_per_second": rate,
+            "warnings": warnings.list(),
             "out": shown(&arguments.out),
         });
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
         line(&what)?;
-        let ended: Vec<String> =
-            statuses(&recall).iter().filter(|(_, n)| **n > 0).map(|(s, n)| format!("{n} {s}")).collect();
-        line(&format!(
-            "{} queries on {device}: {}, {seconds:.3} s, {rate:.0} recalls per second",
-            recall.len(),
-            ended.join(", ")
-        ))?;
+        let times = format!("{seconds:.3} s, {rate:.0} recalls per second");
+        line(&ended(recall.len(), "queries", &device, &statuses(&recall), &times))?;
         line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())
@@ -139,14 +140,19 @@ struct Through {
 
 /// The memory that the arguments describe. An automatic `beta` is chosen here, before any clock starts: it is part of storing,
 /// not of recalling.
-fn open(arguments: &arguments::Recall, device: &Device, phases: &mut Phases) -> Result<Through> {
+fn open(
+    arguments: &arguments::Recall,
+    patterns: &Narrowed,
+    device: &Device,
+    phases: &mut Phases,
+    warnings: &mut Warnings,
+) -> Result<Through> {
     let read_mask =
         |n: usize| arguments.memory.mask.as_deref().map(|path| read_pattern_mask(path, n)).transpose();
     match arguments.kind {
         Kind::Patterns => {
-            let opened = open_memory(&arguments.memory, &arguments.common, device)?;
-            let ids = opened.ids()?;
-            let Opened { memory, mask, .. } = opened;
+            let (memory, mask) = open_memory(&arguments.memory, &arguments.common, patterns, device)?;
+            let ids = input::ids(&arguments.memory.patterns)?;
             phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
             let what = described(&arguments.memory, &*memory)?;
             phases.end(Phase::Beta, &what);
@@ -160,8 +166,13 @@ fn open(arguments: &arguments::Recall, device: &Device, phases: &mut Phases) -> 
             Ok(Through { memory: Box::new(memory), mask, ids: None, what })
         }
         Kind::Kernelized => {
-            let (memory, ids) =
-                kernelized::memory(&arguments.memory, &arguments.kernel, &arguments.common, device)?;
+            let (memory, ids) = kernelized::memory(
+                &arguments.memory,
+                &arguments.kernel,
+                &arguments.common,
+                device,
+                warnings,
+            )?;
             let (mask, what) = (read_mask(memory.len())?, kernelized::described(&memory)?);
             Ok(Through { memory: Box::new(memory), mask, ids, what })
         }
@@ -188,6 +199,18 @@ pub(super) fn statuses(recall: &Recall) -> BTreeMap<String, usize> {
     counts
 }
 
+/// Values of `n` patterns: `[n, v]`, or `[n]` for one each, such as a label.
+fn read_values(path: &Path, n: usize) -> Result<Rows<'static>> {
+    let source = Source::open(path)?;
+    let (values, shape) = source.values(&["values"])?;
+    if let [_] | [1, _] = shape[..]
+        && (shape.len() == 1 || values.len() == n)
+    {
+        return Ok(Rows::new(values.into_owned(), 1)?);
+    }
+    Ok(source.matrix(&["values"])?.into_owned())
+}
+
 /// Known coordinates: `[d]`, or `[b, d]`.
 pub(super) fn read_clamp(path: &Path, b: usize, d: usize) -> Result<Vec<bool>> {
     let (clamp, shape) = read_mask(path, "clamp")?;
@@ -201,8 +224,23 @@ pub(super) fn read_clamp(path: &Path, b: usize, d: usize) -> Result<Vec<bool>> {
 
 /// Writes what the format of the file holds; `more` where that is several arrays.
 pub(super) fn write(path: &Path, recall: &Recall, more: &[Array<'_>]) -> Result<()> {
+    write_restored(path, recall, None, more)
+}
+
+/// As [`write`], where this offset had gone off the patterns and queries: states get it back, in f64.
+pub(super) fn write_restored(
+    path: &Path,
+    recall: &Recall,
+    offset: Option<&Offset>,
+    more: &[Array<'_>],
+) -> Result<()> {
     let (b, d) = (recall.len(), recall.states.columns());
-    let state = Array { name: "state", shape: vec![b, d], data: ArrayData::F32(recall.states.as_slice()) };
+    let restored = offset.map(|offset| offset.restored(&recall.states));
+    let data = match &restored {
+        None => ArrayData::F32(recall.states.as_slice()),
+        Some(restored) => ArrayData::F64(restored),
+    };
+    let state = Array { name: "state", shape: vec![b, d], data };
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
         return Ok(io::write(path, &[state])?);
     }

@@ -74,9 +74,15 @@ fn separate_writes_a_matrix_that_recall_takes() {
     let text = desk.done("separate --patterns near.npy --out w.npy --cap-condition 2 --starts 1 --json");
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(summary["condition"].as_f64().unwrap() <= 2.0 + 1e-6, "{text}");
-    let text =
-        String::from_utf8(desk.run("separate --patterns near.npy --out w.npy --dim 5 --starts 1").stderr);
-    assert!(text.unwrap().contains("rank"), "more features than columns");
+    // More features than columns: a warning and no error, on stderr as in the summary.
+    let line = "separate --patterns near.npy --out w.npy --dim 5 --starts 1";
+    let warned = desk.run(line);
+    let text = String::from_utf8(warned.stderr).unwrap();
+    assert!(warned.status.success() && text.starts_with("warning: ") && text.contains("rank"), "{text}");
+    let listed = desk.json(line)["warnings"].clone();
+    let listed: Vec<&str> = listed.as_array().unwrap().iter().filter_map(|w| w.as_str()).collect();
+    assert_eq!(text, listed.iter().map(|w| format!("warning: {w}\n")).collect::<String>());
+    assert!(desk.run(&format!("{line} --quiet")).stderr.is_empty());
 }
 
 /// The README's two commands: what `separate` has trained for goes along with the matrix.

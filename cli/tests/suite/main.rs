@@ -11,6 +11,7 @@ mod environment;
 mod faults;
 mod features;
 mod forms;
+mod input;
 mod kernelized;
 mod log;
 mod lost;

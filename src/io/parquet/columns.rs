@@ -3,7 +3,7 @@
 use super::{File, damaged};
 use crate::io::{
     fault::{Checked, Fault},
-    format,
+    format::Wanted,
     layout::{Dtype, Layout, Target},
 };
 use ::parquet::{
@@ -118,8 +118,8 @@ pub(super) fn all(file: &File) -> Vec<Column> {
 }
 
 /// The columns that are meant: one, or several of numbers side by side.
-pub(super) fn choose(all: Vec<Column>, names: &[&str]) -> Checked<Vec<Column>> {
-    let named = names.iter().find_map(|name| all.iter().find(|column| column.name == *name));
+pub(super) fn choose(all: Vec<Column>, wanted: Wanted<'_>) -> Checked<Vec<Column>> {
+    let named = wanted.names().iter().find_map(|name| all.iter().find(|column| column.name == *name));
     if let Some(column) = named {
         return match column.refused {
             None => Ok(vec![column.clone()]),
@@ -131,12 +131,16 @@ pub(super) fn choose(all: Vec<Column>, names: &[&str]) -> Checked<Vec<Column>> {
     }
     let (read, others): (Vec<Column>, Vec<Column>) = all.into_iter().partition(Column::is_read);
     let lists: Vec<&Column> = read.iter().filter(|column| column.is_list).collect();
-    match lists.as_slice() {
-        [only] => Ok(vec![(*only).clone()]),
-        [] if !read.is_empty() && others.is_empty() => Ok(read),
+    match (lists.as_slice(), wanted) {
+        (_, Wanted::Exactly(_)) => {
+            let have: Vec<String> = read.iter().chain(&others).map(|column| column.name.clone()).collect();
+            wanted.choose(&have).map(|_| Vec::new())
+        }
+        ([only], _) => Ok(vec![(*only).clone()]),
+        ([], _) if !read.is_empty() && others.is_empty() => Ok(read),
         _ => {
             let have: Vec<String> = read.iter().map(|column| column.name.clone()).collect();
-            let chosen = format::choose(&have, names)?;
+            let chosen = wanted.choose(&have)?;
             Ok(read.iter().filter(|column| column.name == chosen).take(1).cloned().collect())
         }
     }
@@ -173,10 +177,16 @@ pub(super) fn read<T: Target>(file: &File, columns: &[Column]) -> Checked<(Layou
             row[at + 1] = value;
         }
     }
-    // Of several types none is right but the widest; what is asked of it is whether all are whole.
-    let all_whole = columns.iter().all(|column| column.number.dtype().is_whole());
-    let dtype = if all_whole { Dtype::I64 } else { Dtype::F64 };
-    Ok((Layout::new(dtype, &shape)?, side_by_side))
+    Ok((Layout::new(dtype(columns), &shape)?, side_by_side))
+}
+
+/// The type of the numbers in columns. Of several types none is right but the widest; what is asked of it is whether all are whole.
+pub(super) fn dtype(columns: &[Column]) -> Dtype {
+    match columns {
+        [only] => only.number.dtype(),
+        all if all.iter().all(|column| column.number.dtype().is_whole()) => Dtype::I64,
+        _ => Dtype::F64,
+    }
 }
 
 /// What has been read of a column.

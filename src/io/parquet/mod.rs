@@ -11,12 +11,12 @@ mod thrift;
 
 use super::{
     fault::{Checked, Fault},
-    layout::{Layout, Target},
+    format::Wanted,
+    layout::{Dtype, Layout, Target},
 };
 use ::parquet::{errors::ParquetError, file::serialized_reader::SerializedFileReader};
 use bytes::Bytes;
 use columns::Column;
-use memmap2::Mmap;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -25,7 +25,7 @@ use std::{
 type File = SerializedFileReader<Bytes>;
 
 /// The names of all columns that are read, sorted.
-pub(super) fn names(file: &Arc<Mmap>) -> Checked<Vec<String>> {
+pub(super) fn names(file: &Arc<Content>) -> Checked<Vec<String>> {
     guarded(|| {
         let file = opened(file)?;
         let mut names: Vec<String> =
@@ -35,19 +35,24 @@ pub(super) fn names(file: &Arc<Mmap>) -> Checked<Vec<String>> {
     })
 }
 
-/// Reads the column that the first of `names` calls, or else the only one of lists, or else all side by side.
-pub(super) fn read<T: Target>(file: &Arc<Mmap>, names: &[&str]) -> Checked<(Layout, Vec<T>)> {
+/// Reads the column of that name, or the first of several that is there, or else the only one of lists, or else all side by side.
+pub(super) fn read<T: Target>(file: &Arc<Content>, wanted: Wanted<'_>) -> Checked<(Layout, Vec<T>)> {
     guarded(|| {
         let bytes: &[u8] = file;
         let file = opened(file)?;
-        let chosen = columns::choose(columns::all(&file), names)?;
+        let chosen = columns::choose(columns::all(&file), wanted)?;
         chosen.iter().try_for_each(|column| pages::check(bytes, &file, column))?;
         columns::read(&file, &chosen)
     })
 }
 
+/// The type of the numbers that [`read`] reads.
+pub(super) fn dtype(file: &Arc<Content>, wanted: Wanted<'_>) -> Checked<Dtype> {
+    guarded(|| columns::choose(columns::all(&opened(file)?), wanted).map(|chosen| columns::dtype(&chosen)))
+}
+
 /// Bytes in a mapped file.
-struct Mapped(Arc<Mmap>);
+struct Mapped(Arc<Content>);
 
 impl AsRef<[u8]> for Mapped {
     fn as_ref(&self) -> &[u8] {
@@ -55,7 +60,7 @@ impl AsRef<[u8]> for Mapped {
     }
 }
 
-fn opened(file: &Arc<Mmap>) -> Checked<File> {
+fn opened(file: &Arc<Content>) -> Checked<File> {
     pages::check_footer(file)?;
     SerializedFileReader::new(Bytes::from_owner(Mapped(Arc::clone(file)))).map_err(|error| damaged(&error))
 }

@@ -47,6 +47,7 @@ pub(super) fn check(file: &[u8], reader: &File, column: &Column) -> Checked<()> 
     let mut values = 0_u64;
     for group in reader.metadata().row_groups() {
         let chunk = group.columns().get(column.leaf).ok_or_else(|| lies("a column is missing"))?;
+        check_codec(chunk.compression(), &column.name)?;
         let claimed = u64::try_from(chunk.num_values()).unwrap_or(u64::MAX);
         values = values.saturating_add(claimed);
         if values.saturating_mul(column.number.size()) > most {
@@ -63,6 +64,22 @@ pub(super) fn check(file: &[u8], reader: &File, column: &Column) -> Checked<()> 
         }
     }
     Ok(())
+}
+
+/// Refuses what no code is here for.
+fn check_codec(codec: Compression, column: &str) -> Checked<()> {
+    let name = match codec {
+        Compression::BROTLI(_) => "brotli",
+        Compression::LZ4 | Compression::LZ4_RAW => "lz4",
+        Compression::LZO => "lzo",
+        Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_) | Compression::ZSTD(_) => {
+            return Ok(());
+        }
+    };
+    Err(Fault::new(
+        format!("column '{column}' is compressed with {name}, which is not read here"),
+        "write it with zstd, snappy, gzip or without compression, for example df.to_parquet(path, compression='zstd')",
+    ))
 }
 
 /// How many values the pages of a chunk have by their heads, each of which must fit. Those are looked at that the crate

@@ -106,7 +106,7 @@ impl FeatureMemory {
         };
         let unfit = |error: Error| error.in_file(path, WANT);
         check_suffix(path)?;
-        let source = Source::open(path)?;
+        let source = Source::open_file(path)?.checked()?;
         let contents = contents(source.bytes()).map_err(wrong)?;
         let Contents { metadata, tensors } = &contents;
         let get = |key: &str| {

@@ -44,6 +44,42 @@ pub(super) fn npy_files() -> Vec<Seed> {
         ("objects-in-fields", npy("[('a', '|O'), ('b', '<f4')]", "False", "(3,)", b"\x80\x03]q\0.")),
         ("fortran", npy("'<f4'", "True", "(2, 3)", &numbers)),
         ("big-endian", npy("'>f4'", "False", "(2, 3)", &numbers)),
+        (
+            "sound-reversed",
+            npy(
+                "'>f8'",
+                "True",
+                "(1, 3, 2)",
+                &[1.0_f64, -2.0, 3.0, 0.5, 5.0, 6.0].map(f64::to_be_bytes).concat(),
+            ),
+        ),
+        (
+            "fortran-out-of-range",
+            npy("'>f8'", "True", "(1, 3)", &[1e300_f64, 1.0, -1e39].map(f64::to_be_bytes).concat()),
+        ),
+        ("fortran-huge", npy("'<f4'", "True", "(1099511627776, 4)", &numbers)),
+        (
+            "fortran-of-many-dimensions",
+            npy("'<f4'", "True", &format!("({}2, 3)", "1, ".repeat(5000)), &numbers),
+        ),
+        (
+            "fortran-zero-hides-overflow",
+            npy("'>i8'", "True", "(0, 9223372036854775807, 9223372036854775807)", &numbers),
+        ),
+        (
+            "sound-strings",
+            npy(
+                "'>U2'",
+                "False",
+                "(3,)",
+                &['a', 'b', 'c', '\0', 'e', 'f'].map(|c| (c as u32).to_be_bytes()).concat(),
+            ),
+        ),
+        ("strings-without-characters", npy("'<U0'", "False", "(1000000000000,)", &[])),
+        ("strings-not-unicode", npy("'<U2'", "False", "(3,)", &[0xff; 24])),
+        ("strings-not-utf8", npy("'|S8'", "False", "(3,)", &[0xff; 24])),
+        ("strings-2-to-62-characters", npy("'<U4611686018427387904'", "False", "(3,)", &numbers)),
+        ("strings-of-a-word", npy("'<Uword'", "False", "(3,)", &numbers)),
         ("big-endian-bytes", npy("'>u1'", "False", "(24,)", &numbers)),
         ("followed", npy("'<f4'", "False", "(5,)", &numbers)),
         (

@@ -83,6 +83,9 @@ fn check(suffix: &str, bytes: &[u8], values: usize, scratch: &Scratch) {
         {
             assert_eq!(again.integers(&[name]).expect("the numbers"), (whole, shape));
         }
+        if let Some(Some((texts, shape))) = accepted(within(limit, || source.texts(&list)), &path) {
+            assert_eq!(texts.len(), shape.iter().product::<usize>());
+        }
         accepted(within(limit, || source.matrix_f64(&list)), &path);
         accepted(within(limit, || source.shared(&list).map(drop)), &path);
     }

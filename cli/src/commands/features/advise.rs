@@ -7,7 +7,10 @@ use crate::{
     input,
     output::line,
 };
-use attractor::memory::{Memory, beta_for_isolation};
+use attractor::{
+    Short,
+    memory::{Memory, beta_for_isolation},
+};
 
 /// Largest component of a gradient at a pattern that counts as a fixed point, as in published experiments.
 const FIXED: f32 = 1e-6;
@@ -48,7 +51,8 @@ pub(super) fn run(arguments: &Advise) -> Result<()> {
     ))?;
     if let Some(beta) = beta {
         line(&format!(
-            "smallest beta at which every pattern is a fixed point of the exact energy: {beta:.3}"
+            "smallest beta at which every pattern is a fixed point of the exact energy: {}",
+            Short(beta.into())
         ))?;
     }
     warnings.iter().try_for_each(|warning| line(&format!("warning: {warning}")))

@@ -15,7 +15,7 @@ use crate::{
     output::line,
 };
 use attractor::{
-    Device, Rows,
+    Device, Rows, Short,
     memory::{Beta, DenseMemory, FeatureMemory, FeatureSettings, Memory},
     ops::{FeatureMap, FeatureSpec, FrequencySource, Similarity},
 };
@@ -195,7 +195,7 @@ pub(super) fn described(memory: &FeatureMemory) -> String {
         spec.length(),
         spec.count,
         spec.map,
-        spec.beta
+        Short(spec.beta.into())
     )
 }
 

@@ -1,7 +1,10 @@
 //! `attractor features recall`
 
 use super::{
-    super::recall::{read_clamp, statuses, write},
+    super::{
+        ended,
+        recall::{read_clamp, statuses, write},
+    },
     described, open, summary,
 };
 use crate::{
@@ -70,9 +73,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
         line(&described(last))?;
-        let ended: Vec<String> =
-            counts.iter().filter(|(_, n)| **n > 0).map(|(s, n)| format!("{n} {s}")).collect();
-        line(&format!("{} queries on {device}: {}, {seconds:.3} s", recall.len(), ended.join(", ")))?;
+        line(&ended(recall.len(), "queries", &device, &counts, &format!("{seconds:.3} s")))?;
         line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! `attractor store forget`
 
 use super::{lists, report};
-use crate::{arguments::store::Forget, failure::Result};
+use crate::{arguments::store::Forget, failure::Result, warnings::Warnings};
 use attractor::store::{Id, Ledger};
 
 pub(super) fn run(arguments: &Forget) -> Result<()> {
@@ -16,5 +16,12 @@ pub(super) fn run(arguments: &Forget) -> Result<()> {
         ids.push(Id::parse(id, kind)?);
     }
     ledger.forget(&ids)?;
-    report(&arguments.report, &arguments.file, &ledger.info(), "forgotten", ids.len())
+    report(
+        &arguments.report,
+        &arguments.file,
+        &ledger.info(),
+        "forgotten",
+        ids.len(),
+        &Warnings::new(arguments.report.quiet),
+    )
 }

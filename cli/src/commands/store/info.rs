@@ -2,7 +2,7 @@
 
 use super::summary;
 use crate::{arguments::store::Info, failure::Result, output::line};
-use attractor::store::Ledger;
+use attractor::{Short, memory::Beta, store::Ledger};
 
 pub(super) fn run(arguments: &Info) -> Result<()> {
     let ledger = Ledger::open_read_only(&arguments.file)?;
@@ -17,7 +17,10 @@ pub(super) fn run(arguments: &Info) -> Result<()> {
     line(&format!(
         "similarity {}, beta {}, {}, ids {}",
         settings.similarity,
-        summary["beta"].as_str().map_or_else(|| summary["beta"].to_string(), str::to_owned),
+        match settings.beta {
+            Beta::Auto => "auto".to_owned(),
+            Beta::Fixed(beta) => Short(beta.into()).to_string(),
+        },
         settings.precision,
         settings.ids
     ))?;

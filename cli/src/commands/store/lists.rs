@@ -5,11 +5,16 @@ use crate::{
     input,
 };
 use attractor::store::{Id, IdKind};
+use attractor::{
+    io::split_array,
+    store::{Id, IdKind},
+};
 use std::{fs, path::Path};
 
 /// Ids from a file, of the kind of a store, or where that is yet to be made of what the file has.
 pub(super) fn ids(path: &Path, kind: Option<IdKind>) -> Result<Vec<Id>> {
-    let suffix = path.extension().map(|suffix| suffix.to_string_lossy().to_ascii_lowercase());
+    let (file, _) = split_array(path);
+    let suffix = file.extension().map(|suffix| suffix.to_string_lossy().to_ascii_lowercase());
     let failed = |problem: String| Failure::data(format!("{}: {problem}", path.display()));
     match suffix.as_deref() {
         Some("txt") => {
@@ -35,11 +40,21 @@ pub(super) fn ids(path: &Path, kind: Option<IdKind>) -> Result<Vec<Id>> {
             values.iter().map(id).collect()
         }
         _ => {
-            let (numbers, shape) = input::open(path)?.integers(&["ids"])?;
+            let source = input::open(path)?;
+            let (ids, shape) = match source.texts(&["ids"])? {
+                Some((names, shape)) => {
+                    let kind = kind.unwrap_or(IdKind::Name);
+                    (names.iter().map(|name| parsed(name, kind)).collect::<Result<Vec<_>>>()?, shape)
+                }
+                None => {
+                    let (numbers, shape) = source.integers(&["ids"])?;
+                    (numbers.into_iter().map(Id::Number).collect(), shape)
+                }
+            };
             if shape.iter().filter(|size| **size != 1).count() > 1 {
                 return Err(failed(format!("the ids have shape {shape:?}; want [n]")));
             }
-            Ok(numbers.into_iter().map(Id::Number).collect())
+            Ok(ids)
         }
     }
 }

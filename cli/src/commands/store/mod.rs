@@ -12,6 +12,7 @@ use crate::{
     arguments::store::{Report, Store},
     failure::Result,
     output::{line, shown},
+    warnings::Warnings,
 };
 use attractor::store::Info;
 use std::path::Path;
@@ -50,10 +51,18 @@ fn summary(file: &Path, info: &Info) -> serde_json::Value {
 }
 
 /// Says what a change has done: in words, or the number of patterns concerned and the store's summary as JSON.
-fn report(how: &Report, file: &Path, info: &Info, done: &str, count: usize) -> Result<()> {
+fn report(
+    how: &Report,
+    file: &Path,
+    info: &Info,
+    done: &str,
+    count: usize,
+    warnings: &Warnings,
+) -> Result<()> {
     if how.json {
         let mut summary = summary(file, info);
         summary[done] = count.into();
+        summary["warnings"] = warnings.list().into();
         line(&format!("{summary:#}"))
     } else if how.quiet {
         Ok(())

@@ -1,6 +1,12 @@
 //! `attractor store recall`
 
-use super::{super::recall::write, lists, summary};
+use super::{
+    super::{
+        input::{self, QUERIES},
+        recall::write_restored,
+    },
+    lists, summary,
+};
 use crate::{
     arguments::store::Recall,
     failure::{Result, in_file},
@@ -9,10 +15,13 @@ use crate::{
     output::line,
     phases::{Phase, Phases},
     progress::Progress,
+    warnings::Warnings,
 };
 use attractor::{
+    Short,
     io::{self, Array, ArrayData},
     memory::{Beta, RecallOptions, Status},
+    narrow::Offset,
     store::{Answer, Ask, IdKind, Store},
 };
 use std::path::Path;
@@ -21,12 +30,14 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let mut phases = Phases::start();
     let source = input::open(&arguments.queries)?;
-    let rows = source.matrix(&["queries", "state", "states"])?;
-    phases.end(Phase::Open, format_args!("{} queries of {} values", rows.rows(), rows.columns()));
+    let mut warnings = Warnings::new(arguments.common.quiet);
     let device = arguments.common.open()?;
     phases.end(Phase::Device, &device);
     let store = Store::open_read_only(&arguments.file, &device)?;
     let info = store.info();
+    let offset = store.offset();
+    let queries = input::beside(&source, &arguments.queries, QUERIES, offset.as_ref(), &mut warnings)?;
+    let rows = queries.rows();
     let among =
         arguments.among.as_deref().map(|path| lists::ids(path, Some(info.settings.ids))).transpose()?;
     phases.end(Phase::Open, format_args!("{} patterns of {} values", info.patterns, info.dim));
@@ -53,7 +64,13 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     let answer = store.recall_with(&rows, &ask).map_err(|e| in_file(&files, e))?;
     let seconds = phases.end(Phase::Recall, format_args!("{} queries", rows.rows()));
     drop(progress);
-    write_answer(&arguments.out, &answer, &store.rows(&answer.recall.indices), info.settings.ids)?;
+    write_answer(
+        &arguments.out,
+        &answer,
+        &store.rows(&answer.recall.indices),
+        info.settings.ids,
+        offset.as_ref(),
+    )?;
     phases.end(Phase::Write, arguments.out.display());
 
     let recall = &answer.recall;
@@ -69,10 +86,11 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         summary["seconds"] = seconds.into();
         summary["seconds_by_phase"] = phases.json();
         summary["recalls_per_second"] = rate.into();
+        summary["warnings"] = warnings.list().into();
         summary["out"] = arguments.out.display().to_string().into();
         line(&format!("{summary:#}"))?;
     } else if !arguments.common.quiet {
-        line(&format!("{} patterns of {} values, beta {beta}", info.patterns, info.dim))?;
+        line(&format!("{} patterns of {} values, beta {}", info.patterns, info.dim, Short(beta.into())))?;
         line(&format!(
             "{} queries on {device}: {converged} converged, {seconds:.3} s, {rate:.0} recalls per second",
             recall.len()
@@ -82,7 +100,13 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     Ok(())
 }
 
-fn write_answer(path: &Path, answer: &Answer, rows: &[u32], kind: IdKind) -> Result<()> {
+fn write_answer(
+    path: &Path,
+    answer: &Answer,
+    rows: &[u32],
+    kind: IdKind,
+    offset: Option<&Offset>,
+) -> Result<()> {
     let shape = [answer.recall.len(), answer.recall.top_k];
     let ids = Ids::new(kind, answer.ids.iter().map(Option::as_ref));
     let mut arrays = ids.arrays(&shape);
@@ -90,5 +114,5 @@ fn write_answer(path: &Path, answer: &Answer, rows: &[u32], kind: IdKind) -> Res
     if let Some(payloads) = &answer.payloads {
         arrays.extend(payloads.arrays(["payloads_bytes", "payloads_ends"], &shape));
     }
-    write(path, &answer.recall, &arrays)
+    write_restored(path, &answer.recall, offset, &arrays)
 }
