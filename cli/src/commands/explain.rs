@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
         ("queries", Some(arguments.queries.as_path())),
         ("mask", given(&arguments.memory.mask)),
     ];
-    let why = explain(&**memory, energy, similarity, &patterns, queries.row(arguments.row), &options)
+    let why = explain(&*memory, energy, similarity, &patterns, queries.row(arguments.row), &options)
         .map_err(|e| in_file(&files, e))?;
     let advice = why.advice(energy);
     phases.end(Phase::Recall, format_args!("row {}", arguments.row));

@@ -235,7 +235,7 @@ pub(super) fn memory(
     let rows = source.matrix(&["patterns", "state", "states"])?;
     let of_weights = input::open(path)?;
     let weights = of_weights.matrix(&["weights"])?;
-    let beside = Source::open(split_array(path).0)?;
+    let beside = input::open(split_array(path).0)?;
     let bias = match &kernel.bias {
         Some(path) => Some(input::open(path)?.values(&["bias"])?.0.into_owned()),
         // `separate --bias` puts it there.
@@ -244,8 +244,8 @@ pub(super) fn memory(
         }
         None => None,
     };
-    let said = match of_weights.names()?.iter().any(|name| name == "unit") {
-        true => Some(of_weights.values(&["unit"])?.0.first().is_some_and(|unit| *unit != 0.0)),
+    let said = match beside.names()?.iter().any(|name| name == "unit") {
+        true => Some(beside.values(&["unit"])?.0.first().is_some_and(|unit| *unit != 0.0)),
         false => None,
     };
     let files = [

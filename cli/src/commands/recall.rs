@@ -166,13 +166,7 @@ fn open(
             Ok(Through { memory: Box::new(memory), mask, ids: None, what })
         }
         Kind::Kernelized => {
-            let (memory, ids) = kernelized::memory(
-                &arguments.memory,
-                &arguments.kernel,
-                &arguments.common,
-                device,
-                warnings,
-            )?;
+            let (memory, ids) = kernelized::memory(&arguments.memory, &arguments.kernel, device, warnings)?;
             let (mask, what) = (read_mask(memory.len())?, kernelized::described(&memory)?);
             Ok(Through { memory: Box::new(memory), mask, ids, what })
         }
@@ -201,7 +195,7 @@ pub(super) fn statuses(recall: &Recall) -> BTreeMap<String, usize> {
 
 /// Values of `n` patterns: `[n, v]`, or `[n]` for one each, such as a label.
 fn read_values(path: &Path, n: usize) -> Result<Rows<'static>> {
-    let source = Source::open(path)?;
+    let source = input::open(path)?;
     let (values, shape) = source.values(&["values"])?;
     if let [_] | [1, _] = shape[..]
         && (shape.len() == 1 || values.len() == n)

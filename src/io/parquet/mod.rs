@@ -13,6 +13,7 @@ use super::{
     fault::{Checked, Fault},
     format::Wanted,
     layout::{Dtype, Layout, Target},
+    source::Content,
 };
 use ::parquet::{errors::ParquetError, file::serialized_reader::SerializedFileReader};
 use bytes::Bytes;

@@ -5,7 +5,7 @@ mod bank;
 use crate::{
     arguments,
     drivers::{self, Outcome},
-    failure::{Failure, Result},
+    failure::Result,
     output::{complaint, line},
     stop,
 };

@@ -4,7 +4,6 @@ use crate::{
     failure::{Failure, Result},
     input,
 };
-use attractor::store::{Id, IdKind};
 use attractor::{
     io::split_array,
     store::{Id, IdKind},
@@ -44,7 +43,9 @@ pub(super) fn ids(path: &Path, kind: Option<IdKind>) -> Result<Vec<Id>> {
             let (ids, shape) = match source.texts(&["ids"])? {
                 Some((names, shape)) => {
                     let kind = kind.unwrap_or(IdKind::Name);
-                    (names.iter().map(|name| parsed(name, kind)).collect::<Result<Vec<_>>>()?, shape)
+                    let parsed =
+                        |name: &String| Id::parse(name, kind).map_err(|error| failed(error.to_string()));
+                    (names.iter().map(parsed).collect::<Result<Vec<_>>>()?, shape)
                 }
                 None => {
                     let (numbers, shape) = source.integers(&["ids"])?;

@@ -1,17 +1,11 @@
 //! `attractor store recall`
 
-use super::{
-    super::{
-        input::{self, QUERIES},
-        recall::write_restored,
-    },
-    lists, summary,
-};
+use super::{super::recall::write_restored, lists, summary};
 use crate::{
     arguments::store::Recall,
     failure::{Result, in_file},
     ids::Ids,
-    input,
+    input::{self, QUERIES},
     output::line,
     phases::{Phase, Phases},
     progress::Progress,
