@@ -41,5 +41,7 @@ fn main(
         let difference = states[row * p.width + i] * of_x - patterns[index * p.width + i] * of_y;
         sum = fma(difference, difference, sum);
     }
-    similarities[number] = -0.5 * ((sum.x + sum.y) + (sum.z + sum.w));
+    // A row of zeros has the cosine 0.
+    let similarity = -0.5 * ((sum.x + sum.y) + (sum.z + sum.w));
+    similarities[number] = select(similarity, -1.0, of_x == 0.0 || of_y == 0.0);
 }

@@ -111,7 +111,8 @@ fn store(slice: u32, row: u32, column4: u32, value: vec4<f32>, of_row: OfRow, of
     let inside = vec4<u32>(column, column + 1u, column + 2u, column + 3u) < vec4<u32>(p.n);
 #if SCORES
 #if SQUARED
-    let s = of_row.scale * (-0.5 * value) + of_row.bias;
+    // A row of zeros has the cosine 0.
+    let s = of_row.scale * select(-0.5 * value, vec4<f32>(-1.0), of_columns.scale == vec4<f32>(0.0)) + of_row.bias;
 #else
     let s = of_row.scale * (value * of_columns.scale + of_columns.bias) + of_row.bias;
 #endif

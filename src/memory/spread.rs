@@ -162,6 +162,7 @@ impl SpreadMemory {
         settle(&mut out, d, 0, plan, energy, pass, tell)?;
         let states = Rows::new(out.states.clone(), d)?;
         let found = self.ask(&states, beta, mask, &Plan::evaluation(plan.top_k))?;
+        out.form = found.iter().map(|part| part.1.form).max().unwrap_or_default();
         for (i, x) in states.iter().enumerate() {
             let (carry, _) = merged(&found, i, 0);
             out.conclude(carry, energy(carry, x));
@@ -191,8 +192,8 @@ fn merged(found: &[(u32, Outcome)], i: usize, d: usize) -> (Carry, Vec<f32>) {
 }
 
 /// The best patterns of query `i` of `b` with their scores, best first, equal ones by lowest number.
-fn best(found: &[(u32, Outcome)], i: usize, b: usize, k: usize) -> Vec<(u32, f32)> {
-    let mut all: Vec<(u32, f32)> = Vec::new();
+fn best(found: &[(u32, Outcome)], i: usize, b: usize, k: usize) -> Vec<(u32, f64)> {
+    let mut all: Vec<(u32, f64)> = Vec::new();
     for (first, part) in found {
         let per_query = part.indices.len() / b;
         let range = i * per_query..(i + 1) * per_query;

@@ -240,8 +240,9 @@ pub(crate) struct Outcome {
     /// Best patterns `[b * k]`, with their weights.
     pub(crate) indices: Vec<u32>,
     pub(crate) weights: Vec<f32>,
-    /// Their scores, `beta` times the similarity without what is the same for all patterns.
-    pub(crate) scores: Vec<f32>,
+    /// Their scores, `beta` times the similarity without what is the same for all patterns: in f64, since those of queries far away
+    /// differ by less than f32 has there.
+    pub(crate) scores: Vec<f64>,
     /// `exp(H(p))`, `[b]`.
     pub(crate) effective: Vec<f32>,
     /// Read-out values `[b * v]`, where values are given.
@@ -355,8 +356,8 @@ impl Carry {
     }
 
     /// Weight of a pattern with this score.
-    pub(crate) fn weight(&self, score: f32) -> f32 {
-        ((f64::from(score) - self.m).exp() / self.l) as f32
+    pub(crate) fn weight(&self, score: f64) -> f32 {
+        ((score - self.m).exp() / self.l) as f32
     }
 
     /// Energy of a state with squared length `squared`.

@@ -11,7 +11,7 @@
 //! | product, dot | `(d + 3) u beta L^2` |
 //! | product, cosine | `(d + 3) u beta` |
 //! | difference | `(d + 3) u \|s\|`, where `s = -beta/2 \|x - xi\|^2` is the score itself: a difference of two f32 numbers is exact to its last bit |
-//! | difference, cosine | as well `8 u sqrt(2 beta \|s\|)`, since unit rows are rounded |
+//! | difference, cosine | as well `8 u sqrt(2 beta \|s\|) + beta/2 (8 u)^2`, since unit rows are rounded |
 //!
 //! Scores decide by `exp`: an error of 1/64 changes no weight by more than 1.6 %. Where the typical error of the product form is beyond
 //! that, similarities are worked out from differences; a query so far from all patterns that even this is not enough is looked at in
@@ -99,6 +99,12 @@ impl Resolution {
         longest: f64,
         d: usize,
     ) -> Self {
+        // The dot product has no differences, and the city-block distance nothing else.
+        let form = match similarity {
+            Similarity::Dot => SimilarityForm::Product,
+            Similarity::L1 => SimilarityForm::Difference,
+            Similarity::L2 | Similarity::Cosine => form,
+        };
         let beta = f64::from(beta);
         let single = match (form, similarity) {
             // There are no differences to take: f64 for all, where f32 does not do.
@@ -106,7 +112,7 @@ impl Resolution {
             (SimilarityForm::Difference, Similarity::Cosine) => {
                 (TOLERATED / typical(d)).min((TOLERATED / (8.0 * UNIT)).powi(2) / (2.0 * beta))
             }
-            (SimilarityForm::Difference, _) | (_, Similarity::L1) => TOLERATED / typical(d),
+            (SimilarityForm::Difference, _) => TOLERATED / typical(d),
             (SimilarityForm::Product, _) => f64::INFINITY,
         };
         Self { form, single }
@@ -133,7 +139,8 @@ impl Resolution {
 /// the certain bound of the table above.
 pub(crate) fn product_error(similarity: Similarity, longest: f64, d: usize) -> f64 {
     let size = match similarity {
-        Similarity::L2 => 1.5 * longest,
+        // With what is the same for all patterns.
+        Similarity::L2 => 2.0 * longest,
         Similarity::Dot => longest,
         Similarity::Cosine => 1.0,
         Similarity::L1 => (d as f64 * longest).sqrt(),
@@ -143,13 +150,9 @@ pub(crate) fn product_error(similarity: Similarity, longest: f64, d: usize) -> f
 
 /// Refuses a `beta` so large that it would tell apart what f32 takes for zero: squares of differences below its normal numbers.
 pub(crate) fn check_small(beta: f64, similarity: Similarity, d: usize) -> Result<()> {
-    let lost = match similarity {
-        Similarity::L2 | Similarity::Dot => d as f64 * LEAST,
-        // Rows of these have been brought to length 1, or are compared without squares.
-        Similarity::Cosine => LEAST,
-        Similarity::L1 => d as f64 * LEAST,
-    };
-    if beta * lost <= TOLERATED {
+    let lost = d as f64 * LEAST;
+    // Rows of the others are brought to length 1, or compared without squares.
+    if matches!(similarity, Similarity::Cosine | Similarity::L1) || beta * lost <= TOLERATED {
         return Ok(());
     }
     let factor = (beta * lost / TOLERATED).sqrt().log2().ceil().exp2();

@@ -408,8 +408,8 @@ fn descend_batch(
         out.conclude(absolute, energy);
         let best = f.best.into_sorted();
         out.indices.extend(best.iter().map(|e| e.0));
-        out.scores.extend(best.iter().map(|e| (f64::from(e.1) + f.reference) as f32));
-        out.weights.extend(best.iter().map(|e| f.carry.weight(e.1)));
+        out.scores.extend(best.iter().map(|e| f64::from(e.1) + f.reference));
+        out.weights.extend(best.iter().map(|e| f.carry.weight(e.1.into())));
     }
     tell(u64::from(plan.steps) + 1)?;
     Ok(out)

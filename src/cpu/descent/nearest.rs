@@ -57,7 +57,9 @@ pub(crate) fn nearest(
                 let mut best: Vec<(u32, f64)> =
                     candidates.iter().map(|c| (c.0, exactly(x, row(c.0 as usize), kind))).collect();
                 best.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                let all = best.len() == n;
+                // A query of zeros has the cosine 0 with all: the first are as good as any.
+                let nothing = kind == Similarity::Cosine && squared < f64::from(f32::MIN_POSITIVE);
+                let all = best.len() == n || nothing;
                 best.truncate(k);
                 let error = stage.error(kind, longest.max(squared), last.unwrap_or(f64::INFINITY), d);
                 let sure = |(last, worst): (f64, &(u32, f64))| worst.1 > last + error;

@@ -298,7 +298,7 @@ fn descend_by(
     // A batch's states must fit a binding, and its scores of the smallest chunk.
     let limit = context.binding_limit() as usize;
     let mut batch = BATCH.min((limit / (padded(widest).max(64) * 4)).max(1));
-    if plan.trace || landscape.form.resolution.single.is_finite() {
+    if plan.trace {
         batch = batch.min((limit / 16 / (plan.steps as usize).max(1)).max(1));
     }
     let total = b.div_ceil(batch) as u64;
@@ -340,7 +340,9 @@ fn descend_batch(
     )?;
     let (clamp, clamp_per_query) = upload_clamp(context, plan, range, d)?;
     // Where f32 may not be enough for some queries, the largest scores of all steps say for which.
-    let traced = plan.steps > 0 && (plan.trace || form.resolution.single.is_finite());
+    let single = form.resolution.single;
+    let room = b as u64 * u64::from(plan.steps) * 16 <= context.binding_limit();
+    let traced = plan.steps > 0 && (plan.trace || (single >= 0.0 && single.is_finite() && room));
     let trace = match traced {
         true => Some(context.storage("energy trace", b as u64 * u64::from(plan.steps) * 16)?),
         false => None,
@@ -455,10 +457,10 @@ fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>], traced: boo
         out.carries.push(carry);
         out.effective.push(carry.effective());
         let best = i * plan.top_k..(i + 1) * plan.top_k;
-        out.weights.extend(scores[best].iter().map(|s| carry.weight(*s)));
+        out.weights.extend(scores[best].iter().map(|s| carry.weight(f64::from(*s))));
     }
     out.indices = indices;
-    out.scores = scores;
+    out.scores = scores.into_iter().map(f64::from).collect();
     Ok(out)
 }
 

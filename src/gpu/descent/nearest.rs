@@ -52,7 +52,12 @@ pub(crate) fn nearest(
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let worst = f64::from(ranked[k - 1].1);
         let last = f64::from(products[range.end - 1]) - whole;
-        let sure = most == n || worst - certain(d) * worst.abs() > last + error;
+        // By rounding of the differences, and of unit rows.
+        let unit = if similarity == Similarity::Cosine { 1e-6 * (worst.abs().sqrt() + 1e-6) } else { 0.0 };
+        let least = worst - certain(d) * worst.abs() - unit;
+        // Candidates that are all at the cosine of a row of zeros: the query is one.
+        let nothing = whole > 0.0 && exact[range.clone()].iter().all(|s| *s == -1.0);
+        let sure = most == n || nothing || least > last + error;
         if !sure {
             open.push(i);
         }

@@ -50,7 +50,7 @@ impl DenseMemory {
         });
         let some: Vec<f32> = far.iter().flat_map(|i| queries.row(*i)).copied().collect();
         let landscape = Landscape { patterns: &patterns, terms: &terms, form };
-        let plan = Plan { clamp: clamp.as_deref(), values: values.as_ref(), ..*plan };
+        let plan = Plan { clamp: clamp.as_deref(), values: values.as_ref(), progress: None, ..*plan };
         let again = descend(&landscape, &Rows::new(some, d)?, &plan)?;
         outcome.replace(&far, again);
         Ok(())

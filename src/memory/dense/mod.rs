@@ -203,7 +203,9 @@ impl DenseMemory {
             measured = measure(&rounded, "patterns", self.similarity)?;
             kept = Cow::Owned(rounded);
         }
-        let nearest = self.nearest_of(&kept)?;
+        // Where the centre goes, the sample is still without it.
+        let moved = self.centre.is_some() && centre.is_none();
+        let nearest = if moved { Vec::new() } else { self.nearest_of(&kept)? };
         Ok(Intake { rows: Some(kept), measured, centre, nearest })
     }
 
@@ -353,7 +355,7 @@ impl DenseMemory {
             let shift = f64::from(beta) * form.common(squared);
             outcome.carries[i].m += shift;
             for score in &mut outcome.scores[i * top_k..(i + 1) * top_k] {
-                *score += shift as f32;
+                *score += shift;
             }
         }
         Ok(outcome)

@@ -144,13 +144,15 @@ impl DenseMemory {
     /// How much more similar a sampled pattern is to itself than to another: exactly, where the other is
     /// in the sample too (all are, where few are stored), else from its score; 0 where that cannot tell
     /// the two apart.
-    fn separation(&self, own: u32, other: u32, score: f32, form: Form) -> f64 {
+    fn separation(&self, own: u32, other: u32, score: f64, form: Form) -> f64 {
         let row = |k: u32| self.sample.row(k, self.dim());
         if let (Some(x), Some(xi)) = (row(own), row(other)) {
             return separation_of(x, xi, self.similarity);
         }
         if form.squares() {
-            return -f64::from(score);
+            // Unit rows are rounded: what is left between parallel ones is no separation.
+            let rounding = if self.similarity == Similarity::Cosine { 1e-12 } else { 0.0 };
+            return if -score > rounding { -score } else { 0.0 };
         }
         let squared = f64::from(self.squared[own as usize]);
         let to_itself = match self.similarity {
@@ -160,7 +162,7 @@ impl DenseMemory {
             Similarity::Cosine => 1.0,
             Similarity::L1 => 0.0,
         };
-        cleaned(to_itself, f64::from(score), 2e-6)
+        cleaned(to_itself, score, 2e-6)
     }
 
     /// What rows that are to be stored, as they will be kept, are to the sampled patterns whose nearest are
