@@ -5,6 +5,7 @@ use crate::{
     warnings::Warnings,
 };
 use attractor::{
+    Error,
     io::Source,
     narrow::{Narrowed, Narrowing, Offset},
     store::{self, Id},
@@ -18,32 +19,59 @@ pub(crate) const QUERIES: &[&str] = &["queries", "state", "states"];
 /// Names that states go by.
 pub(crate) const STATES: &[&str] = &["states", "state", "queries"];
 
-/// Opens a file of numbers. A store is what it holds now: with its journal, without what it has forgotten.
+/// Opens a file of numbers, to be read as they are. A store is what it holds now: with its journal, without what it has forgotten.
+///
+/// A store that keeps its patterns without a common offset is refused: only [`patterns`] and [`beside`] know of it.
 pub(crate) fn open(path: impl AsRef<Path>) -> attractor::Result<Source> {
+    let path = path.as_ref();
+    let source = open_as_kept(path)?;
+    if store::offset(&source)?.is_some() {
+        return Err(Error::Format {
+            path: path.to_owned(),
+            problem: "the store keeps its patterns without a common offset".to_owned(),
+            want: "only recall, explain, energy and store know of it: name a file of the patterns themselves"
+                .to_owned(),
+        });
+    }
+    Ok(source)
+}
+
+/// Opens a file of numbers as it is kept, for [`beside`]: the patterns of a store may be without a common offset.
+pub(crate) fn open_as_kept(path: impl AsRef<Path>) -> attractor::Result<Source> {
     store::source(path)
 }
 
-/// What the rows of a store are called; `None` where the file is none.
-pub(crate) fn ids(path: &Path) -> attractor::Result<Option<Vec<Id>>> {
-    store::ids(&open(path)?)
+/// The patterns of a memory.
+pub(crate) struct Patterns {
+    /// The rows, and what has gone off them.
+    pub(crate) narrowed: Narrowed,
+    source: Source,
+}
+
+impl Patterns {
+    /// What they are called in the store that they come from; `None` where the file is none.
+    pub(crate) fn ids(&self) -> attractor::Result<Option<Vec<Id>>> {
+        store::ids(&self.source)
+    }
 }
 
 /// Patterns for a memory. Where it does not notice that everything moves by the same (`is_movable`), a common offset goes off
 /// columns that f32 would spoil.
-pub(crate) fn patterns(path: &Path, is_movable: bool, warnings: &mut Warnings) -> Result<Narrowed> {
+pub(crate) fn patterns(path: &Path, is_movable: bool, warnings: &mut Warnings) -> Result<Patterns> {
     let narrowing = if is_movable { Narrowing::Centred } else { Narrowing::Nearest };
-    let source = open(path)?;
+    let source = open_as_kept(path)?;
     let rows = source.narrowed(PATTERNS, narrowing)?;
     // The rows of a store may have lost theirs already.
     let rows = match store::offset(&source)? {
         Some(offset) if is_movable => rows.with_offset(offset),
         Some(_) => {
-            let message = "the store keeps its patterns without a common offset, which only l2 and l1 do not notice: take one of these";
+            let message = "the store keeps its patterns without a common offset, which this memory would notice: use l2 or l1 with an energy whose states are means of \
+                           patterns, such as softmax, or name a file of the patterns themselves";
             return Err(Failure::data(format!("{}: {message}", path.display())));
         }
         None => rows,
     };
-    said(path, rows, warnings)
+    Ok(Patterns { narrowed: said(path, rows, warnings)?, source })
 }
 
 /// Rows that go with patterns which have lost this offset: queries and states.

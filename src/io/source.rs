@@ -145,6 +145,16 @@ impl Source {
         Ok(Self { path: path.to_owned(), format, file: Arc::new(Content::Made(bytes)), array: None })
     }
 
+    /// The array that is meant, whatever names are asked for.
+    pub(crate) fn array(&self) -> Option<&str> {
+        self.array.as_deref()
+    }
+
+    /// The same file, of which the array is meant that is meant of another.
+    pub(crate) fn meaning_as(self, other: &Self) -> Self {
+        Self { array: other.array.clone(), ..self }
+    }
+
     /// Whether the file is a store ([`crate::store`]).
     pub(crate) fn is_store(&self) -> bool {
         self.format == Format::Safetensors && safetensors::is_store(&self.file)

@@ -41,7 +41,7 @@ impl Weights {
     /// Those of [`Source::open`] and [`Source::values`]; [`Error::NonFinite`] naming the file and the array.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let source = Source::open_file(path.as_ref())?;
+        let source = Source::open_file(path)?.checked()?;
         let mut weights = Self::default();
         for (name, shape, values) in source.all_values()? {
             weights.insert(&name, &shape, values).map_err(|error| match error {

@@ -86,7 +86,7 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Opens a file. Looks at its header alone.
+    /// Opens a file. Looks at its header and its offset alone.
     pub(super) fn open(path: &Path) -> Result<Self> {
         Self::of(Source::open_file(path)?)
     }
@@ -140,7 +140,11 @@ impl Image {
         };
         let offset = match tensors.contains_key("offset") {
             true => {
-                let bytes = source.bytes().get(tensor("offset", "F64", &[dim])?).unwrap_or_default();
+                let range = tensor("offset", "F64", &[dim])?;
+                if let Some(seal) = &seal {
+                    seal.check(source.bytes(), range.clone()).map_err(|problem| damaged(path, problem))?;
+                }
+                let bytes = source.bytes().get(range).unwrap_or_default();
                 let numbers = bytes.as_chunks::<8>().0.iter().map(|number| f64::from_le_bytes(*number));
                 Some(Offset::new(numbers.collect()).map_err(unfit)?)
             }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Opens a file of numbers, as [`Source::open`] does; where it is a store, what that holds now: the rows of its
 /// `patterns` are those that are stored, in the order in which they were, without forgotten ones, and with what its journal has
-/// added. All of the file is held against its checksums.
+/// added. All of the file is held against its checksums. What had gone off the columns before ([`offset`]) is not added again.
 ///
 /// A store without a journal is mapped and read in place; otherwise what it holds is made in memory.
 ///
@@ -33,36 +33,43 @@ use std::path::Path;
 /// Those of [`Source::open`] and of [`Ledger::open_read_only`].
 pub fn source(path: impl AsRef<Path>) -> Result<Source> {
     let path = path.as_ref();
-    let source = Source::open_named(path)?;
-    let path = source.path();
-    if !source.is_store() {
-        return source.checked();
+    let named = Source::open_named(path)?;
+    if !named.is_store() {
+        return named.checked();
     }
+    let path = named.path();
     let ledger = Ledger::open_read_only(path)?;
     ledger.check()?;
-    match ledger.book().image() {
-        Some(image) if !ledger.book().differs() => Ok(image.source().clone()),
-        _ => Source::made(path, image::bytes(path, ledger.book(), Edition::first())?),
-    }
+    let source = match ledger.book().image() {
+        Some(image) if !ledger.book().differs() => image.source().clone(),
+        _ => Source::made(path, image::bytes(path, ledger.book(), Edition::first())?)?,
+    };
+    Ok(source.meaning_as(&named))
 }
 
-/// What had gone off the columns of a store that [`source`] has opened ([`Ledger::offset`]); `None` where nothing has, and for another file.
+/// Whether what is meant are the patterns of a store.
+fn is_patterns(source: &Source) -> bool {
+    source.is_store() && source.array().is_none_or(|name| name == "patterns")
+}
+
+/// What had gone off the columns of a store that [`source`] has opened ([`Ledger::offset`]); `None` where nothing
+/// has, and for another file or array.
 ///
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) where the file is damaged.
 pub fn offset(source: &Source) -> Result<Option<Offset>> {
-    if !source.is_store() {
+    if !is_patterns(source) {
         return Ok(None);
     }
     Ok(Image::of(source.clone())?.offset)
 }
 
-/// The ids of the rows of a store that [`source`] has opened; `None` where it is another file.
+/// The ids of the rows of a store that [`source`] has opened; `None` where it is another file or array.
 ///
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) where the file is damaged.
 pub fn ids(source: &Source) -> Result<Option<Vec<Id>>> {
-    if !source.is_store() {
+    if !is_patterns(source) {
         return Ok(None);
     }
     let image = Image::of(source.clone())?;

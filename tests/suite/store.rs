@@ -4,6 +4,7 @@ use crate::common::{Random, devices, without_checksums};
 use attractor::{
     Error,
     memory::NO_PATTERN,
+    narrow::Offset,
     prelude::*,
     store::{self, Ask, Batch, Id, IdKind, Ledger, OpenOptions, Settings, Store},
 };
@@ -349,6 +350,26 @@ fn a_changed_byte_of_a_large_file_is_found_by_what_reads_it() {
     let store = Store::open(&path, &Device::cpu()).unwrap();
     store.compact().unwrap();
     assert_eq!(store.len(), 70_001);
+}
+
+/// An offset is read at opening, however large the file is.
+#[test]
+fn a_changed_byte_of_the_offset_of_a_large_file_is_found_at_opening() {
+    let (_folder, path) = desk();
+    let rows = Random::new(84).rows(70_000, 64, 1.0);
+    let columns: Vec<f64> = (0..64).map(|column| 1234.5678 + f64::from(column)).collect();
+    let offset = Offset::new(columns).unwrap();
+    let batch = Batch::new(&rows).offset(Some(&offset));
+    drop(Ledger::create(&path, Settings::default(), batch).unwrap());
+    assert_eq!(Ledger::open_read_only(&path).unwrap().offset(), Some(&offset));
+    let mut bytes = fs::read(&path).unwrap();
+    assert!(bytes.len() > 17 << 20);
+    let at = bytes.windows(8).position(|bytes| bytes == 1234.5678_f64.to_le_bytes()).unwrap();
+    bytes[at + 5] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    for error in [Ledger::open_read_only(&path).unwrap_err(), store::source(&path).unwrap_err()] {
+        assert!(error.to_string().contains("do not fit their checksum"), "{error}");
+    }
 }
 
 #[test]

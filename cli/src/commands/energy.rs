@@ -19,9 +19,10 @@ pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let mut phases = Phases::start();
     let mut warnings = Warnings::new(arguments.common.quiet);
-    let states = input::open(&arguments.states)?;
+    let states = input::open_as_kept(&arguments.states)?;
     let patterns = open_patterns(&arguments.memory, &mut warnings)?;
-    let states = input::beside(&states, &arguments.states, STATES, patterns.offset(), &mut warnings)?;
+    let states =
+        input::beside(&states, &arguments.states, STATES, patterns.narrowed.offset(), &mut warnings)?;
     let rows = states.rows();
     phases.end(Phase::Open, format_args!("{} states of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;

@@ -21,9 +21,10 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let common = &arguments.common;
     let mut phases = Phases::start();
     let mut warnings = Warnings::new(common.quiet);
-    let source = input::open(&arguments.queries)?;
+    let source = input::open_as_kept(&arguments.queries)?;
     let patterns = open_patterns(&arguments.memory, &mut warnings)?;
-    let queries = input::beside(&source, &arguments.queries, QUERIES, patterns.offset(), &mut warnings)?;
+    let queries =
+        input::beside(&source, &arguments.queries, QUERIES, patterns.narrowed.offset(), &mut warnings)?;
     let queries = queries.rows();
     if arguments.row >= queries.rows() {
         return Err(Failure::data(format!(
@@ -37,8 +38,8 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let device = common.open()?;
     phases.end(Phase::Device, &device);
     let (memory, mask) = open_memory(&arguments.memory, common, &patterns, &device)?;
-    let ids = input::ids(&arguments.memory.patterns)?;
-    let patterns = patterns.rows();
+    let ids = patterns.ids()?;
+    let patterns = patterns.narrowed.rows();
     phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
     let what = described(&arguments.memory, &*memory)?;
     phases.end(Phase::Beta, &what);

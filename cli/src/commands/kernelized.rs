@@ -103,7 +103,9 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     let certain = KernelizedMemory::new(&rows, map.clone(), as_used).map_err(failed)?.certified_betas()?;
     report.warnings.iter().for_each(|warning| warnings.push(warning));
     if common.json {
-        line(&format!("{:#}", json(arguments, &rows, &map, &report, certain, seconds, &device, &warnings)))?;
+        let mut summary = json(arguments, &rows, &map, &report, certain, seconds, &device);
+        summary["warnings"] = warnings.list().into();
+        line(&format!("{summary:#}"))?;
     } else if !common.quiet {
         say(&rows, &map, &settings, &report, certain, seconds)?;
         line(&format!("written: {}", arguments.out.display()))?;
@@ -186,7 +188,6 @@ fn json(
     certain: Option<[f64; 2]>,
     seconds: f64,
     device: &Device,
-    warnings: &Warnings,
 ) -> serde_json::Value {
     let stages: Vec<serde_json::Value> = report
         .stages
@@ -213,7 +214,6 @@ fn json(
         "unit": true,
         "condition": report.condition.filter(|c| c.is_finite()),
         "stages": stages,
-        "warnings": warnings.list(),
         "device": device.to_string(),
         "seconds": seconds,
         "out": shown(&arguments.out),

@@ -17,14 +17,13 @@ pub(crate) mod tune;
 use crate::{
     arguments,
     failure::{Failure, Result, in_file},
-    input,
+    input::{self, Patterns},
     output::line,
     warnings::Warnings,
 };
 use attractor::{
     Device, Short,
     memory::{Beta, BetaChoice, Energy, EnergySettings, Memory},
-    narrow::Narrowed,
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -40,7 +39,7 @@ pub(crate) fn list_energies() -> Result<()> {
 type Opened = (Box<dyn Memory>, Option<Vec<bool>>);
 
 /// The patterns of the memory that the arguments describe.
-fn open_patterns(arguments: &arguments::Memory, warnings: &mut Warnings) -> Result<Narrowed> {
+fn open_patterns(arguments: &arguments::Memory, warnings: &mut Warnings) -> Result<Patterns> {
     let similarity = arguments.similarity.unwrap_or_default();
     let is_movable = arguments.energy.is_translation_invariant(similarity, arguments.post);
     input::patterns(&arguments.patterns, is_movable, warnings)
@@ -50,10 +49,10 @@ fn open_patterns(arguments: &arguments::Memory, warnings: &mut Warnings) -> Resu
 fn open_memory(
     arguments: &arguments::Memory,
     common: &arguments::Common,
-    patterns: &Narrowed,
+    patterns: &Patterns,
     device: &Device,
 ) -> Result<Opened> {
-    let (rows, columns) = patterns.shared();
+    let (rows, columns) = patterns.narrowed.shared();
     let settings = EnergySettings {
         device: Some(device.clone()),
         similarity: arguments.similarity,

@@ -8,7 +8,7 @@ use crate::{
     arguments::{self, Kind},
     failure::{Failure, Result, in_file},
     ids::Ids,
-    input::{self, QUERIES},
+    input::{self, Patterns, QUERIES},
     output::{line, shown},
     phases::{Phase, Phases},
     progress::Progress,
@@ -20,7 +20,7 @@ use attractor::{
     io::{self, Array, ArrayData},
     machine::variant,
     memory::{Energy, Memory, Recall, RecallOptions, Status},
-    narrow::{Narrowed, Offset},
+    narrow::Offset,
     ops::SimilarityForm,
     store::Id,
 };
@@ -30,13 +30,13 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let mut phases = Phases::start();
     let mut warnings = Warnings::new(arguments.common.quiet);
-    let queries = input::open(&arguments.queries)?;
+    let queries = input::open_as_kept(&arguments.queries)?;
     let patterns = match arguments.kind {
         Kind::Patterns => open_patterns(&arguments.memory, &mut warnings)?,
         // These read their patterns themselves, to the nearest f32.
         _ => input::patterns(&arguments.memory.patterns, false, &mut warnings)?,
     };
-    let offset = patterns.offset();
+    let offset = patterns.narrowed.offset();
     let queries = input::beside(&queries, &arguments.queries, QUERIES, offset, &mut warnings)?;
     let rows = queries.rows();
     phases.end(Phase::Open, format_args!("{} queries of {} values", rows.rows(), rows.columns()));
@@ -142,7 +142,7 @@ struct Through {
 /// not of recalling.
 fn open(
     arguments: &arguments::Recall,
-    patterns: &Narrowed,
+    patterns: &Patterns,
     device: &Device,
     phases: &mut Phases,
     warnings: &mut Warnings,
@@ -152,7 +152,7 @@ fn open(
     match arguments.kind {
         Kind::Patterns => {
             let (memory, mask) = open_memory(&arguments.memory, &arguments.common, patterns, device)?;
-            let ids = input::ids(&arguments.memory.patterns)?;
+            let ids = patterns.ids()?;
             phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
             let what = described(&arguments.memory, &*memory)?;
             phases.end(Phase::Beta, &what);

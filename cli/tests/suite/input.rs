@@ -202,6 +202,59 @@ fn a_store_remembers_what_went_off_its_patterns() {
     assert!(listed[0].as_str().unwrap().contains("rows differ"), "{listed}");
 }
 
+/// With its journal, its ids and its offset, as a file of patterns and as one of queries.
+#[test]
+fn a_store_that_has_lost_an_offset_is_a_file_of_patterns() {
+    let (stores, desk) = (plain(), desk());
+    let rows = stamps(60);
+    for (file, rows) in [("p.npy", &rows[..60]), ("more.npy", &rows[60..])] {
+        stores.save(file, &[30, 2], ArrayData::F64(rows));
+    }
+    desk.save("q.npy", &[60, 2], ArrayData::F64(&rows));
+    desk.save("w.npy", &[2, 2], ArrayData::F32(&[1.0, 0.0, 0.0, 1.0]));
+    stores.done("store create s.safetensors --patterns p.npy");
+    stores.done("store add s.safetensors --patterns more.npy --no-compact");
+    stores.done("store forget s.safetensors --id 0 --no-compact");
+    let store = stores.path("s.safetensors").display().to_string();
+    for compacted in [false, true] {
+        if compacted {
+            stores.done("store compact s.safetensors");
+        }
+        for (patterns, queries) in [
+            (store.clone(), "q.npy".to_owned()),
+            (format!("{store}:patterns"), "q.npy".to_owned()),
+            (store.clone(), store.clone()),
+        ] {
+            let files = format!("--patterns {patterns} --queries {queries}");
+            desk.done(&format!("recall {files} --out o.npz --top-k 1"));
+            let ids = Source::open(desk.path("o.npz")).unwrap().integers(&["ids"]).unwrap().0;
+            let (states, from) = (wide(&desk, "o.npz", "state"), 60 - ids.len());
+            // Nearest to the stamp that is forgotten is the next one.
+            assert_eq!(ids[1 - from..], (1..60).collect::<Vec<u64>>(), "{files}");
+            let want = &rows[2..];
+            assert!(states[2 * (1 - from)..].iter().zip(want).all(|(a, b)| (a - b).abs() < 0.1), "{files}");
+        }
+        let why = desk.json(&format!("explain --patterns {store} --queries q.npy --row 17"));
+        assert_eq!((&why["pattern"], &why["id"]), (&16.into(), &17.into()), "{why}");
+        // What does not know of the offset refuses the store, and so does a similarity that would notice.
+        for line in [
+            format!("recall --patterns {store} --queries q.npy --out o.npz --similarity dot"),
+            format!(
+                "recall --patterns {store} --queries q.npy --out o.npz --memory kernelized --weights w.npy"
+            ),
+            format!("separate --patterns {store} --out x.npy"),
+            format!("features encode --patterns {store} --frequencies w.npy --beta 1 --out f.safetensors"),
+            format!("code --measure {store}"),
+        ] {
+            let text = desk.fails(&line);
+            assert!(text.contains("without a common offset"), "{line}: {text}");
+        }
+        // Another array of the store is not its patterns, and one that is not there is none.
+        let text = desk.fails(&format!("recall --patterns {store}:nothing --queries q.npy --out o.npz"));
+        assert!(text.contains("the file holds no array 'nothing'"), "{text}");
+    }
+}
+
 #[test]
 fn ids_may_be_strings_of_numpy() {
     let desk = plain();

@@ -11,7 +11,7 @@ use attractor::store::{Batch, Ledger};
 use std::path::Path;
 
 pub(super) fn run(arguments: &Add) -> Result<()> {
-    let source = input::open(&arguments.batch.patterns)?;
+    let source = input::open_as_kept(&arguments.batch.patterns)?;
     let mut warnings = Warnings::new(arguments.report.quiet);
     let options = arguments.turn.options(!arguments.no_compact);
     let mut ledger = Ledger::open_with(&arguments.file, &options)?;

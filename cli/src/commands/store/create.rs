@@ -13,7 +13,7 @@ pub(super) fn run(arguments: &Create) -> Result<()> {
     let mut warnings = Warnings::new(arguments.report.quiet);
     let is_movable = arguments.similarity.is_translation_invariant();
     let patterns = input::patterns(&arguments.batch.patterns, is_movable, &mut warnings)?;
-    let rows = patterns.rows();
+    let rows = patterns.narrowed.rows();
     let ids = arguments.batch.ids.as_deref().map(|path| lists::ids(path, None)).transpose()?;
     let payloads = arguments.batch.payloads.as_deref().map(lists::payloads).transpose()?.unwrap_or_default();
     let kind = ids.as_ref().and_then(|ids| ids.first()).map_or(IdKind::Number, Id::kind);
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Create) -> Result<()> {
         precision: arguments.precision,
         ids: kind,
     };
-    let mut batch = Batch::new(&rows).payloads(&payloads).offset(patterns.offset());
+    let mut batch = Batch::new(&rows).payloads(&payloads).offset(patterns.narrowed.offset());
     if let Some(ids) = &ids {
         batch = batch.ids(ids);
     }

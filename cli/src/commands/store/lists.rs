@@ -39,7 +39,7 @@ pub(super) fn ids(path: &Path, kind: Option<IdKind>) -> Result<Vec<Id>> {
             values.iter().map(id).collect()
         }
         _ => {
-            let source = input::open(path)?;
+            let source = input::open_as_kept(path)?;
             let (ids, shape) = match source.texts(&["ids"])? {
                 Some((names, shape)) => {
                     let kind = kind.unwrap_or(IdKind::Name);

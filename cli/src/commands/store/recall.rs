@@ -23,8 +23,9 @@ use std::path::Path;
 pub(super) fn run(arguments: &Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let mut phases = Phases::start();
-    let source = input::open(&arguments.queries)?;
+    let source = input::open_as_kept(&arguments.queries)?;
     let mut warnings = Warnings::new(arguments.common.quiet);
+    phases.end(Phase::Open, arguments.queries.display());
     let device = arguments.common.open()?;
     phases.end(Phase::Device, &device);
     let store = Store::open_read_only(&arguments.file, &device)?;
