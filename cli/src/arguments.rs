@@ -22,15 +22,15 @@ use std::{fmt, path::PathBuf};
     name = "attractor",
     version,
     about = "Associative memories: store patterns, complete damaged cues, on the GPU or the CPU",
-    after_help = "Files are .npy, .npz or .safetensors, told by their suffix; FILE:NAME is one array of several. Exit status: 0 done, 2 wrong usage, 75 another program is at work on the store or folder, 1 any other failure."
+    after_help = "Files are .npy, .npz or .safetensors, told by their suffix; FILE:NAME is one array of several. Exit status: 0 done, 2 wrong usage, 75 another program is at work on the store or folder, 130 and 143 stopped by a signal, 1 any other failure."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Threads that compute, those of a software GPU included [default: ATTRACTOR_THREADS, else one for each core]
+    /// Threads that compute, those of a software GPU included [default: `ATTRACTOR_THREADS`, else one for each core]
     #[arg(long, global = true, value_parser = thread_count, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Say on stderr what is done and how long it takes: -v in short, -vv with details (ATTRACTOR_LOG does the same)
+    /// Say on stderr what is done and how long it takes: -v in short, -vv with details (`ATTRACTOR_LOG` does the same)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }

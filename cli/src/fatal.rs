@@ -31,7 +31,12 @@ pub(crate) fn listen() {
 }
 
 fn words(panic: &PanicHookInfo<'_>) -> String {
-    let message = panic.payload_as_str().unwrap_or("without a message");
+    let payload = panic.payload();
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let message = message.unwrap_or("without a message");
     // Where the file lay when this was built is of no interest.
     let place = panic.location().map(|place| {
         let file = Path::new(place.file()).file_name().unwrap_or_default().to_string_lossy();

@@ -89,6 +89,7 @@ fn recall(arguments: &Recall, given: &Given<'_>) -> Option<Useless> {
             &[
                 ("--energy", "--map says what its kernel is"),
                 ("--similarity", "--map says what its kernel is"),
+                ("--similarity-form", "it compares through features"),
                 ("--precision", "it keeps no patterns"),
                 ("--post", "states follow the energy's slope"),
                 ("--order", "states have no bits"),
@@ -101,6 +102,7 @@ fn recall(arguments: &Recall, given: &Given<'_>) -> Option<Useless> {
             &[
                 ("--energy", "--separation says how scores become weights"),
                 ("--similarity", "it is the product of W x"),
+                ("--similarity-form", "it is the product of W x"),
                 ("--precision", "patterns are kept in f32"),
                 ("--post", "it would not descend"),
                 ("--order", "states have no bits"),
@@ -112,10 +114,11 @@ fn recall(arguments: &Recall, given: &Given<'_>) -> Option<Useless> {
 }
 
 /// Options of memories of patterns, with why another kind of memory has no use for them.
-fn of_patterns(asked: &Memory, options: &[(&'static str, &str); 5], kind: &str) -> Option<Useless> {
+fn of_patterns(asked: &Memory, options: &[(&'static str, &str); 6], kind: &str) -> Option<Useless> {
     let useless = [
         asked.energy != Energy::Softmax,
         asked.similarity.is_some(),
+        asked.similarity_form.is_some(),
         asked.precision != Precision::F32,
         asked.post != Post::None,
         asked.order.is_some(),
@@ -130,6 +133,9 @@ fn energy(asked: &Memory) -> Option<Useless> {
     let of = |what: &str| format!("the energy {energy} does not look at it: it is for {what}");
     if asked.similarity.is_some() && !energy.takes_similarity() {
         return Some(("--similarity", of("softmax, entmax and their like")));
+    }
+    if asked.similarity_form.is_some() && !energy.takes_similarity() {
+        return Some(("--similarity-form", of("softmax, entmax and their like")));
     }
     if matches!(asked.beta, Beta::Fixed(_)) && !energy.takes_beta() {
         return Some(("--beta", of("energies whose weights depend on it")));

@@ -174,7 +174,7 @@ impl Stored {
         let centre = match similarity {
             UniversalSimilarity::L2 | UniversalSimilarity::L1 => {
                 let squared = measure(&patterns, "patterns", Similarity::L2)?.squared;
-                if patterns.rows() == 0 { None } else { far_centre(&patterns, &squared) }
+                if patterns.rows() == 0 { None } else { far_centre(&patterns, &squared).0 }
             }
             _ => None,
         };

@@ -65,6 +65,8 @@ impl FromStr for SimilarityForm {
 const UNIT: f64 = 1.0 / 16_777_216.0;
 /// The typical error of a score that is allowed.
 const TOLERATED: f64 = 1.0 / 64.0;
+/// The same, for patterns far from the origin from which no offset could be taken: their products are worse than their spread asks for.
+const TOLERATED_FAR: f64 = 1.0 / 65_536.0;
 /// The least normal number of f32: below, processors may take numbers for zero.
 const LEAST: f64 = f32::MIN_POSITIVE as f64;
 
@@ -119,15 +121,16 @@ impl Resolution {
     }
 
     /// The form that tells apart what has to be told apart at this `beta`: products, where they do. `longest` is the largest squared
-    /// length of patterns and queries.
-    pub(crate) fn choose(similarity: Similarity, beta: f32, longest: f64, d: usize) -> Self {
+    /// length of patterns and queries; `far` tells that most of it is an offset that all patterns have in common.
+    pub(crate) fn choose(similarity: Similarity, beta: f32, longest: f64, d: usize, far: bool) -> Self {
         let lost = match similarity {
             Similarity::L2 => 1.5 * longest,
             Similarity::Cosine => 1.0,
             // The one has no differences, the other nothing else.
             Similarity::Dot | Similarity::L1 => 0.0,
         };
-        let form = match typical(d) * f64::from(beta) * lost > TOLERATED || similarity == Similarity::L1 {
+        let tolerated = if far { TOLERATED_FAR } else { TOLERATED };
+        let form = match typical(d) * f64::from(beta) * lost > tolerated || similarity == Similarity::L1 {
             true => SimilarityForm::Difference,
             false => SimilarityForm::Product,
         };
@@ -172,7 +175,8 @@ mod tests {
     #[test]
     fn products_where_they_do_and_differences_where_not() {
         use SimilarityForm::{Difference, Product};
-        let form = |similarity, beta, longest, d| Resolution::choose(similarity, beta, longest, d).form;
+        let form =
+            |similarity, beta, longest, d| Resolution::choose(similarity, beta, longest, d, false).form;
         // Unit embeddings at the beta that random ones get, and with near copies.
         assert_eq!(form(Similarity::L2, 20.0, 1.0, 384), Product);
         assert_eq!(form(Similarity::Cosine, 1000.0, 1.0, 384), Product);
@@ -186,7 +190,8 @@ mod tests {
 
     #[test]
     fn f64_where_f32_does_not_do() {
-        let single = |similarity, beta, longest| Resolution::choose(similarity, beta, longest, 16).single;
+        let single =
+            |similarity, beta, longest| Resolution::choose(similarity, beta, longest, 16, false).single;
         assert_eq!(single(Similarity::Dot, 1.0, 1.0), f64::INFINITY);
         assert_eq!(single(Similarity::Dot, 1e9, 1.0), -1.0);
         assert!((single(Similarity::L2, 1e9, 1.0) - 23_831.27).abs() < 0.01);

@@ -333,7 +333,7 @@ fn standard_errors_of_exponential_features_are_those_of_other_draws() {
 /// Patterns that are alike make more noise than isolated ones: `|T|^2` counts, not their number.
 #[test]
 fn noise_is_that_of_the_vector() {
-    let one = vec![0.3_f32, 0.1];
+    let one = [0.3_f32, 0.1];
     let copies = Rows::new(one.iter().copied().cycle().take(50).collect::<Vec<_>>(), 2).unwrap();
     for (map, factor) in [(FeatureMap::SinCos, 0.5_f64), (FeatureMap::Cos, 1.0)] {
         let noise = memory(&FeatureSpec::new(map, 2000, 2, 8.0, 1), &copies).noise().unwrap();

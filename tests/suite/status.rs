@@ -88,7 +88,7 @@ fn large_powers_find_the_nearest_pattern() {
     let cues: Vec<f32> = (0..n)
         .flat_map(|k| {
             let noise = bits(&mut random, 1, d);
-            let taken = |i: usize| if i % 3 == 0 { patterns[(k, i)] } else { noise[(0, i)] };
+            let taken = |i: usize| if i.is_multiple_of(3) { patterns[(k, i)] } else { noise[(0, i)] };
             (0..d).map(taken).collect::<Vec<f32>>()
         })
         .collect();

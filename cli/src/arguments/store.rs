@@ -156,7 +156,7 @@ pub(crate) struct Recall {
     pub(crate) queries: PathBuf,
     /// Results: .npy gets the final states [b, d]; .npz and .safetensors get state, energy, steps, status (0 converged,
     /// 1 all steps made), effective, and of the K best patterns weights, indices (rows in the order in which they were stored) and
-    /// ids, u64 [b, k]; strings in UTF-8 as ids_bytes u8, one after another, and ids_ends u64 [b, k], where each ends. Where fewer than K may
+    /// ids, u64 [b, k]; strings in UTF-8 as `ids_bytes` u8, one after another, and `ids_ends` u64 [b, k], where each ends. Where fewer than K may
     /// answer: index 4294967295, id 2^64 - 1 or an empty string, weight 0
     #[arg(long, value_name = "O")]
     pub(crate) out: PathBuf,
@@ -171,7 +171,7 @@ pub(crate) struct Recall {
     /// Ids of the patterns that may answer [default: all]
     #[arg(long, value_name = "IDS")]
     pub(crate) among: Option<PathBuf>,
-    /// Also write the payloads of the best patterns: payloads_bytes u8, one after another, and payloads_ends u64 [b, k],
+    /// Also write the payloads of the best patterns: `payloads_bytes` u8, one after another, and `payloads_ends` u64 [b, k],
     /// where each ends
     #[arg(long)]
     pub(crate) payloads: bool,

@@ -71,8 +71,8 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         top_k: arguments.top_k,
         progress: Some(&tell),
     };
-    phases.end(Phase::Open, "values and known coordinates");
     log_strategy(arguments, &device, [rows.rows(), memory.len(), memory.dim()]);
+    phases.end(Phase::Open, "values and known coordinates");
     let recall = memory.recall_with(&rows, &options).map_err(|e| in_file(&files, e))?;
     let most = recall.steps.iter().max().copied().unwrap_or(0);
     let seconds = phases.end(Phase::Recall, format_args!("{} queries, up to {most} updates", recall.len()));

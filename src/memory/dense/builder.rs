@@ -113,6 +113,7 @@ impl Builder {
             similarity_form: self.similarity_form,
             beta: self.beta,
             centre: None,
+            far: false,
             squared: Vec::new(),
             widest: 0.0,
             magnitudes: Vec::new(),

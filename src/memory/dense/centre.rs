@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use std::sync::PoisonError;
 
 /// About the mean row, where the rows lie farther from the origin than is good for products; 0 in columns from which it could not be
-/// taken without rounding.
-pub(in crate::memory) fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<Vec<f32>> {
+/// taken without rounding. Also whether the rows still lie far from the origin without it.
+pub(in crate::memory) fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> (Option<Vec<f32>>, bool) {
     let (n, d) = (rows.rows(), rows.columns());
     let mut sum = vec![0.0_f64; d];
     let mut largest = vec![0.0_f32; d];
@@ -21,8 +21,8 @@ pub(in crate::memory) fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<
     let mean = || sum.iter().map(|s| s / n as f64);
     let of_mean: f64 = mean().map(|v| v.powi(2)).sum();
     let spread = squared.iter().map(|s| f64::from(*s)).sum::<f64>() / n as f64 - of_mean;
-    if of_mean <= 0.5 * spread.max(0.0) {
-        return None;
+    if !is_far(of_mean, spread) {
+        return (None, false);
     }
     // A multiple of the last place of the largest value: most differences from it are then numbers of f32.
     let mut centre: Vec<f32> = mean().zip(&largest).map(|(mean, most)| rounded(mean, *most)).collect();
@@ -31,7 +31,13 @@ pub(in crate::memory) fn far_centre(rows: &Rows<'_>, squared: &[f32]) -> Option<
             *c = if is_exact_of(*v, *c) { *c } else { 0.0 };
         }
     }
-    centre.iter().any(|c| *c != 0.0).then_some(centre)
+    let left: f64 = mean().zip(&centre).map(|(mean, c)| (mean - f64::from(*c)).powi(2)).sum();
+    (centre.iter().any(|c| *c != 0.0).then_some(centre), is_far(left, spread))
+}
+
+/// Whether a mean of this squared length is long beside the rows' spread around it.
+fn is_far(mean: f64, spread: f64) -> bool {
+    mean > 0.5 * spread.max(0.0)
 }
 
 /// The nearest multiple of the last place of `most`.
@@ -90,7 +96,7 @@ impl DenseMemory {
         self.largest = self.most_of(&self.magnitudes, f32::INFINITY);
         self.sample.rows = back(std::mem::take(&mut self.sample.rows))?.into_vec();
         *self.terms.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
-        self.centre = None;
+        (self.centre, self.far) = (None, true);
         Ok(())
     }
 }
@@ -110,13 +116,13 @@ mod tests {
         };
         let near = |at: f32, v: f32| [at + v, 0.001 * v];
         let some: Vec<[f32; 2]> = (0..9).map(|i| near(1000.0, i as f32 / 7.0)).collect();
-        let found = centre(&some).unwrap();
+        let found = centre(&some).0.unwrap();
         assert!((found[0] - 1000.57).abs() < 0.01, "{found:?}");
         for row in &some {
             assert_eq!(((row[0] - found[0]) + found[0]).to_bits(), row[0].to_bits());
         }
         // Small rows beside large ones would lose their digits.
-        assert_eq!(centre(&[[1e-6, 0.0], [1e6, 0.0], [1e6, 0.0]]), None);
-        assert_eq!(centre(&[[1.0, 0.0], [-1.0, 0.0]]), None);
+        assert_eq!(centre(&[[1e-6, 0.0], [1e6, 0.0], [1e6, 0.0]]), (None, true));
+        assert_eq!(centre(&[[1.0, 0.0], [-1.0, 0.0]]), (None, false));
     }
 }

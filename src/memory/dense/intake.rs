@@ -17,6 +17,8 @@ pub(crate) struct Intake<'r> {
     pub(super) measured: Measured,
     /// The memory's centre with them.
     pub(super) centre: Option<Vec<f32>>,
+    /// Whether they lie far from the origin all the same.
+    pub(super) far: bool,
     pub(super) nearest: Vec<(u32, Nearest)>,
 }
 

@@ -68,6 +68,8 @@ pub struct DenseMemory {
     /// What was taken off all patterns, without any rounding: the L2 and L1 similarities do not change by a shift, but
     /// rounding errors grow with the distance from the origin. `None` where that is harmless.
     centre: Option<Vec<f32>>,
+    /// Whether the patterns lie far from the origin all the same.
+    far: bool,
     /// Squared length of each stored row.
     squared: Vec<f32>,
     /// Largest of them.
@@ -188,8 +190,13 @@ impl DenseMemory {
         // In f16 the stored values are those given, rounded, whatever their offset.
         let half = self.patterns.precision() == Precision::F16;
         let movable = matches!(self.similarity, Similarity::L2 | Similarity::L1) && !half;
+        let mut far = self.far;
         let centre = match self.is_empty() && movable {
-            true => far_centre(rows, &measured.squared),
+            true => {
+                let (centre, still) = far_centre(rows, &measured.squared);
+                far = still;
+                centre
+            }
             // Rows from which it cannot be taken without rounding: none is taken from any row any more.
             false => self.centre.clone().filter(|centre| is_exact(rows, centre)),
         };
@@ -206,7 +213,7 @@ impl DenseMemory {
         // Where the centre goes, the sample is still without it.
         let moved = self.centre.is_some() && centre.is_none();
         let nearest = if moved { Vec::new() } else { self.nearest_of(&kept)? };
-        Ok(Intake { rows: Some(kept), measured, centre, nearest })
+        Ok(Intake { rows: Some(kept), measured, centre, far, nearest })
     }
 
     /// Stores what has been prepared since this memory was last changed, `shared` being the same rows without a
@@ -215,11 +222,12 @@ impl DenseMemory {
     /// # Errors
     /// Faults of the device; nothing is stored then.
     pub(crate) fn take(&mut self, intake: Intake<'_>, shared: Option<SharedRows>) -> Result<()> {
-        let Intake { rows: Some(kept), measured, centre, nearest } = intake else { return Ok(()) };
+        let Intake { rows: Some(kept), measured, centre, far, nearest } = intake else { return Ok(()) };
         if self.centre.is_some() && centre.is_none() {
             self.uncenter()?;
         }
         self.patterns.append(&kept, shared.filter(|_| matches!(kept, Cow::Borrowed(_))))?;
+        self.far |= far;
         self.centre = centre;
         self.sample.take(&kept, self.squared.len());
         self.widest = measured.squared.iter().copied().fold(self.widest, f32::max);
@@ -316,7 +324,7 @@ impl DenseMemory {
         check_small(beta.into(), similarity, d)?;
         let resolution = match self.similarity_form {
             Some(form) => Resolution::of(form, similarity, beta, longest, d),
-            None => Resolution::choose(similarity, beta, longest, d),
+            None => Resolution::choose(similarity, beta, longest, d, self.far),
         };
         Ok(Form { resolution, ..Form::new(similarity, beta, count, widest) })
     }

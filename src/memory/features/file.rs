@@ -6,7 +6,6 @@
 //! | `sum` | F64, `[d]` | sum of the patterns, scaled and shifted |
 //! | `shift` | F32, `[d]` | where there is one |
 //! | `frequencies`, `phases` | F32, `[m, d]` and `[m]` | where they were given, and not a seed |
-//!
 //! | `checksums` | U8, `[4 (b + 1)]` | CRC-32 of each 65,536 bytes before it, and of these numbers (see `io/seal.rs`) |
 //!
 //! Metadata: `format` (`attractor features`), `version` (`1`), `generator`, `map`, `features` (`m`), `dim`, `beta`, `seed` and
@@ -106,7 +105,7 @@ impl FeatureMemory {
         };
         let unfit = |error: Error| error.in_file(path, WANT);
         check_suffix(path)?;
-        let source = Source::open_file(path)?.checked()?;
+        let source = Source::open_file(path)?;
         let contents = contents(source.bytes()).map_err(wrong)?;
         let Contents { metadata, tensors } = &contents;
         let get = |key: &str| {

@@ -54,6 +54,8 @@ pub struct SparseMemory {
     patterns: Tensor,
     values: Option<Tensor>,
     centre: Option<Vec<f32>>,
+    /// Whether the patterns lie far from the origin all the same.
+    far: bool,
     squared: Vec<f32>,
     largest: f32,
     choice: Mutex<Option<BetaChoice>>,
@@ -131,6 +133,7 @@ impl SparseMemory {
             patterns: Tensor::from_flat(&device, &[], &[0, rows.columns()])?,
             values: None,
             centre: None,
+            far: false,
             squared: Vec::new(),
             largest: 0.0,
             choice: Mutex::new(None),
@@ -177,14 +180,14 @@ impl SparseMemory {
         }
         let measured = measure(rows, "patterns", self.settings.similarity)?;
         if self.is_empty() && self.settings.similarity == Similarity::L2 && self.settings.post == Post::None {
-            self.centre = far_centre(rows, &measured.squared);
+            (self.centre, self.far) = far_centre(rows, &measured.squared);
         }
         let mut all = if self.is_empty() { Vec::new() } else { self.patterns.to_vec()? };
         if let Some(centre) = self.centre.take_if(|centre| !is_exact(rows, centre)) {
             // Rows from which it cannot be taken without rounding: none is taken from any row any more.
             let back = unshifted(&Rows::new(all, centre.len())?, &centre)?;
             let measured = measure(&back, "patterns", self.settings.similarity)?;
-            (self.squared, self.largest) = (measured.squared, measured.largest);
+            (self.squared, self.largest, self.far) = (measured.squared, measured.largest, true);
             all = back.into_vec();
         }
         let kept = self.inward(rows, "patterns")?;
@@ -246,7 +249,7 @@ impl SparseMemory {
                 let (longest, d) = (f64::from(widest.max(longest)), self.dim());
                 match self.settings.similarity_form {
                     Some(form) => Resolution::of(form, similarity, beta, longest, d),
-                    None => Resolution::choose(similarity, beta, longest, d),
+                    None => Resolution::choose(similarity, beta, longest, d, self.far),
                 }
             }
             _ => Resolution::PRODUCT,

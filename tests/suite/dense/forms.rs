@@ -90,7 +90,9 @@ fn every_pattern_is_recalled_by_itself_bit_by_bit() {
                 if similarity != Similarity::L1 {
                     assert_eq!(recall.similarity_form, Some(SimilarityForm::Difference), "{what}");
                 }
-                for trace in recall.trace.as_ref().unwrap() {
+                // The energy of l1 need not fall.
+                let traces = recall.trace.as_ref().filter(|_| similarity != Similarity::L1);
+                for trace in traces.into_iter().flatten() {
                     let rises =
                         trace.windows(2).any(|e| e[1] > e[0] + 1e-3 * (e[0].abs() + 1.0 / recall.beta));
                     assert!(!rises, "{what}: {trace:?}");

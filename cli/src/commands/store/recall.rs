@@ -16,6 +16,7 @@ use attractor::{
     io::{self, Array, ArrayData},
     memory::{Beta, RecallOptions, Status},
     narrow::Offset,
+    ops::SimilarityForm,
     store::{Answer, Ask, IdKind, Store},
 };
 use std::path::Path;
@@ -81,6 +82,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         summary["seconds"] = seconds.into();
         summary["seconds_by_phase"] = phases.json();
         summary["recalls_per_second"] = rate.into();
+        summary["similarity_form"] = recall.similarity_form.map(SimilarityForm::name).into();
         summary["warnings"] = warnings.list().into();
         summary["out"] = arguments.out.display().to_string().into();
         line(&format!("{summary:#}"))?;
