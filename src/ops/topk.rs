@@ -73,7 +73,7 @@ pub fn argmax(x: &Tensor) -> Result<Vec<u32>> {
 }
 
 /// The `k` patterns most similar to each query: similarities `[b * k]` and row numbers `[b * k]`, most
-/// similar first, equal ones by lowest number. On the CPU exact, in f64; on a GPU to the rounding of differences (of products, for dot) in f32.
+/// similar first, equal ones by lowest number. On the CPU ranked in f64, exactly; on a GPU to the rounding of differences (of products, for dot) in f32.
 /// The `[b, n]` similarities are never stored whole.
 /// Cost: `2 b n d` operations; the patterns are read once.
 ///

@@ -10,7 +10,8 @@ const RULES: [(&[&str], &str, &[&str]); 12] = [
     (
         &["/proc/self", "/proc/stat", "/proc/mem", "getrusage"],
         "what a process has in use is measured by tests that are processes of their own (`alone`)",
-        &["tests/extra_memory.rs", "tests/soak/sample.rs"],
+        // The last asks who owns it.
+        &["tests/extra_memory.rs", "tests/soak/sample.rs", "cli/tests/suite/threads.rs"],
     ),
     (
         &["global_allocator", "counting::"],
@@ -41,15 +42,20 @@ const RULES: [(&[&str], &str, &[&str]); 12] = [
             "tests/suite/translation.rs",
             "tests/suite/tuning.rs",
             "cli/tests/suite/desk.rs",
+            "cli/tests/suite/drivers/broken.rs",
+            "cli/tests/suite/drivers/fake.rs",
+            "cli/tests/suite/drivers/mod.rs",
+            "cli/tests/suite/environment.rs",
             "cli/tests/suite/faults/tuning.rs",
             "cli/tests/suite/lost.rs",
+            "cli/tests/suite/threads.rs",
             "isa/tests/kept.rs",
         ],
     ),
     (
         &["Instant", "SystemTime", "elapsed()"],
-        "nothing is said of how long anything takes; `soak` goes on for a time, kills are spread over one",
-        &["tests/soak/main.rs", "tests/suite/faults_files/killed.rs"],
+        "nothing is said of how long anything takes; `soak` goes on for a time, kills are spread over one, parts add up to a whole",
+        &["tests/soak/main.rs", "tests/suite/faults_files/killed.rs", "cli/tests/suite/log.rs"],
     ),
     (
         &["sleep("],
@@ -58,10 +64,13 @@ const RULES: [(&[&str], &str, &[&str]); 12] = [
             "tests/suite/faults/lost.rs",
             "tests/suite/faults/recovery.rs",
             "tests/suite/faults_files/killed.rs",
+            "tests/suite/store.rs",
             "tests/suite/stress/rayon.rs",
+            "cli/tests/suite/drivers/fake.rs",
             "cli/tests/suite/faults/killed.rs",
             "cli/tests/suite/faults/signals.rs",
             "cli/tests/suite/store.rs",
+            "cli/tests/suite/threads.rs",
         ],
     ),
     (
