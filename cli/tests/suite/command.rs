@@ -254,7 +254,6 @@ fn every_failure_has_its_own_line_and_leaves_nothing() {
         ("--patterns text.npy --queries q.npy", vec!["text.npy"]),
         ("--patterns p.csv --queries q.npy", vec!["p.csv", ".npz"]),
         ("--patterns gone.npy --queries q.npy", vec!["gone.npy", "open"]),
-        ("--patterns p.npy --queries q.npy --top-k 65537", vec!["top_k", "at most 65536 (4 patterns"]),
         ("--patterns p.npy --queries q.npy --step-size 1.5 --similarity dot", vec!["step size"]),
         ("--patterns p.npy --queries q.npy --device gpu:77", vec!["77"]),
     ];
