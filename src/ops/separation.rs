@@ -170,6 +170,15 @@ pub fn separate(z: &Tensor, beta: f32, kind: Separation) -> Result<Separated> {
             let (weights, summary) = cpu::separation::separate(v, columns, beta, kind);
             (Tensor::on_cpu(weights, z.shape())?, Tensor::on_cpu(summary, &[rows, 4])?)
         }
+        // Weights are high roots of differences then, of which the f32 of a GPU keeps too little.
+        Place::Gpu(_) if matches!(kind, Separation::Entmax(alpha) if alpha > STEEP) => {
+            let (weights, summary) = cpu::separation::separate(&z.to_vec()?, columns, beta, kind);
+            let device = z.device();
+            (
+                Tensor::from_flat(&device, &weights, z.shape())?,
+                Tensor::from_flat(&device, &summary, &[rows, 4])?,
+            )
+        }
         Place::Gpu(v) => {
             let (weights, summary) = gpu::separation::separate(v, beta, kind)?;
             (Tensor::on_gpu(weights, z.shape())?, Tensor::on_gpu(summary, &[rows, 4])?)
@@ -177,6 +186,9 @@ pub fn separate(z: &Tensor, beta: f32, kind: Separation) -> Result<Separated> {
     };
     Ok(Separated { weights, summary })
 }
+
+/// The largest `alpha` of entmax that a GPU computes by itself: its weights are good to about the cube root of f32's last place.
+const STEEP: f32 = 4.0;
 
 /// Rows `[n, v]` summed with each row of weights `[b, n]`: `[b, v]`. The product of [`matmul`](super::matmul), but on the CPU
 /// rows without weight are not read where most are without: a value there that is not finite then does not show.

@@ -131,8 +131,9 @@ fn thresholds_at_their_ends_are_right() {
                 for (i, (got, row)) in got.chunks(columns).zip(z.chunks(columns)).enumerate() {
                     let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
                     let want = reference::separate(&row, f64::from(beta), Separation::Entmax(alpha));
-                    // A GPU has the threshold in f32: where a weight is the root of a small difference, so much of it is left.
-                    let bound = if device == Device::Cpu { 1e-6 } else { 2e-3 };
+                    // A GPU has the threshold in f32: where a weight is the cube root of a small difference, so much of it is left. Higher
+                    // roots are the CPU's.
+                    let bound = if device == Device::Cpu || alpha > 4.0 { 1e-6 } else { 8e-3 };
                     assert_close(
                         &format!("{name} alpha {alpha}, beta {beta}, row {i}"),
                         got,

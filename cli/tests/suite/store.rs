@@ -201,7 +201,7 @@ fn every_command_reads_a_store_as_it_is_now() {
         ("recall: --queries q.npy --beta 2 --steps 1 --out", &["state", "indices", "weights"][..]),
         ("recall: --queries q.npy --mask mask.npy --top-k 3 --out", &["state", "indices", "weights"]),
         ("recall: --queries q.npy --energy sparsemax --out", &["state", "indices", "weights"]),
-        ("recall: --queries q.npy --memory kernelized --weights w.npy --out", &["state", "indices"]),
+        ("recall: --queries q.npy --memory kernelized --weights w.npy --unit --out", &["state", "indices"]),
         ("recall: --queries q.npy --memory random-features --features 40 --out", &["state"]),
         ("energy: --states q.npy --beta 2 --out", &["energy"]),
         ("features: encode --features 16 --beta 2 --out", &["memory", "sum"]),

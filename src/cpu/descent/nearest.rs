@@ -125,7 +125,8 @@ fn exactly(x: &[f32], xi: &[f32], kind: Similarity) -> f64 {
     match kind {
         Similarity::L2 => -0.5 * pairs().map(|(x, y)| (x - y).powi(2)).sum::<f64>(),
         Similarity::L1 => -pairs().map(|(x, y)| (x - y).abs()).sum::<f64>(),
-        Similarity::Dot => pairs().map(|(x, y)| x * y).sum(),
+        // Not -0, which would come after 0.
+        Similarity::Dot => pairs().map(|(x, y)| x * y).sum::<f64>() + 0.0,
         Similarity::Cosine => {
             let (of_x, of_xi) = (length(x), length(xi));
             // Rows without a length have the cosine 0.
