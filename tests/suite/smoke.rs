@@ -15,7 +15,7 @@ use attractor::{
     },
     ops::{
         self, Ensemble, FeatureMap, FeatureSpec, Interaction, Layout, Projection, Rule, Separation,
-        Similarity,
+        Similarity, SimilarityForm,
     },
     reference::{self, DenseModel, KernelizedModel},
 };
@@ -70,13 +70,16 @@ fn dense_case(
     let builder =
         DenseMemory::builder().device(device).similarity(similarity).precision(precision).beta(beta);
     let options = RecallOptions { steps: 1, tolerance: Some(0.0), trace: true, ..RecallOptions::default() };
-    let recall = builder.build(&x).unwrap().recall_with(&q, &options).unwrap();
-    let what = format!("{name} {similarity} {precision} {b}x{n}x{d}");
-    // Exponents of about 4, rounded where scores are of the order of d.
-    assert_close(&what, recall.states.as_slice(), &want, 1e-5);
-    for (trace, row) in recall.trace.unwrap().iter().zip(matrix(&q).iter()) {
-        let want = model.energy(row);
-        assert_close(&what, &trace[..1], &[want], 1e-5 * (1.0 + want.abs() + d as f64));
+    for form in [SimilarityForm::Product, SimilarityForm::Difference] {
+        let memory = builder.clone().similarity_form(form).build(&x).unwrap();
+        let recall = memory.recall_with(&q, &options).unwrap();
+        let what = format!("{name} {similarity} {form} {precision} {b}x{n}x{d}");
+        // Exponents of about 4, rounded where scores are of the order of d.
+        assert_close(&what, recall.states.as_slice(), &want, 1e-5);
+        for (trace, row) in recall.trace.unwrap().iter().zip(matrix(&q).iter()) {
+            let want = model.energy(row);
+            assert_close(&what, &trace[..1], &[want], 1e-5 * (1.0 + want.abs() + d as f64));
+        }
     }
 }
 
@@ -124,6 +127,16 @@ mod parts {
 
     pub(super) fn similarities() {
         operations::similarity_cases(&both());
+        let mut random = Random::new(77);
+        let (x, q) = (random.rows(70, 9, 1.0), random.rows(5, 9, 1.0));
+        let nearest = |device: &Device, kind| {
+            ops::nearest(&tensor(device, &q), &tensor(device, &x), 3, kind).unwrap().1
+        };
+        for (name, device) in both() {
+            for kind in Similarity::ALL {
+                assert_eq!(nearest(&device, kind), nearest(&Device::cpu(), kind), "{name} {kind}");
+            }
+        }
     }
 
     pub(super) fn separations() {
