@@ -264,9 +264,10 @@ fn every_failure_has_its_own_line_and_leaves_nothing() {
         assert_eq!(files(&desk), before, "{arguments}");
         assert_eq!(fs::read(desk.path("o.npy")).unwrap(), b"an earlier result", "{arguments}");
     }
-    for (more, words) in
-        [("--values short.npy", ["short.npy", "got 2", "want 4"]), ("--top-k 5", ["top_k", "4 stored", "5"])]
-    {
+    for (more, words) in [
+        ("--values short.npy", ["short.npy", "got 2", "want 4"]),
+        ("--top-k 65537", ["top_k", "at most 65536"]),
+    ] {
         let line = format!("recall --patterns p.npy --queries q.npy --out o.npz --device cpu {more}");
         let text = desk.fails_with(&line, 1);
         assert!(words.iter().all(|w| text.contains(w)), "{more}: {text}");
