@@ -1,7 +1,7 @@
 //! A common offset of all patterns, taken off so that products of what is left know distances better. It comes off and goes on again
 //! without any rounding, so a stored row comes back bit by bit.
 
-use super::{DenseMemory, measure};
+use super::DenseMemory;
 use crate::{Precision, Result, Rows, memory::Memory, tensor::Shards};
 use rayon::prelude::*;
 use std::sync::PoisonError;
@@ -75,12 +75,18 @@ pub(in crate::memory) fn unshifted(rows: &Rows<'_>, by: &[f32]) -> Result<Rows<'
 
 impl DenseMemory {
     /// Puts the centre back on all rows, for further ones from which it cannot be taken without rounding. Costs a copy of all patterns.
+    ///
+    /// It waits for no other thread, so not for rayon's: they may all be waiting for this memory.
     pub(super) fn uncenter(&mut self) -> Result<()> {
         let Some(centre) = self.centre.clone() else { return Ok(()) };
+        let d = centre.len();
         let numbers: Vec<u32> = (0..self.len() as u32).collect();
-        let back = |rows: Vec<f32>| unshifted(&Rows::new(rows, centre.len())?, &centre);
-        let rows = back(self.patterns.gather(&numbers)?)?;
-        let measured = measure(&rows, "patterns", self.similarity)?;
+        let back = |mut rows: Vec<f32>| {
+            rows.chunks_exact_mut(d).for_each(|row| row.iter_mut().zip(&centre).for_each(|(v, c)| *v += c));
+            rows
+        };
+        let rows = Rows::new(back(self.patterns.gather(&numbers)?), d)?;
+        let magnitude = |row: &[f32]| row.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
         let mut patterns = self.patterns.emptied()?;
         patterns.append(&rows, None)?;
         if let Some(values) = &self.values {
@@ -90,11 +96,11 @@ impl DenseMemory {
             self.values = Some(moved);
         }
         self.patterns = patterns;
-        self.squared = measured.squared;
-        self.magnitudes = measured.magnitudes;
+        self.squared = rows.iter().map(crate::cpu::similarity::squared).collect();
+        self.magnitudes = rows.iter().map(magnitude).collect();
         self.widest = self.most_of(&self.squared, f32::INFINITY);
         self.largest = self.most_of(&self.magnitudes, f32::INFINITY);
-        self.sample.rows = back(std::mem::take(&mut self.sample.rows))?.into_vec();
+        self.sample.rows = back(std::mem::take(&mut self.sample.rows));
         *self.terms.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         (self.centre, self.far) = (None, true);
         Ok(())
