@@ -81,12 +81,16 @@ impl From<Error> for Failure {
     }
 }
 
+/// A character of a text that may come out of a file, and that is to stay one line.
+pub(crate) fn plain(c: char) -> char {
+    if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
         // Parts of it may come out of a file: it stays one line of bounded length.
         const LONGEST: usize = 2000;
-        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
         self.message.chars().take(LONGEST).try_for_each(|c| f.write_char(plain(c)))
     }
 }

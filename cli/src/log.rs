@@ -1,5 +1,6 @@
 //! What the library and the command say of their work, on stderr: warnings always, more with `-v`, `-vv` or `ATTRACTOR_LOG`.
 
+use crate::failure::plain;
 use std::{fmt, io, time::Instant};
 use tracing::{Event, Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -58,7 +59,6 @@ where
             write!(out, "{name:<5} {:>8.3} s: ", self.started.elapsed().as_secs_f64())?;
         }
         // Parts of it may come out of a file: it stays one line.
-        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
         text.chars().try_for_each(|c| out.write_char(plain(c)))?;
         out.write_char('\n')
     }

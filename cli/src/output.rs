@@ -1,6 +1,6 @@
 //! What a command says on stdout and stderr.
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, plain};
 use std::{
     io::{ErrorKind, Write},
     path::Path,
@@ -28,7 +28,6 @@ pub(crate) fn complaint(text: &str) {
 
 /// Prints a line on stderr that begins with who or what speaks. What it says may come out of a file: it stays one line.
 pub(crate) fn said(who: &str, text: &str) {
-    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     let text: String = text.chars().map(plain).collect();
     let _ = writeln!(std::io::stderr(), "{who}: {text}");
 }

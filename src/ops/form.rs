@@ -76,7 +76,7 @@ fn typical(d: usize) -> f64 {
 }
 
 /// The certain bound of the error of a sum of `d` terms, relative to the sum of their sizes.
-pub(crate) fn certain(d: usize) -> f64 {
+fn certain(d: usize) -> f64 {
     (d as f64 + 3.0) * UNIT
 }
 
@@ -149,6 +149,13 @@ pub(crate) fn product_error(similarity: Similarity, longest: f64, d: usize) -> f
         Similarity::L1 => (d as f64 * longest).sqrt(),
     };
     certain(d) * size
+}
+
+/// How far a similarity of this size may be off in the difference form: the certain bound of the table above, at `beta` 1.
+pub(crate) fn difference_error(similarity: Similarity, size: f64, d: usize) -> f64 {
+    // Of unit rows: a little more than the table has.
+    let of_unit_rows = if similarity == Similarity::Cosine { 1e-6 * (size.sqrt() + 1e-6) } else { 0.0 };
+    certain(d) * size + of_unit_rows
 }
 
 /// Refuses a `beta` so large that it would tell apart what f32 takes for zero: squares of differences below its normal numbers.

@@ -34,7 +34,7 @@ pub use features::{FeatureMap, FeatureSpec, FeatureVector, Features, FrequencySo
 pub(crate) use flips::{FlipTable, Flips, Wanted, flips, matrix_sweep, noise, sweep};
 pub use flips::{Interaction, Rule, overlaps};
 pub use form::SimilarityForm;
-pub(crate) use form::{Resolution, certain, check_small, product_error};
+pub(crate) use form::{Resolution, check_small, difference_error, product_error};
 pub use lagrangian::{Lagrangian, activation, lagrangian, layer_energy};
 pub(crate) use lengths::{LARGEST, check_lengths, check_reach};
 pub use matmul::{Layout, batched_matmul, matmul};

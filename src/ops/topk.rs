@@ -112,7 +112,7 @@ pub fn nearest(
         longest(queries, f32::MAX.into(), "queries")?.max(longest(patterns, f32::MAX.into(), "patterns")?);
     let found = match pair {
         Pair::Cpu(x, xi) => {
-            cpu::descent::nearest(Operand::new(x, b, d), Operand::new(xi, n, d), k, similarity)
+            cpu::descent::nearest(Operand::new(x, b, d), Operand::new(xi, n, d), k, similarity, most.into())
         }
         Pair::Gpu(x, xi) => gpu::descent::nearest(x, xi, k, similarity, most.into())?,
     };

@@ -39,7 +39,7 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
         ));
     }
     let source = input::open(&arguments.patterns)?;
-    let rows = source.matrix(&["patterns", "state", "states"])?;
+    let rows = source.matrix(input::PATTERNS)?;
     let common = &arguments.common;
     let device = common.open()?;
     let defaults = SeparationSettings::default();
@@ -232,7 +232,7 @@ pub(super) fn memory(
         return Err(Failure::data(message));
     };
     let source = input::open(&asked.patterns)?;
-    let rows = source.matrix(&["patterns", "state", "states"])?;
+    let rows = source.matrix(input::PATTERNS)?;
     let of_weights = input::open(path)?;
     let weights = of_weights.matrix(&["weights"])?;
     let beside = input::open(split_array(path).0)?;

@@ -204,7 +204,7 @@ impl Source<'_> {
     /// `[b, v]` of the read-out rows. Queries for which f32 is not enough are looked at in f64.
     fn pass(&self, queries: &[f32], d: usize, top_k: usize) -> (Vec<Found>, Vec<f32>) {
         let single = self.form.resolution.single;
-        if single < 0.0 && queries.chunks_exact(d).all(|x| squared(x) <= self.most) {
+        if single < 0.0 {
             return wide::pass(self, queries, d, top_k);
         }
         let (mut found, mut means) = match self.form.unit_rows() {
@@ -418,11 +418,16 @@ fn descend_batch(
 /// Rows `[b, d]` brought to length 1; what has no length stays.
 fn unit_rows(rows: &[f32], d: usize) -> Vec<f32> {
     let unit = |x: &[f32]| {
-        let squared = squared_f64(x);
-        let scale = if squared < f64::from(f32::MIN_POSITIVE) { 0.0 } else { squared.sqrt().recip() };
+        let scale = inverse_length(x);
         x.iter().map(|v| (f64::from(*v) * scale) as f32).collect::<Vec<f32>>()
     };
     rows.chunks_exact(d).flat_map(unit).collect()
+}
+
+/// `1 / |x|`, or 0 of a row of zeros.
+fn inverse_length(x: &[f32]) -> f64 {
+    let squared = squared_f64(x);
+    if squared < f64::from(f32::MIN_POSITIVE) { 0.0 } else { squared.sqrt().recip() }
 }
 
 fn squared_f64(x: &[f32]) -> f64 {

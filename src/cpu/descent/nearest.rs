@@ -7,28 +7,25 @@ use crate::{
         matmul::Operand,
         similarity::{squared, terms},
     },
-    ops::{Resolution, Similarity, SimilarityForm, certain, descent::Form, product_error},
+    ops::{Resolution, Similarity, SimilarityForm, descent::Form, difference_error, product_error},
     tensor::CpuShard,
 };
-use rayon::prelude::*;
-
 /// Candidates beside those that are wanted.
 const SPARE: usize = 8;
 
-/// See [`crate::ops::nearest`].
+/// See [`crate::ops::nearest`]; `longest` is the largest squared length of a row.
 pub(crate) fn nearest(
     queries: Operand<'_>,
     patterns: Operand<'_>,
     k: usize,
     kind: Similarity,
+    longest: f64,
 ) -> (Vec<f32>, Vec<u32>) {
     let ((b, d), (n, _)) = (queries.shape, patterns.shape);
     if k == 0 || b == 0 {
         return (Vec::new(), Vec::new());
     }
     let terms = terms(patterns, kind);
-    let lengths = patterns.data[..n * d].par_chunks_exact(d).map(squared);
-    let longest = f64::from(lengths.reduce(|| 0.0, f32::max));
     let row = |i: usize| &patterns.data[i * d..(i + 1) * d];
     let query = |i: usize| &queries.data[i * d..(i + 1) * d];
     let mut ranked: Vec<Vec<(u32, f64)>> = vec![Vec::new(); b];
@@ -61,7 +58,7 @@ pub(crate) fn nearest(
                 let nothing = kind == Similarity::Cosine && squared < f64::from(f32::MIN_POSITIVE);
                 let all = best.len() == n || nothing;
                 best.truncate(k);
-                let error = stage.error(kind, longest.max(squared), last.unwrap_or(f64::INFINITY), d);
+                let error = stage.error(kind, longest, last.unwrap_or(f64::INFINITY), d);
                 let sure = |(last, worst): (f64, &(u32, f64))| worst.1 > last + error;
                 if !all && stage != Stage::Double && !last.zip(best.last()).is_some_and(sure) {
                     open.push(*i);
@@ -108,11 +105,9 @@ impl Stage {
 
     /// By how much a similarity found in this stage may be off, where it is this one, without what is the same for all.
     fn error(self, kind: Similarity, longest: f64, similarity: f64, d: usize) -> f64 {
-        let of_unit_rows =
-            if kind == Similarity::Cosine { 1e-6 * (similarity.abs().sqrt() + 1e-6) } else { 0.0 };
         match self {
             Self::Products => product_error(kind, longest, d),
-            Self::Differences => certain(d) * similarity.abs() + of_unit_rows,
+            Self::Differences => difference_error(kind, similarity.abs(), d),
             Self::Double => 0.0,
         }
     }

@@ -4,7 +4,7 @@
 use super::{
     Found, Part, Source, Work, few,
     few::{Sum, take_scores},
-    for_each_task,
+    for_each_task, inverse_length,
 };
 use crate::{
     cpu::{kernel::Metric, math::simd, matmul::Operand, stored::Stored},
@@ -39,12 +39,6 @@ fn prepared(source: &Source<'_>, x: &[f32]) -> Vec<f64> {
         }
         false => wide.collect(),
     }
-}
-
-/// 1 / |x|, or 0 of a row of zeros.
-fn inverse_length(x: &[f32]) -> f64 {
-    let squared: f64 = x.iter().map(|v| f64::from(*v).powi(2)).sum();
-    if squared < f64::from(f32::MIN_POSITIVE) { 0.0 } else { squared.sqrt().recip() }
 }
 
 /// The largest score of each query among the patterns that may answer.

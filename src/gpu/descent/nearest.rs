@@ -5,11 +5,11 @@ use super::{Batch, Pass, Queries, Start, chunks_of_matrix};
 use crate::{
     Error, Result,
     gpu::{
-        Dispatch, Matrix,
+        Buffer, Dispatch, Matrix,
         similarity::terms,
         topk::{Best, MAX_TOP_K},
     },
-    ops::{Resolution, Similarity, SimilarityForm, certain, descent::Form, product_error},
+    ops::{Resolution, Similarity, SimilarityForm, descent::Form, difference_error, product_error},
     tensor::Precision,
 };
 
@@ -32,16 +32,17 @@ pub(crate) fn nearest(
         return Ok((Vec::new(), Vec::new()));
     }
     let product = Form::plain(similarity, 1.0);
+    let terms = terms(queries.context(), patterns, similarity)?;
     if matches!(similarity, Similarity::Dot | Similarity::L1) {
-        let best = scan(queries, patterns, k, product)?;
+        let best = scan(queries, patterns, &terms, k, product)?;
         return Ok(Best::unpack(&queries.context().read(&[best.buffer()])?[0]));
     }
     let resolution = Resolution::of(SimilarityForm::Difference, similarity, 1.0, longest, d);
     let difference = Form { resolution, ..product };
     let whole = if similarity == Similarity::Cosine { 1.0 } else { 0.0 };
     let most = k.saturating_add(SPARE).min(n).min(MAX_TOP_K);
-    let candidates = scan(queries, patterns, most, product)?;
-    let (products, indices, exact) = rescored(queries, patterns, &candidates, most, difference)?;
+    let candidates = scan(queries, patterns, &terms, most, product)?;
+    let (products, indices, exact) = rescored(queries, patterns, &terms, &candidates, most, difference)?;
     let error = product_error(similarity, longest, d);
     let (mut values, mut numbers) = (Vec::with_capacity(b * k), Vec::with_capacity(b * k));
     let mut open = Vec::new();
@@ -52,9 +53,7 @@ pub(crate) fn nearest(
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let worst = f64::from(ranked[k - 1].1);
         let last = f64::from(products[range.end - 1]) - whole;
-        // By rounding of the differences, and of unit rows.
-        let unit = if similarity == Similarity::Cosine { 1e-6 * (worst.abs().sqrt() + 1e-6) } else { 0.0 };
-        let least = worst - certain(d) * worst.abs() - unit;
+        let least = worst - difference_error(similarity, worst.abs(), d);
         // Candidates that are all at the cosine of a row of zeros: the query is one.
         let nothing = whole > 0.0 && exact[range.clone()].iter().all(|s| *s == -1.0);
         let sure = most == n || nothing || least > last + error;
@@ -65,7 +64,7 @@ pub(crate) fn nearest(
         values.extend(ranked[..k].iter().map(|c| c.1));
     }
     if !open.is_empty() {
-        let best = scan(queries, patterns, k, difference)?;
+        let best = scan(queries, patterns, &terms, k, difference)?;
         let (exact, indices) = Best::unpack(&queries.context().read(&[best.buffer()])?[0]);
         for range in open.into_iter().map(|i| i * k..(i + 1) * k) {
             values[range.clone()].copy_from_slice(&exact[range.clone()]);
@@ -77,15 +76,14 @@ pub(crate) fn nearest(
 }
 
 /// The best patterns of each query in this form.
-fn scan(queries: &Matrix, patterns: &Matrix, k: usize, form: Form) -> Result<Best> {
+fn scan(queries: &Matrix, patterns: &Matrix, terms: &Buffer, k: usize, form: Form) -> Result<Best> {
     let context = queries.context();
     let (b, d, n) = (queries.rows(), queries.columns(), patterns.rows());
-    let terms = terms(context, patterns, form.similarity)?;
     let batch = Batch::new(context, form, queries.buffer(), [b, n, d], Precision::F32, d, None)?;
     let complete = form.similarity == Similarity::L2 && !form.squares();
     batch.queries.start(context, queries.buffer(), d, Start { form, complete, most: None })?;
     let mut best = Best::new(context, b, k)?;
-    let parts = chunks_of_matrix(patterns, &terms, batch.chunk);
+    let parts = chunks_of_matrix(patterns, terms, batch.chunk);
     let mut pass =
         Pass { width: 0, precision: Precision::F32, skip: false, weigh: false, best: Some(&mut best) };
     batch.pass(&parts, &mut pass, true)?;
@@ -96,6 +94,7 @@ fn scan(queries: &Matrix, patterns: &Matrix, k: usize, form: Form) -> Result<Bes
 fn rescored(
     queries: &Matrix,
     patterns: &Matrix,
+    terms: &Buffer,
     candidates: &Best,
     k: usize,
     form: Form,
@@ -104,12 +103,11 @@ fn rescored(
     let count = queries.rows() * k;
     let state = Queries::new(context, queries.rows())?;
     state.start(context, queries.buffer(), queries.columns(), Start { form, complete: false, most: None })?;
-    let terms = terms(context, patterns, form.similarity)?;
     let out = context.storage("similarities of candidates", (count * 4) as u64)?;
     context.dispatch(&Dispatch {
         kernel: "rescore",
         parameters: &[count as u32, k as u32, queries.width4() as u32],
-        buffers: &[queries.buffer(), patterns.buffer(), candidates.buffer(), &state.queries, &terms, &out],
+        buffers: &[queries.buffer(), patterns.buffer(), candidates.buffer(), &state.queries, terms, &out],
         groups: count.div_ceil(64),
         trips: queries.width4(),
         work: 3.0 * count as f64 * queries.columns() as f64,

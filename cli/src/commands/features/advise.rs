@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Advise) -> Result<()> {
     let mut beta = None;
     if let Some(path) = &arguments.source.patterns {
         let source = input::open(path)?;
-        let rows = source.matrix(&["patterns", "state", "states"])?;
+        let rows = source.matrix(input::PATTERNS)?;
         let files = [("patterns", Some(path.as_path()))];
         warnings.extend(memory.inspect(&rows).map_err(|e| in_file(&files, e))?);
         let rows = scaled(rows, memory.settings().scale)?;

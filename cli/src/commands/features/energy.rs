@@ -11,7 +11,7 @@ use attractor::io::{self, Array, ArrayData};
 pub(super) fn run(arguments: &Energies) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let source = input::open(&arguments.states)?;
-    let rows = source.matrix(&["states", "state", "queries"])?;
+    let rows = source.matrix(input::STATES)?;
     let device = arguments.common.open()?;
     let memory = open_one(&arguments.source, &arguments.common, &device)?;
     let files =

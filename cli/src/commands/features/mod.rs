@@ -58,7 +58,7 @@ pub(super) fn of_patterns(
     device: &Device,
 ) -> Result<FeatureMemory> {
     let source = input::open(path)?;
-    let rows = source.matrix(&["patterns", "state", "states"])?;
+    let rows = source.matrix(input::PATTERNS)?;
     let files = [
         ("patterns", Some(path)),
         ("frequencies", space.frequencies.as_deref()),
@@ -97,7 +97,7 @@ pub(super) fn in_place_of(
         Beta::Fixed(beta) => beta,
         Beta::Auto => {
             let source = input::open(&asked.patterns)?;
-            let rows = scaled(source.matrix(&["patterns", "state", "states"])?, space.scale)?;
+            let rows = scaled(source.matrix(input::PATTERNS)?, space.scale)?;
             let kernel = if space.map == FeatureMap::DotExp { Similarity::Dot } else { Similarity::L2 };
             let files = [("patterns", Some(asked.patterns.as_path()))];
             let exact = DenseMemory::builder().device(device).similarity(kernel).build(&rows);

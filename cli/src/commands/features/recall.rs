@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let mut phases = Phases::start();
     let source = input::open(&arguments.queries)?;
-    let rows = source.matrix(&["queries", "state", "states"])?;
+    let rows = source.matrix(input::QUERIES)?;
     phases.end(Phase::Open, format_args!("{} queries of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;
     phases.end(Phase::Device, &device);

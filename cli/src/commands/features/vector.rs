@@ -39,7 +39,7 @@ pub(super) fn forget(arguments: &Forget) -> Result<()> {
     let out = arguments.out.as_deref().unwrap_or(&arguments.file);
     io::check_writable(out)?;
     let source = input::open(&arguments.patterns)?;
-    let rows = source.matrix(&["patterns", "state", "states"])?;
+    let rows = source.matrix(input::PATTERNS)?;
     let device = arguments.common.open()?;
     let mut memory = FeatureMemory::load(&arguments.file, &device)?;
     let files = [("patterns", Some(arguments.patterns.as_path()))];
