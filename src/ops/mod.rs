@@ -54,6 +54,7 @@ pub use similarity::{Similarity, similarity};
 pub(crate) use softmax::check_beta;
 pub use softmax::{log_sum_exp, softmax};
 pub use step::step;
+pub(crate) use topk::candidates;
 pub use topk::{argmax, nearest, top_k};
 pub(crate) use universal::separate_rows;
 pub use universal::{UniversalSeparation, UniversalSimilarity, universal_similarity, universal_weights};

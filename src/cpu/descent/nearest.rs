@@ -7,12 +7,11 @@ use crate::{
         matmul::Operand,
         similarity::{squared, terms},
     },
-    ops::{Resolution, Similarity, SimilarityForm, descent::Form, difference_error, product_error},
+    ops::{
+        Resolution, Similarity, SimilarityForm, candidates, descent::Form, difference_error, product_error,
+    },
     tensor::CpuShard,
 };
-/// Candidates beside those that are wanted.
-const SPARE: usize = 8;
-
 /// See [`crate::ops::nearest`]; `longest` is the largest squared length of a row.
 pub(crate) fn nearest(
     queries: Operand<'_>,
@@ -43,7 +42,7 @@ pub(crate) fn nearest(
         let mut open = Vec::new();
         for batch in asked.chunks(BATCH) {
             let rows: Vec<f32> = batch.iter().flat_map(|i| query(*i)).copied().collect();
-            let (found, _) = source.pass(&rows, d, k.saturating_add(SPARE).min(n));
+            let (found, _) = source.pass(&rows, d, candidates(k, n));
             for (i, found) in batch.iter().zip(found) {
                 let x = query(*i);
                 let squared = f64::from(squared(x));

@@ -98,8 +98,11 @@ impl Tile {
         }
         .run();
         let rows = scores.as_chunks_mut::<LANES>().0;
-        let squares = work.source.form.squares();
-        let largest = scale_scores(rows, block.terms, squares, &self.scale, &self.carries.m);
+        let (terms, scale, before) = (block.terms, &self.scale, &self.carries.m);
+        let largest = match work.source.form.squares() {
+            false => scale_scores::<false>(rows, terms, scale, before),
+            true => scale_scores::<true>(rows, terms, scale, before),
+        };
         self.best.scan(rows, block.first, self.queries);
         if !work.weighs() {
             return;
@@ -154,12 +157,12 @@ fn side_by_side(queries: &[f32], d: usize) -> Vec<f32> {
 }
 
 /// Products to scores, as in `few`; gives the largest so far.
-fn scale_scores(rows: &mut [Lane], terms: &[Term], squares: bool, scale: &Lane, before: &Lane) -> Lane {
+fn scale_scores<const SQUARES: bool>(rows: &mut [Lane], terms: &[Term], scale: &Lane, before: &Lane) -> Lane {
     simd!({
         let mut largest = *before;
         for (row, t) in rows.iter_mut().zip(terms) {
             if t.eligible() {
-                let t = if squares { Term::PLAIN } else { *t };
+                let t = if SQUARES { Term::PLAIN } else { *t };
                 for i in 0..LANES {
                     row[i] = scale[i] * (row[i] * t.scale + t.bias);
                     largest[i] = if row[i] > largest[i] { row[i] } else { largest[i] };

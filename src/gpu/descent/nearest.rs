@@ -9,12 +9,11 @@ use crate::{
         similarity::terms,
         topk::{Best, MAX_TOP_K},
     },
-    ops::{Resolution, Similarity, SimilarityForm, descent::Form, difference_error, product_error},
+    ops::{
+        Resolution, Similarity, SimilarityForm, candidates, descent::Form, difference_error, product_error,
+    },
     tensor::Precision,
 };
-
-/// Candidates beside those that are wanted.
-const SPARE: usize = 8;
 
 /// See [`crate::ops::nearest`]; `longest` is the largest squared length of a row.
 pub(crate) fn nearest(
@@ -40,7 +39,7 @@ pub(crate) fn nearest(
     let resolution = Resolution::of(SimilarityForm::Difference, similarity, 1.0, longest, d);
     let difference = Form { resolution, ..product };
     let whole = if similarity == Similarity::Cosine { 1.0 } else { 0.0 };
-    let most = k.saturating_add(SPARE).min(n).min(MAX_TOP_K);
+    let most = candidates(k, n).min(MAX_TOP_K);
     let candidates = scan(queries, patterns, &terms, most, product)?;
     let (products, indices, exact) = rescored(queries, patterns, &terms, &candidates, most, difference)?;
     let error = product_error(similarity, longest, d);
