@@ -31,6 +31,7 @@
 
 pub mod capacity;
 pub mod codes;
+mod contract;
 mod cpu;
 mod device;
 pub mod error;
@@ -43,18 +44,21 @@ pub mod narrow;
 pub mod network;
 pub mod ops;
 pub mod optimize;
+mod precision;
 pub mod reference;
 mod rows;
 mod short;
+mod simd;
 pub mod store;
 mod tensor;
 pub mod threads;
 
 pub use device::{Device, DeviceName};
 pub use error::{Error, Result};
-pub use rows::{Element, Rows, ToRows};
+pub use precision::Precision;
+pub use rows::{Element, Rows, SharedRows, ToRows};
 pub use short::Short;
-pub use tensor::{Bits, Precision, SharedRows, Tensor};
+pub use tensor::{Bits, Tensor};
 
 /// What most programs need: `use attractor::prelude::*;`
 pub mod prelude {

@@ -2,7 +2,10 @@
 
 use crate::{Error, Result};
 use half::f16;
-use std::{borrow::Cow, ops::Index};
+use std::{borrow::Cow, ops::Index, sync::Arc};
+
+/// Rows held by someone else, for example a memory-mapped file: f32, row-major.
+pub type SharedRows = Arc<dyn AsRef<[f32]> + Send + Sync>;
 
 /// A number type that a host matrix may hold; computation is in f32.
 pub trait Element: Copy + 'static {

@@ -1,11 +1,9 @@
-//! Generated patterns on the CPU, see [`crate::ops::Bank`].
+//! Generated patterns on the CPU, see [`crate::contract::Bank`].
 
-use super::{
-    frequencies,
-    math::{self, simd},
-};
+use super::frequencies;
+use crate::simd::math::{self, simd};
 use crate::{
-    ops::{Bank, Ensemble},
+    contract::{Bank, Ensemble},
     tensor::{Packed, TOGETHER},
 };
 use rayon::prelude::*;

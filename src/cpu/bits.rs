@@ -3,9 +3,9 @@
 //! An overlap is one of `d + 1` whole numbers, so what follows from it is worked out once per number that occurs, not per pattern: overlaps
 //! are counted into a histogram first. Patterns without weight are then skipped in blocks.
 
-use super::math::simd;
+use crate::simd::math::simd;
 use crate::{
-    ops::{FlipTable, Flips, Wanted},
+    contract::{FlipTable, Flips, Wanted},
     tensor::{Packed, TOGETHER},
 };
 use rayon::prelude::*;
@@ -19,7 +19,7 @@ const ROWS: usize = 256;
 /// Patterns that are skipped together.
 const BLOCK: usize = 64;
 
-/// See [`crate::ops::flips`].
+/// See [`crate::contract::flips`].
 pub(crate) fn flips(states: &Packed, patterns: &Packed, table: &FlipTable, wanted: Wanted) -> Flips {
     let starts: Vec<usize> = (0..states.rows).step_by(QUERIES).collect();
     let blocks: Vec<Flips> = starts
@@ -47,7 +47,7 @@ struct Agreements {
     histograms: Vec<Vec<u32>>,
 }
 
-/// See [`crate::ops::overlaps`].
+/// See [`crate::contract::overlaps`].
 pub(crate) fn overlaps(states: &Packed, patterns: &Packed) -> Vec<f32> {
     let d = patterns.columns as f32;
     let of_query = |query: usize| {
@@ -150,12 +150,12 @@ fn count<const Q: usize>(
 ) {
     #[cfg(target_arch = "x86_64")]
     if let Some(counting) = Counting::try_new() {
-        let once = super::math::Once;
+        let once = crate::simd::math::Once;
         return counting.vectorize(
             #[inline(always)]
             || {
                 // See `simd!` for why the closure takes up a value.
-                let super::math::Once = { once };
+                let crate::simd::math::Once = { once };
                 count_words(groups, width, d, x, out);
             },
         );
@@ -406,7 +406,7 @@ impl SignedSum {
     }
 }
 
-/// See [`crate::ops::sweep`].
+/// See [`crate::contract::sweep`].
 pub(crate) fn sweep(
     states: &Packed,
     patterns: &Packed,
@@ -480,7 +480,7 @@ fn signed_total(patterns: &Packed, weights: &[f32], word: usize, bit: u32) -> f6
     })
 }
 
-/// See [`crate::ops::matrix_sweep`].
+/// See [`crate::contract::matrix_sweep`].
 pub(crate) fn sweep_matrix(
     states: &[f32],
     fields: &[f32],

@@ -1,10 +1,8 @@
 //! Divergences of distributions on the CPU: a sum of logarithms for each pair of rows.
 
-use super::{
-    math::{fold2, ln_positive, simd},
-    matmul::Operand,
-};
-use crate::ops::{Divergence, INFINITE, ZERO};
+use super::matmul::Operand;
+use crate::contract::{Divergence, INFINITE, ZERO};
+use crate::simd::math::{fold2, ln_positive, simd};
 use rayon::prelude::*;
 
 /// Logarithms that are worth a thread's while.

@@ -1,10 +1,8 @@
 //! Inner products and distances of a few queries with rows, with the coordinates in the lanes.
 //! Rows are read one after another, as they lie in memory: that is what processors fetch ahead best.
 
-use super::{
-    kernel::{Absolute, Metric, Multiply, Square, Summand},
-    stored::{OverRows, Stored, Value},
-};
+use super::kernel::{Absolute, Metric, Multiply, Square, Summand};
+use crate::simd::stored::{OverRows, Stored, Value};
 use pulp::Simd;
 
 /// `out[q][r] = sum_j f(queries[q][j], rows[r][j])`, where the metric says what `f` is.

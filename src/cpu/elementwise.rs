@@ -1,7 +1,7 @@
 //! Element by element on the CPU.
 
-use super::math::simd;
-use crate::ops::{Binary, Unary};
+use crate::contract::{Binary, Unary};
+use crate::simd::math::simd;
 use rayon::prelude::*;
 
 const BLOCK: usize = 16 * 1024;

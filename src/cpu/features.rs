@@ -3,10 +3,10 @@
 
 use super::{
     frequencies::{self, hadamard},
-    math::{self, simd},
     matmul::{Operand, matmul},
 };
-use crate::ops::{Layout, Projection};
+use crate::contract::{Layout, Projection};
+use crate::simd::math::{self, simd};
 use rayon::prelude::*;
 use std::{borrow::Cow, ops::Range};
 

@@ -1,8 +1,8 @@
 //! Random frequencies on the CPU: the generator with a counter, see [`crate::reference::frequencies`].
 
-use super::math::{self, simd};
+use crate::simd::math::{self, simd};
 use crate::{
-    ops::Projection,
+    contract::Projection,
     reference::{self, SIGN_BITS},
     tensor::TOGETHER,
 };

@@ -90,7 +90,7 @@ pub(crate) struct Product<'a> {
 
 impl Product<'_> {
     pub(crate) fn run(self) {
-        super::math::arch().dispatch(self);
+        crate::simd::math::arch().dispatch(self);
     }
 }
 

@@ -30,5 +30,5 @@ impl WithSimd for Chains {
 /// Runs multiply-adds on all cores; gives how many operations they were.
 pub(crate) fn multiply_adds() -> f64 {
     let cores = rayon::current_num_threads();
-    (0..cores).into_par_iter().with_max_len(1).map(|_| super::math::arch().dispatch(Chains)).sum()
+    (0..cores).into_par_iter().with_max_len(1).map(|_| crate::simd::math::arch().dispatch(Chains)).sum()
 }

@@ -1,7 +1,7 @@
 //! Matrix products on the CPU, through the `gemm` crate. `unsafe` lives here because that crate
 //! takes raw pointers; the shapes are checked first.
 
-use crate::ops::Layout;
+use crate::contract::Layout;
 use gemm::Parallelism;
 
 /// The numbers that `gemm` has kernels for here.

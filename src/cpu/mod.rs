@@ -12,7 +12,6 @@ pub(crate) mod features;
 pub(crate) mod frequencies;
 pub(crate) mod kernel;
 pub(crate) mod machine;
-pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod normalize;
 pub(crate) mod pairs;
@@ -21,9 +20,7 @@ pub(crate) mod scan;
 pub(crate) mod separation;
 pub(crate) mod similarity;
 pub(crate) mod softmax;
-pub(crate) mod stored;
 pub(crate) mod topk;
-pub(crate) mod widen;
 
 use rayon::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Rows brought to a common scale, on the CPU.
 
-use super::math::{self, simd};
-use crate::ops::Normalization;
+use crate::contract::Normalization;
+use crate::simd::math::{self, simd};
 
 /// Normalises each row in place.
 pub(crate) fn normalize(data: &mut [f32], columns: usize, how: Normalization) {

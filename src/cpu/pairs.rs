@@ -1,10 +1,8 @@
 //! Losses of pairs on the CPU: products of blocks of rows through `gemm`, exponentials in place.
 
-use super::{
-    math::{self, simd},
-    matmul::{Operand, Real, matmul},
-};
-use crate::ops::{Layout, MASKED, RowStats, Weighing};
+use super::matmul::{Operand, Real, matmul};
+use crate::contract::{Layout, MASKED, RowStats, Weighing};
+use crate::simd::math::{self, simd};
 use rayon::prelude::*;
 use std::{
     cmp::Ordering,

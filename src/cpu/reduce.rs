@@ -1,8 +1,8 @@
 //! Reductions on the CPU. Sums go over lanes and blocks, so that their error grows like that of a
 //! pairwise sum.
 
-use super::math::{self, simd};
-use crate::ops::Reduction;
+use crate::contract::Reduction;
+use crate::simd::math::{self, simd};
 use rayon::prelude::*;
 
 /// One value per row of rows of `columns`, which is not 0.

@@ -1,8 +1,8 @@
 //! Separations on the CPU. Only the scores that can get weight are looked at closely: those within the margin of the
 //! largest, which are few where it matters.
 
-use super::math::{self, simd};
-use crate::ops::{MASKED, Separation};
+use crate::contract::{MASKED, Separation};
+use crate::simd::math::{self, simd};
 use rayon::prelude::*;
 
 /// A pattern that may get weight: its column, and `beta` (for entmax times `alpha - 1`) times its score less the largest (for
@@ -12,7 +12,7 @@ struct Candidate {
     u: f64,
 }
 
-/// Weights `[b, n]` and summaries `[b, 4]` of rows of scores; see [`crate::ops::separate`].
+/// Weights `[b, n]` and summaries `[b, 4]` of rows of scores; see [`crate::contract::separate`].
 pub(crate) fn separate(z: &[f32], columns: usize, beta: f32, kind: Separation) -> (Vec<f32>, Vec<f32>) {
     let mut weights = vec![0.0; z.len()];
     let mut summary = vec![0.0; z.len() / columns * 4];

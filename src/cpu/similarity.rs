@@ -3,11 +3,13 @@
 use super::{
     dots::Dots,
     kernel::Metric,
-    math::{self, simd},
     matmul::{Operand, matmul},
+};
+use crate::contract::{Layout, Similarity, SimilarityForm, Term};
+use crate::simd::{
+    math::{self, simd},
     stored::Stored,
 };
-use crate::ops::{Layout, Similarity, SimilarityForm, Term};
 use rayon::prelude::*;
 
 /// Squared length of a row.

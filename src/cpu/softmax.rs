@@ -1,6 +1,6 @@
 //! Softmax and log-sum-exp of rows on the CPU.
 
-use super::math::{self, exp_nonpositive, simd};
+use crate::simd::math::{self, exp_nonpositive, simd};
 use rayon::prelude::*;
 
 /// Turns `z` into `exp(beta (z - max))` and gives their sum and the maximum of `z`; NaN where there is a NaN or plus infinity, or

@@ -1,6 +1,7 @@
 //! The largest entries of rows on the CPU.
 
-use super::{kernel::LANES, math};
+use super::kernel::LANES;
+use crate::simd::math;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::cmp::Ordering;

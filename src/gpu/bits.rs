@@ -2,13 +2,12 @@
 
 use super::{
     Buffer, Context, Dispatch, MAX_TRIPS, Matrix, elementwise,
-    matrix::unpadded,
     softmax::{COMBINING, by_rows, check_trips},
-    topk,
+    topk, unpadded,
 };
 use crate::{
     Bits, Error, Result, Rows,
-    ops::{FlipTable, Flips, Unary, Wanted},
+    contract::{FlipTable, Flips, Unary, Wanted},
 };
 use std::sync::Arc;
 
@@ -60,7 +59,7 @@ pub(super) fn overlaps_of(
     Ok(out)
 }
 
-/// See [`crate::ops::flips`].
+/// See [`crate::contract::flips`].
 pub(crate) fn flips(
     context: &Arc<Context>,
     states: &Bits,
@@ -176,7 +175,7 @@ fn flags(context: &Arc<Context>, clamp: &[bool]) -> Result<Buffer> {
     context.upload("clamped bits", bytemuck::cast_slice(&flags))
 }
 
-/// See [`crate::ops::sweep`].
+/// See [`crate::contract::sweep`].
 pub(crate) fn sweep(
     context: &Arc<Context>,
     states: &Bits,

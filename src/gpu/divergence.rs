@@ -1,7 +1,7 @@
 //! Divergences of distributions on the GPU.
 
 use super::{Dispatch, MAX_TRIPS, Matrix};
-use crate::{Result, ops::Divergence};
+use crate::{Result, contract::Divergence};
 
 /// Queries and patterns whose pairs are one invocation's.
 const SIDE: usize = 4;
@@ -9,7 +9,7 @@ const SIDE: usize = 4;
 /// `vec4`s that one invocation takes, so that its trips, blocks of 64 included, stay within the limit.
 const SLICE: usize = MAX_TRIPS / 2;
 
-/// See [`crate::ops::divergence`]. The columns agree, and no size is 0.
+/// See [`crate::contract::divergence`]. The columns agree, and no size is 0.
 pub(crate) fn divergence(queries: &Matrix, patterns: &Matrix, kind: Divergence) -> Result<Matrix> {
     let context = queries.context();
     let (b, n, width) = (queries.rows(), patterns.rows(), queries.width4());

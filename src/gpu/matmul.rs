@@ -2,9 +2,9 @@
 
 use super::{
     Buffer, Context, Dispatch, MAX_TRIPS, Matrix, Strategy, padded,
-    tune::{Class, Op},
+    tune::{self, Class, Op},
 };
-use crate::{Error, Precision, Result, ops::Layout};
+use crate::{Error, Precision, Result, contract::Layout};
 use std::sync::Arc;
 
 /// The operands and sizes of one product; see `shaders/store.wgsl`.
@@ -136,14 +136,14 @@ impl Product<'_> {
     }
 }
 
-/// See [`crate::ops::matmul`]. The inner sizes agree.
+/// See [`crate::contract::matmul`]. The inner sizes agree.
 pub(crate) fn matmul(a: &Matrix, b: &Matrix, layout: Layout) -> Result<Matrix> {
     let (m, n) = (a.rows(), if layout == Layout::NT { b.rows() } else { b.columns() });
     let class = Class::of(Op::Matmul, [m, n, a.columns()], Precision::F32);
-    matmul_by(a, b, layout, a.context().tuned(class))
+    matmul_by(a, b, layout, tune::fastest(a.context(), class))
 }
 
-/// See [`crate::ops::batched_matmul`]: `batch` products, operands and results one below the other.
+/// See [`crate::contract::batched_matmul`]: `batch` products, operands and results one below the other.
 pub(crate) fn batched_matmul(
     (a, b): (&Matrix, &Matrix),
     [batch, m, n, k]: [usize; 4],
@@ -188,7 +188,7 @@ pub(crate) fn batched_matmul(
 
 /// The name of the way in which a product `[m, d] [n, d]^T` is made.
 pub(crate) fn variant(context: &Arc<Context>, sizes: [usize; 3]) -> &'static str {
-    let tuned = context.tuned(Class::of(Op::Matmul, sizes, Precision::F32));
+    let tuned = tune::fastest(context, Class::of(Op::Matmul, sizes, Precision::F32));
     tile(context, tuned, sizes[0], sizes[1], 1).name()
 }
 

@@ -1,9 +1,9 @@
 //! Rows brought to a common scale, on the GPU.
 
 use super::{Dispatch, Matrix, softmax::by_rows};
-use crate::{Result, ops::Normalization};
+use crate::{Result, contract::Normalization};
 
-/// See [`crate::ops::normalize`].
+/// See [`crate::contract::normalize`].
 pub(crate) fn normalize(x: &Matrix, how: Normalization) -> Result<Matrix> {
     let (rows, width) = (x.rows(), x.width4());
     let out = Matrix::new(x.context(), "normalised rows", rows, x.columns())?;

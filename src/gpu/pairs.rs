@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Result, Rows,
-    ops::{Layout, RowStats, Weighing},
+    contract::{Layout, RowStats, Weighing},
 };
 
 /// Products of a tile at most: 32 MiB of them.

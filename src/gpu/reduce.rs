@@ -3,7 +3,7 @@
 use super::{Dispatch, Matrix, softmax::by_rows};
 use crate::{
     Result,
-    ops::{Axis, Reduction},
+    contract::{Axis, Reduction},
 };
 
 /// Rows that one invocation of `reduce_columns` takes.
@@ -18,7 +18,7 @@ fn code(how: Reduction) -> u32 {
     }
 }
 
-/// See [`crate::ops::reduce`]. There is something to reduce.
+/// See [`crate::contract::reduce`]. There is something to reduce.
 pub(crate) fn reduce(x: &Matrix, how: Reduction, over: Axis) -> Result<Matrix> {
     match over {
         Axis::Columns => rows(x, how),

@@ -6,14 +6,15 @@ use super::{
     bits::{RowsOfBits, overlaps_of, signed_sum},
     features::frequencies,
     matmul,
-    matrix::unpadded,
     normalize::normalize,
     softmax::{by_rows, check_trips, softmax},
+    unpadded,
 };
 use crate::{
-    Bits, Result, Rows, cpu,
+    Bits, Result, Rows,
+    contract::{Ensemble, Layout, Look, Normalization, Scan},
+    cpu,
     gpu::Buffer,
-    ops::{Ensemble, Layout, Look, Normalization, Scan},
 };
 use std::{ops::Range, sync::Arc};
 
@@ -45,7 +46,7 @@ struct Findings {
     means: Option<Matrix>,
 }
 
-/// See [`crate::ops::Bank::scan_range`].
+/// See [`crate::contract::Bank::scan_range`].
 pub(crate) fn scan(
     context: &Arc<Context>,
     look: &Look<'_>,

@@ -4,7 +4,7 @@ use super::{
     Dispatch, Matrix,
     softmax::{by_rows, check_trips},
 };
-use crate::{Result, ops::Separation};
+use crate::{Result, contract::Separation};
 
 /// Halvings that bring a threshold between -1 and 0 to the last bit of f32.
 const HALVINGS: u32 = 24;
@@ -13,7 +13,7 @@ const FINE: u32 = 32;
 /// Bits of a score.
 const DIGITS: u32 = 32;
 
-/// See [`crate::ops::separate`]: weights and summary.
+/// See [`crate::contract::separate`]: weights and summary.
 pub(crate) fn separate(z: &Matrix, beta: f32, kind: Separation) -> Result<(Matrix, Matrix)> {
     let (rows, columns, width) = (z.rows(), z.columns(), z.width4());
     let n = columns as f32;

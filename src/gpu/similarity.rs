@@ -7,9 +7,8 @@ use super::{
     softmax::by_rows,
 };
 use crate::{
-    Result,
-    ops::{Resolution, Similarity, Term, descent::Form},
-    tensor::Precision,
+    Precision, Result,
+    contract::{Form, Resolution, Similarity, Term},
 };
 use std::sync::Arc;
 
@@ -35,7 +34,7 @@ pub(super) fn terms(context: &Arc<Context>, patterns: &Matrix, kind: Similarity)
     Ok(out)
 }
 
-/// See [`crate::ops::similarity`]. The columns agree.
+/// See [`crate::contract::similarity`]. The columns agree.
 pub(crate) fn similarity(
     queries: &Matrix,
     patterns: &Matrix,

@@ -39,12 +39,12 @@ pub(super) fn check_trips(trips: usize, patterns: usize) -> Result<()> {
     Err(crate::Error::parameter("number of patterns", patterns, want))
 }
 
-/// See [`crate::ops::softmax`].
+/// See [`crate::contract::softmax`].
 pub(crate) fn softmax(z: &Matrix, beta: f32) -> Result<Matrix> {
     run(z, beta, ("softmax.serial", "softmax.group"), z.columns())
 }
 
-/// See [`crate::ops::log_sum_exp`].
+/// See [`crate::contract::log_sum_exp`].
 pub(crate) fn log_sum_exp(z: &Matrix, beta: f32) -> Result<Matrix> {
     run(z, beta, ("log_sum_exp.serial", "log_sum_exp.group"), 0)
 }

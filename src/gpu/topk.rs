@@ -128,7 +128,7 @@ impl Best {
     }
 }
 
-/// See [`crate::ops::top_k`].
+/// See [`crate::contract::top_k`].
 pub(crate) fn top_k(x: &Matrix, k: usize) -> Result<(Vec<f32>, Vec<u32>)> {
     if k > MAX_TOP_K {
         // Most of a row is wanted: there is little to leave on the device.

@@ -7,8 +7,9 @@ use super::{
 };
 use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
+    contract::Form,
     network::{Ending, Layer, Network, Run, Settings},
-    ops::{Axis, Lagrangian, Reduction, Similarity, check_beta, descent::Form, reduce, report, top_k},
+    ops::{Axis, Lagrangian, Reduction, Similarity, check_beta, reduce, report, top_k},
     tensor::check_bipolar,
 };
 use std::fmt;

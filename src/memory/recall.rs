@@ -2,10 +2,8 @@
 
 use crate::{
     Error, Result, Rows,
-    ops::{
-        Progress, SimilarityForm,
-        descent::{Outcome, Plan},
-    },
+    contract::{Outcome, Plan},
+    ops::{Progress, SimilarityForm},
 };
 use std::fmt;
 

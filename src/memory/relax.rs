@@ -5,10 +5,8 @@
 use super::{Recall, Status, dense::Limits, mixture::batch};
 use crate::{
     Result, Rows,
-    ops::{
-        descent::{Plan, advance, clamp_row},
-        report,
-    },
+    contract::{Plan, advance, clamp_row},
+    ops::report,
 };
 
 /// States that a memory is asked about.

@@ -3,11 +3,8 @@
 use super::{DenseMemory, Memory, Recall, RecallOptions, dense::Limits};
 use crate::{
     Device, Error, Result, Rows, ToRows,
-    ops::{
-        Similarity, check_beta,
-        descent::{Carry, Form, Outcome, Plan, settle},
-        report,
-    },
+    contract::{Carry, Form, Outcome, Plan, settle},
+    ops::{Similarity, check_beta, report},
 };
 use rayon::prelude::*;
 use std::{ops::Range, thread};

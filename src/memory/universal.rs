@@ -7,9 +7,10 @@ use super::{
 };
 use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
+    contract::clamp_row,
     ops::{
-        Layout, Similarity, UniversalSeparation, UniversalSimilarity, check_beta, descent::clamp_row, matmul,
-        report, separate_rows, top_k, universal_similarity,
+        Layout, Similarity, UniversalSeparation, UniversalSimilarity, check_beta, matmul, report,
+        separate_rows, top_k, universal_similarity,
     },
 };
 use std::{borrow::Cow, fmt};

@@ -1,5 +1,6 @@
 //! Matrix products.
 
+use super::Layout;
 use crate::{
     Error, Result, Tensor,
     cpu::{self, matmul::Operand},
@@ -7,17 +8,6 @@ use crate::{
     tensor::Pair,
 };
 use rayon::prelude::*;
-
-/// Which operand of a product `C = A B` is stored transposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// `A [m, k]`, `B [k, n]`.
-    NN,
-    /// `A [m, k]`, `B [n, k]`: all pairs of rows, as in `queries patterns^T`.
-    NT,
-    /// `A [k, m]`, `B [k, n]`: sums over rows, as in `patterns^T patterns`.
-    TN,
-}
 
 /// A matrix of zeros on the host, if there can be one.
 pub(super) fn zeros(what: &str, rows: usize, columns: usize) -> Result<Vec<f32>> {

@@ -1,19 +1,7 @@
 //! Rows brought to a common scale.
 
+use super::Normalization;
 use crate::{Error, Result, Tensor, cpu, gpu, tensor::Place};
-
-/// What a row is brought to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Normalization {
-    /// Mean 0 and variance 1: `(x - mean) / sqrt(variance + eps)`, the variance with the divisor
-    /// `columns` (Ba et al. 2016, "Layer Normalization", without its gain and bias).
-    Layer {
-        /// Added to the variance, so that a row of equal values becomes zeros.
-        eps: f32,
-    },
-    /// Length 1: `x / |x|`; a row of zeros stays as it is.
-    L2,
-}
 
 /// Each row of `x` normalised; the result has the shape of `x`. Where the squares sum to less than f32's normal numbers
 /// (`1.2e-38`) the row counts as zeros; where they leave f32, or a value is not finite, it becomes NaN.

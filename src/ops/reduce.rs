@@ -1,29 +1,8 @@
 //! Sums, means and extremes over rows or columns.
 
 use super::matmul::zeros;
+use super::{Axis, Reduction};
 use crate::{Error, Result, Tensor, cpu, gpu, tensor::Place};
-
-/// How values become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reduction {
-    /// Sum.
-    Sum,
-    /// Arithmetic mean.
-    Mean,
-    /// Largest value.
-    Max,
-    /// Smallest value.
-    Min,
-}
-
-/// What is reduced away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
-    /// The rows: one value per column, `[columns]`.
-    Rows,
-    /// The columns: one value per row, `[rows]`.
-    Columns,
-}
 
 /// Reduces a matrix along an axis. Sums run in lanes and blocks, never one long chain; a sum of values whose sizes alone sum to more
 /// than f32 holds is right or not finite. A NaN makes its result one, also of extremes.

@@ -1,14 +1,7 @@
 //! Softmax and log-sum-exp of rows, stabilised by the maximum.
 
+use super::check_beta;
 use crate::{Error, Result, Tensor, cpu, gpu, tensor::Place};
-
-/// Refuses an inverse temperature that is not a positive number.
-pub(crate) fn check_beta(beta: f32) -> Result<()> {
-    if beta > 0.0 && beta.is_finite() {
-        return Ok(());
-    }
-    Err(Error::parameter("beta", beta, "a positive, finite number"))
-}
 
 fn checked(x: &Tensor, beta: f32) -> Result<()> {
     check_beta(beta)?;

@@ -1,10 +1,6 @@
 //! One softmax step, the heart of every dense memory.
 
-use super::{
-    Similarity,
-    lengths::{LARGEST, check_reach, longest},
-    softmax::check_beta,
-};
+use super::{LARGEST, Similarity, check_beta, check_reach, lengths::longest};
 use crate::{
     Error, Result, Tensor,
     cpu::{self, matmul::Operand},

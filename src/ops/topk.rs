@@ -72,12 +72,6 @@ pub fn argmax(x: &Tensor) -> Result<Vec<u32>> {
     Ok(top_k(x, 1)?.1)
 }
 
-/// How many candidates are looked for where the `k` best of `n` are wanted: two or more to spare, which tell whether one has been left
-/// out, and not so many that a short list becomes a long one, which both devices keep more slowly.
-pub(crate) fn candidates(k: usize, n: usize) -> usize {
-    (k + 2).next_multiple_of(4).min(n)
-}
-
 /// The `k` patterns most similar to each query: similarities `[b * k]` and row numbers `[b * k]`, most
 /// similar first, equal ones by lowest number. On the CPU ranked in f64, exactly; on a GPU to the rounding of differences (of products, for dot) in f32.
 /// The `[b, n]` similarities are never stored whole.

@@ -1,7 +1,7 @@
 //! Generated patterns, and one look of queries at all of them.
 
 use super::{Matrix, features::SIGN_BITS, normals, philox};
-use crate::ops::{Ensemble, Scan};
+use crate::contract::{Ensemble, Scan};
 
 /// Pattern `mu` of a seed, `[d]`: a function of these numbers alone.
 pub fn bank_row(ensemble: Ensemble, seed: u64, mu: u64, d: usize) -> Vec<f64> {

@@ -2,7 +2,7 @@
 //! a time.
 
 use super::{Matrix, effective_number, log_sum_exp, similarity::of_pair, softmax};
-use crate::ops::Similarity;
+use crate::contract::Similarity;
 
 /// What one softmax step gives for one query.
 #[derive(Clone, Debug)]

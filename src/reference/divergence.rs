@@ -1,7 +1,7 @@
 //! Divergences of distributions.
 
 use super::Matrix;
-use crate::ops::{Divergence, INFINITE, ZERO};
+use crate::contract::{Divergence, INFINITE, ZERO};
 
 /// `sum_i a_i log(a_i / b_i)` with `0 log 0 = 0` and `b_i` at least [`ZERO`], and [`INFINITE`] on top where that is infinite.
 fn relative_entropy(a: &[f64], b: &[f64]) -> f64 {

@@ -1,7 +1,7 @@
 //! Element by element.
 
 use super::reduce::known;
-use crate::ops::{Binary, Unary};
+use crate::contract::{Binary, Unary};
 
 /// `f(x)`.
 pub fn unary(f: Unary, x: f64) -> f64 {

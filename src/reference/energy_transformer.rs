@@ -1,7 +1,7 @@
 //! The energy transformer block (see [`crate::layers::EnergyTransformer`]), token by token.
 
 use super::{Matrix, log_sum_exp, normalize, softmax};
-use crate::ops::Normalization;
+use crate::contract::Normalization;
 
 /// The weights of a block.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 //! Random Numbers: As Easy as 1, 2, 3", SC 2011 (Philox4x32-10).
 
 use super::Matrix;
-use crate::ops::{FeatureMap, Projection};
+use crate::contract::{FeatureMap, Projection};
 use std::f64::consts::TAU;
 
 /// The third word of the counter: which numbers of a seed are meant.
@@ -88,7 +88,7 @@ fn structured(seed: u64, block: usize, d: usize) -> Matrix {
         sign / (d as f64).sqrt()
     };
     let factor = |which: u32| Matrix::from_fn(d, d, |i, j| hadamard(i, j) * sign(which, j));
-    let product = |a: &Matrix, b: &Matrix| super::matmul(a, b, crate::ops::Layout::NN);
+    let product = |a: &Matrix, b: &Matrix| super::matmul(a, b, crate::contract::Layout::NN);
     let mut all = product(&product(&factor(0), &factor(1)), &factor(2));
     all.data.iter_mut().for_each(|v| *v *= (d as f64).sqrt());
     all

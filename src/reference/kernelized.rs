@@ -1,7 +1,7 @@
 //! The kernelized memory: a Hopfield network among features.
 
 use super::{Matrix, separate};
-use crate::ops::Separation;
+use crate::contract::Separation;
 
 /// A kernelized memory with an affine map `Phi(x) = W x + b`.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Lagrangians of layers of neurons and their activations, by the formulas of [`Lagrangian`].
 
 use super::{log_sum_exp, softmax};
-use crate::ops::Lagrangian;
+use crate::contract::Lagrangian;
 
 fn mean(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len() as f64

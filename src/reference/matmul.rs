@@ -1,7 +1,7 @@
 //! Matrix products.
 
 use super::Matrix;
-use crate::ops::Layout;
+use crate::contract::Layout;
 
 /// The product of `a` and `b` in a [`Layout`]: `C_ij = sum_k A_ik B_kj`, with `A` or `B` transposed
 /// as the layout says.

@@ -5,7 +5,7 @@
 
 mod append;
 mod bank;
-mod binary;
+mod bits;
 mod dense;
 mod divergence;
 mod elementwise;
@@ -28,8 +28,8 @@ mod universal;
 
 pub use append::append_row;
 pub use bank::{bank_row, scan};
-pub use binary::{BinaryModel, quadratic_energy};
-pub(crate) use binary::{interaction, slope};
+pub use bits::{BinaryModel, quadratic_energy};
+pub(crate) use bits::{interaction, slope};
 pub use dense::{DenseModel, Step};
 pub use divergence::divergence;
 pub use elementwise::{binary, unary};

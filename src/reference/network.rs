@@ -1,7 +1,7 @@
 //! Layered networks with Lagrangians, one state at a time; see [`crate::network`].
 
 use super::{Matrix, activation, lagrangian};
-use crate::ops::Lagrangian;
+use crate::contract::Lagrangian;
 
 /// What a synapse adds to the energy.
 #[derive(Clone, Debug)]

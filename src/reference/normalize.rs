@@ -1,6 +1,6 @@
 //! Rows brought to a common scale.
 
-use crate::ops::Normalization;
+use crate::contract::Normalization;
 
 /// The row normalised; see [`Normalization`].
 pub fn normalize(row: &[f64], how: Normalization) -> Vec<f64> {

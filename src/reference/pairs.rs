@@ -1,10 +1,10 @@
 //! Losses of pairs: how near to each other points on a sphere lie.
 
 use super::{Matrix, log_sum_exp};
-use crate::ops::SeparationLoss;
+use crate::contract::SeparationLoss;
 
 /// The loss of unit rows `phi` `[M, D]` at a temperature, and its gradient by these rows as if they were free `[M, D]`: see
-/// [`crate::ops::separation_loss`].
+/// [`crate::contract::separation_loss`].
 ///
 /// # Panics
 /// For fewer than two rows.

@@ -1,7 +1,7 @@
 //! Reductions over rows and columns.
 
 use super::Matrix;
-use crate::ops::Reduction;
+use crate::contract::Reduction;
 
 fn reduce(values: impl Iterator<Item = f64>, how: Reduction) -> f64 {
     match how {

@@ -1,7 +1,7 @@
 //! Separations: scores to weights, by bisection where there is no closed form.
 
 use super::{effective_number, log_sum_exp, softmax};
-use crate::ops::{MASKED, Separation};
+use crate::contract::{MASKED, Separation};
 use std::ops::Neg;
 
 /// What a separation makes of a row of scores.

@@ -1,7 +1,7 @@
 //! Similarities of queries and patterns.
 
 use super::Matrix;
-use crate::ops::Similarity;
+use crate::contract::Similarity;
 
 /// Similarity of two vectors, as [`Similarity`] defines it.
 pub(crate) fn of_pair(x: &[f64], xi: &[f64], kind: Similarity) -> f64 {

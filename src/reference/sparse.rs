@@ -1,7 +1,7 @@
 //! The memory with a sparse separation (see [`crate::memory::SparseMemory`]), one query at a time.
 
 use super::{Matrix, Step, separate, separation::regulariser, similarity::of_pair};
-use crate::ops::{Separation, Similarity};
+use crate::contract::{Separation, Similarity};
 
 /// Stored patterns with similarity (L2 or dot), separation and inverse temperature; no post-transform.
 #[derive(Clone, Debug)]

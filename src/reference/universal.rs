@@ -1,7 +1,7 @@
 //! Single-shot recall with any similarity and separation (see [`crate::memory::UniversalMemory`]), one query at a time.
 
 use super::{Matrix, divergence::of_distributions, similarity::of_pair, softmax, top_k};
-use crate::ops::{Divergence, Similarity, UniversalSeparation, UniversalSimilarity};
+use crate::contract::{Divergence, Similarity, UniversalSeparation, UniversalSimilarity};
 
 /// Stored patterns with what is associated with them.
 #[derive(Clone, Debug)]

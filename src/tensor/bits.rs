@@ -1,6 +1,6 @@
 //! Rows of -1 and 1, a bit each.
 
-use crate::{Device, Error, Result, Rows, ToRows, gpu};
+use crate::{Device, Error, Result, Rows, ToRows, device};
 use std::sync::Arc;
 
 /// A matrix of -1 and 1, `[rows, columns]`, a bit to an entry: a 32nd of its size in f32. Rows can be appended.
@@ -17,7 +17,7 @@ pub struct Bits {
     device: Device,
     packed: Packed,
     /// The same on a GPU: rows of whole `vec4<u32>`s.
-    buffer: Option<Arc<gpu::Buffer>>,
+    buffer: Option<Arc<device::Buffer>>,
 }
 
 /// Rows side by side in one group of words.
@@ -164,7 +164,7 @@ impl Bits {
         &self.packed
     }
 
-    pub(crate) fn buffer(&self) -> Option<&gpu::Buffer> {
+    pub(crate) fn buffer(&self) -> Option<&device::Buffer> {
         self.buffer.as_deref()
     }
 }

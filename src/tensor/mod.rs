@@ -6,9 +6,8 @@ mod shards;
 pub use bits::Bits;
 pub(crate) use bits::{Packed, TOGETHER, check as check_bipolar};
 pub(crate) use shards::{CpuShard, GpuShard, Shards, check_numbers, packed};
-pub use shards::{Precision, SharedRows};
 
-use crate::{Device, Error, Result, Rows, ToRows, gpu};
+use crate::{Device, Error, Result, Rows, ToRows, device};
 use std::sync::{Arc, OnceLock};
 
 /// A row-major f32 tensor of rank 1 to 4 on a device. Operations see it as a matrix: the last axis
@@ -33,19 +32,19 @@ pub struct Tensor {
 #[derive(Clone, Debug)]
 enum Storage {
     Cpu(Arc<Vec<f32>>),
-    Gpu(Arc<gpu::Matrix>),
+    Gpu(Arc<device::Matrix>),
 }
 
 /// A tensor's values, where they are.
 pub(crate) enum Place<'a> {
     Cpu(&'a [f32]),
-    Gpu(&'a gpu::Matrix),
+    Gpu(&'a device::Matrix),
 }
 
 /// The values of two tensors on one device.
 pub(crate) enum Pair<'a> {
     Cpu(&'a [f32], &'a [f32]),
-    Gpu(&'a gpu::Matrix, &'a gpu::Matrix),
+    Gpu(&'a device::Matrix, &'a device::Matrix),
 }
 
 impl<'a> Pair<'a> {
@@ -97,7 +96,7 @@ impl Tensor {
         match device {
             Device::Cpu => Self::on_cpu(values.to_vec(), shape),
             Device::Gpu(context) => Self::on_gpu(
-                gpu::Matrix::upload(context, &Rows::new(values, columns.max(1))?, rows, columns)?,
+                device::Matrix::upload(context, &Rows::new(values, columns.max(1))?, rows, columns)?,
                 shape,
             ),
         }
@@ -108,7 +107,7 @@ impl Tensor {
         Ok(Self { shape: shape.to_vec(), storage: Storage::Cpu(Arc::new(values)), longest: Arc::default() })
     }
 
-    pub(crate) fn on_gpu(matrix: gpu::Matrix, shape: &[usize]) -> Result<Self> {
+    pub(crate) fn on_gpu(matrix: device::Matrix, shape: &[usize]) -> Result<Self> {
         check_shape(shape, matrix.rows() * matrix.columns())?;
         Ok(Self { shape: shape.to_vec(), storage: Storage::Gpu(Arc::new(matrix)), longest: Arc::default() })
     }

@@ -1,44 +1,11 @@
 //! Rows that outgrow one buffer, and that grow: the store of a memory's patterns.
 
 use crate::{
-    Device, Error, Result, Rows,
-    cpu::{self, stored::Stored},
-    gpu,
+    Device, Error, Precision, Result, Rows, SharedRows, device,
+    simd::{stored::Stored, widen::widen},
 };
 use half::f16;
-use std::{fmt, ops::Range, str::FromStr, sync::Arc};
-
-/// How stored patterns are kept. Computation is in f32 either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// 32-bit floating point: as given.
-    #[default]
-    F32,
-    /// 16-bit floating point: half the memory and half the traffic, about three decimal digits, values
-    /// up to 65,504.
-    F16,
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == Self::F16 { "f16" } else { "f32" })
-    }
-}
-
-impl FromStr for Precision {
-    type Err = Error;
-
-    fn from_str(s: &str) -> Result<Self> {
-        match s {
-            "f32" => Ok(Self::F32),
-            "f16" => Ok(Self::F16),
-            _ => Err(Error::parameter("precision", s, "f32 or f16")),
-        }
-    }
-}
-
-/// Rows held by someone else, for example a memory-mapped file: f32, row-major.
-pub type SharedRows = Arc<dyn AsRef<[f32]> + Send + Sync>;
+use std::{ops::Range, sync::Arc};
 
 /// A growing matrix `[n, d]`, cut into shards of whole rows that each fit a binding of the device.
 /// Each appended batch that does not fit the last shard's spare room starts a new one; their sizes
@@ -122,7 +89,7 @@ impl<'a> CpuShard<'a> {
         let range = rows.start * self.columns..rows.end * self.columns;
         match self.data {
             CpuData::F32(v) => out.copy_from_slice(&v[range]),
-            CpuData::F16(v) => cpu::widen::widen(&v[range], out),
+            CpuData::F16(v) => widen(&v[range], out),
         }
     }
 
@@ -141,7 +108,7 @@ impl<'a> CpuShard<'a> {
 
 /// Whole rows in one GPU buffer.
 pub(crate) struct GpuShard {
-    pub(crate) buffer: gpu::Buffer,
+    pub(crate) buffer: device::Buffer,
     pub(crate) rows: usize,
     /// Rows that the buffer has room for.
     capacity: usize,
@@ -166,7 +133,7 @@ impl Shards {
             Device::Cpu => usize::MAX,
             Device::Gpu(context) => {
                 let row_bytes = Self::row_bytes(columns, precision) as u64;
-                let longest = Self::row_bytes(gpu::MAX_COLUMNS, precision) as u64;
+                let longest = Self::row_bytes(device::MAX_COLUMNS, precision) as u64;
                 let limit = context.binding_limit().min(longest);
                 if row_bytes > limit {
                     return Err(Error::TooLarge {
@@ -198,7 +165,7 @@ impl Shards {
 
     /// Bytes of one row on a GPU, where rows are padded to whole vectors.
     fn row_bytes(columns: usize, precision: Precision) -> usize {
-        gpu::row_columns(columns, precision) * if precision == Precision::F16 { 2 } else { 4 }
+        device::row_columns(columns, precision) * if precision == Precision::F16 { 2 } else { 4 }
     }
 
     /// Lets rows stay on the host where a GPU has no room for them, or where they would take more than
@@ -404,7 +371,7 @@ impl Shards {
     }
 
     /// Takes in rows as far as there is room, and gives how many.
-    fn append_gpu(&mut self, context: &Arc<gpu::Context>, rows: &Rows<'_>) -> Result<usize> {
+    fn append_gpu(&mut self, context: &Arc<device::Context>, rows: &Rows<'_>) -> Result<usize> {
         if !self.cpu.is_empty() {
             return Ok(0);
         }
@@ -473,7 +440,7 @@ pub(crate) fn check_numbers(what: &'static str, rows: usize) -> Result<()> {
 
 /// Rows as the GPU has them: padded with zeros to whole vectors.
 pub(crate) fn packed(rows: &Rows<'_>, precision: Precision) -> Vec<u8> {
-    let padded = gpu::row_columns(rows.columns(), precision);
+    let padded = device::row_columns(rows.columns(), precision);
     let mut out = Vec::with_capacity(rows.rows() * padded * 4);
     for row in rows.iter() {
         match precision {

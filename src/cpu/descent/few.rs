@@ -5,11 +5,11 @@
 
 use super::{Found, Part, Source, Work};
 use crate::{
+    contract::{Carry, MASKED, Similarity, Term},
     cpu::dots::Dots,
-    cpu::math::{self, exp_nonpositive, simd},
     cpu::matmul::Operand,
-    cpu::stored::{OverRows, Stored, Value},
-    ops::{MASKED, Similarity, Term, descent::Carry},
+    simd::math::{self, exp_nonpositive, simd},
+    simd::stored::{OverRows, Stored, Value},
 };
 use pulp::Simd;
 use std::ops::Range;

@@ -21,11 +21,7 @@ use super::{
 };
 use crate::{
     Result, Rows,
-    ops::{
-        Similarity, Term,
-        descent::{Carry, Form, Landscape, Outcome, Plan, settle},
-        report,
-    },
+    contract::{Carry, Form, Landscape, Outcome, Plan, Similarity, Term, report, settle},
     tensor::CpuShard,
 };
 use std::{
@@ -358,7 +354,7 @@ impl Part {
     }
 }
 
-/// See [`crate::ops::descent::descend`].
+/// See [`crate::contract::descend`].
 pub(crate) fn descend(
     landscape: &Landscape<'_, [Term]>,
     queries: &Rows<'_>,
@@ -439,7 +435,7 @@ pub(crate) fn variant(b: usize) -> &'static str {
     if b < FEW { "stream" } else { "tiles" }
 }
 
-/// See [`crate::ops::step`].
+/// See [`crate::contract::step`].
 pub(crate) fn step(
     queries: Operand<'_>,
     patterns: Operand<'_>,

@@ -3,16 +3,14 @@
 
 use super::{BATCH, Readout, Source};
 use crate::{
+    contract::{Form, Resolution, Similarity, SimilarityForm, candidates, difference_error, product_error},
     cpu::{
         matmul::Operand,
         similarity::{squared, terms},
     },
-    ops::{
-        Resolution, Similarity, SimilarityForm, candidates, descent::Form, difference_error, product_error,
-    },
     tensor::CpuShard,
 };
-/// See [`crate::ops::nearest`]; `longest` is the largest squared length of a row.
+/// See [`crate::contract::nearest`]; `longest` is the largest squared length of a row.
 pub(crate) fn nearest(
     queries: Operand<'_>,
     patterns: Operand<'_>,

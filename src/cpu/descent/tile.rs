@@ -1,14 +1,14 @@
 //! A task of tiles of queries, with the queries in the lanes.
 
 use super::{Found, Part, Source, Work};
+use crate::simd::math::{exp_nonpositive, simd};
 use crate::{
+    contract::{Carry, MASKED, Similarity, Term},
     cpu::{
         kernel::{LANES, Metric, Product},
-        math::{exp_nonpositive, simd},
         matmul::Operand,
         topk::Lists,
     },
-    ops::{MASKED, Similarity, Term, descent::Carry},
 };
 
 /// Rows whose sums are kept in f32 before they go to f64.

@@ -6,9 +6,10 @@ use super::{
     few::{Sum, take_scores},
     for_each_task, inverse_length,
 };
+use crate::simd::{math::simd, stored::Stored};
 use crate::{
-    cpu::{kernel::Metric, math::simd, matmul::Operand, stored::Stored},
-    ops::{MASKED, Term},
+    contract::{MASKED, Term},
+    cpu::{kernel::Metric, matmul::Operand},
 };
 use std::sync::Mutex;
 

@@ -1,14 +1,14 @@
 //! Looks at generated patterns of bits: scores are whole numbers, so nearly all follows from how often each occurs.
 
 use super::in_rounds;
+use crate::simd::math::simd;
 use crate::{
     Result,
+    contract::{Look, Scan},
     cpu::{
         bits::{QUERIES, SignedSum, Tally, count_all, words_of},
         frequencies,
-        math::simd,
     },
-    ops::{Look, Scan},
     tensor::{Packed, TOGETHER},
 };
 use std::ops::Range;
@@ -30,7 +30,7 @@ struct Found {
     sum: Option<SignedSum>,
 }
 
-/// See [`crate::ops::Bank::scan_range`].
+/// See [`crate::contract::Bank::scan_range`].
 pub(crate) fn bits(look: &Look<'_>, queries: &Packed, tell: &dyn Fn(u64) -> Result<()>) -> Result<Vec<Scan>> {
     let (q, d) = (queries.rows, look.bank.d());
     let batch = (NUMBERS / (4 * d + 1)).clamp(QUERIES, BATCH) / QUERIES * QUERIES;

@@ -11,11 +11,11 @@ pub(crate) use bits::bits;
 use super::{
     bank::fill,
     kernel::{LANES, Metric, Product},
-    math::{exp_nonpositive, simd},
 };
+use crate::simd::math::{exp_nonpositive, simd};
 use crate::{
     Result,
-    ops::{Look, Scan},
+    contract::{Look, Scan},
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -97,7 +97,7 @@ fn in_rounds(
     Ok(all)
 }
 
-/// See [`crate::ops::Bank::scan_range`].
+/// See [`crate::contract::Bank::scan_range`].
 pub(crate) fn scan(look: &Look<'_>, tell: &dyn Fn(u64) -> Result<()>) -> Result<Vec<Scan>> {
     let (q, d) = (look.queries.rows(), look.bank.d());
     let batch = if look.update { (MOMENTS / d).clamp(LANES, BATCH) } else { BATCH };

@@ -6,9 +6,8 @@ use super::{
     Batch, Chunk,
 };
 use crate::{
-    Result,
-    ops::{MASKED, Similarity, descent::Form},
-    tensor::Precision,
+    Precision, Result,
+    contract::{Form, MASKED, Similarity},
 };
 
 /// What the names of the kernels start with that score patterns in this form.

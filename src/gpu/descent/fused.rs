@@ -6,11 +6,11 @@ use super::{
     super::{
         Context, Dispatch, LEAST_SUBGROUP, MAX_TRIPS, Strategy, matmul, padded, row_columns, shader,
         softmax::SERIAL_ROWS,
-        tune::{Class, Op},
+        tune::{self, Class, Op},
     },
     Batch, Chunk,
 };
-use crate::{Result, ops::Similarity, tensor::Precision};
+use crate::{Precision, Result, contract::Similarity};
 use std::{ops::Range, sync::Arc};
 
 /// Workgroups that keep a GPU busy.
@@ -140,7 +140,7 @@ pub(super) fn strategy(
 ) -> Strategy {
     let [b, n, _] = sizes;
     let can = |strategy: &Strategy| can(context, *strategy, similarity, sizes, precision);
-    let timed = || context.tuned(Class::of(Op::Step, sizes, precision));
+    let timed = || tune::fastest(context, Class::of(Op::Step, sizes, precision));
     if let Some(strategy) = context.strategy().filter(can).or_else(|| timed().filter(can)) {
         return strategy;
     }

@@ -17,20 +17,18 @@ pub(crate) use nearest::nearest;
 use super::{
     Buffer, Context, Dispatch, Matrix, Strategy, matmul,
     matmul::word,
-    matrix::unpadded,
     padded,
     similarity::terms,
     softmax::by_rows,
     topk::{Best, MAX_TOP_K},
+    unpadded,
 };
 use crate::{
-    Device, Error, Result, Rows,
-    ops::{
-        MASKED, Similarity, Term,
-        descent::{Carry, Form, GpuTerms, Landscape, Outcome, Plan, clamp_row},
-        report,
+    Device, Error, Precision, Result, Rows,
+    contract::{
+        Carry, Form, GpuTerms, Landscape, MASKED, Outcome, Plan, Similarity, Term, clamp_row, report,
     },
-    tensor::{Precision, Shards},
+    tensor::Shards,
 };
 use chain::Pass;
 use fused::Shape;
@@ -267,7 +265,7 @@ struct Finish<'a> {
     trace_first: usize,
 }
 
-/// See [`crate::ops::descent::descend`].
+/// See [`crate::contract::descend`].
 pub(crate) fn descend(
     context: &Arc<Context>,
     landscape: &Landscape<'_, GpuTerms>,
@@ -464,7 +462,7 @@ fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>], traced: boo
     Ok(out)
 }
 
-/// See [`crate::ops::step`]: from tensors on the device to tensors on the device.
+/// See [`crate::contract::step`]: from tensors on the device to tensors on the device.
 pub(crate) fn step(
     queries: &Matrix,
     patterns: &Matrix,

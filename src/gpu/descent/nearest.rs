@@ -3,19 +3,16 @@
 
 use super::{Batch, Pass, Queries, Start, chunks_of_matrix};
 use crate::{
-    Error, Result,
+    Error, Precision, Result,
+    contract::{Form, Resolution, Similarity, SimilarityForm, candidates, difference_error, product_error},
     gpu::{
         Buffer, Dispatch, Matrix,
         similarity::terms,
         topk::{Best, MAX_TOP_K},
     },
-    ops::{
-        Resolution, Similarity, SimilarityForm, candidates, descent::Form, difference_error, product_error,
-    },
-    tensor::Precision,
 };
 
-/// See [`crate::ops::nearest`]; `longest` is the largest squared length of a row.
+/// See [`crate::contract::nearest`]; `longest` is the largest squared length of a row.
 pub(crate) fn nearest(
     queries: &Matrix,
     patterns: &Matrix,

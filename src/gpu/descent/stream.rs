@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Result, Rows,
-    ops::descent::GpuTerms,
+    contract::GpuTerms,
     tensor::{CpuShard, GpuShard, Shards, packed},
 };
 use std::{ops::Range, sync::Arc};

@@ -6,11 +6,11 @@ use super::super::{
     matmul, padded,
     reduce::reduce,
     shader,
-    tune::{Class, Op},
+    tune::{self, Class, Op},
 };
 use crate::{
     Precision, Result,
-    ops::{Axis, Binary, Reduction},
+    contract::{Axis, Binary, Reduction},
 };
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ pub(crate) fn strategy(
         let sums = || encoding && Shape::sums(*strategy, d).is_some();
         there && (sums() || can(context, *strategy, d))
     };
-    let timed = || context.tuned(Class::of(Op::Features, [b, m, d], Precision::F32));
+    let timed = || tune::fastest(context, Class::of(Op::Features, [b, m, d], Precision::F32));
     // Who asks for one pass gets one, however the frequencies come.
     let asked =
         context.strategy().map(|s| if s == Strategy::Fused && !stored { Strategy::Generated } else { s });

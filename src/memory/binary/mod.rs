@@ -13,11 +13,8 @@ use super::{
 };
 use crate::{
     Bits, Device, Error, Result, Rows, ToRows,
-    ops::{
-        FlipTable, Interaction, Rule, Similarity, Wanted,
-        descent::{Plan, clamp_row},
-        flips, sweep,
-    },
+    contract::{Plan, clamp_row},
+    ops::{FlipTable, Interaction, Rule, Similarity, Wanted, flips, sweep},
     tensor::check_bipolar,
 };
 

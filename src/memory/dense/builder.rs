@@ -2,10 +2,10 @@
 
 use super::{DenseMemory, Forgotten, Neighbours, Sample};
 use crate::{
-    Device, Error, Precision, Result, Rows, ToRows,
+    Device, Error, Precision, Result, Rows, SharedRows, ToRows,
     memory::Beta,
     ops::{Similarity, SimilarityForm, check_beta},
-    tensor::{Shards, SharedRows},
+    tensor::Shards,
 };
 use std::sync::{Arc, Mutex};
 

@@ -4,11 +4,9 @@
 use super::DenseMemory;
 use crate::{
     Device, Precision, Result, Rows,
+    contract::{Form, Landscape, Outcome, Plan, Terms, clamp_row},
     memory::Memory,
-    ops::{
-        Term,
-        descent::{Form, Landscape, Outcome, Plan, Terms, clamp_row, descend},
-    },
+    ops::{Term, descent::descend},
     tensor::Shards,
 };
 

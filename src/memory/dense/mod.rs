@@ -13,12 +13,12 @@ pub(crate) use intake::check_patterns;
 
 use super::{Beta, BetaChoice, Memory, Recall, RecallOptions, check_columns};
 use crate::{
-    Device, Error, Precision, Result, Rows, ToRows,
+    Device, Error, Precision, Result, Rows, SharedRows, ToRows,
+    contract::{Form, Landscape, Outcome, Plan, Terms},
     ops::{
-        Resolution, Similarity, SimilarityForm, Term, check_beta, check_reach, check_small,
-        descent::{Form, Landscape, Outcome, Plan, Terms, descend},
+        Resolution, Similarity, SimilarityForm, Term, check_beta, check_reach, check_small, descent::descend,
     },
-    tensor::{Shards, SharedRows},
+    tensor::Shards,
 };
 pub(super) use centre::{far_centre, is_exact, shifted, unshifted};
 use forgotten::Forgotten;

@@ -4,15 +4,12 @@
 use super::{DenseMemory, Sample};
 use crate::{
     Device, Error, Result, Rows, Tensor,
+    contract::{Form, Landscape, Plan},
     memory::{
         BetaChoice, Memory,
         beta::{Separations, choose, separation_of},
     },
-    ops::{
-        Resolution, Similarity, SimilarityForm,
-        descent::{Form, Landscape, Plan, descend},
-        nearest, product_error,
-    },
+    ops::{Resolution, Similarity, SimilarityForm, descent::descend, nearest, product_error},
 };
 use std::{
     collections::{BTreeMap, HashSet},

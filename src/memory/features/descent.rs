@@ -3,12 +3,9 @@
 use super::{BATCH, FeatureMemory, Memory};
 use crate::{
     Error, Result, Rows, ToRows,
+    contract::{Plan, clamp_row},
     memory::{Recall, Status},
-    ops::{
-        End, FeatureRules, Progress,
-        descent::{Plan, clamp_row},
-        report,
-    },
+    ops::{End, FeatureRules, Progress, report},
 };
 use std::fmt;
 

@@ -8,8 +8,8 @@ mod descent;
 mod spec;
 mod tiles;
 
+use crate::contract::{FeatureSpec, FrequencySource, Projection};
 pub(crate) use descent::{End, FeatureRules};
-pub use spec::{FeatureMap, FeatureSpec, FrequencySource, Projection};
 
 use super::matmul::zeros;
 use super::{Axis, Binary, LARGEST, Reduction, Unary, binary, by_row, check_lengths, reduce, unary};

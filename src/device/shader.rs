@@ -127,7 +127,7 @@ impl Variant {
     }
 
     /// A constant that the variant is made with.
-    pub(super) fn constant(&self, name: &str) -> Option<usize> {
+    pub(crate) fn constant(&self, name: &str) -> Option<usize> {
         self.constants.get(name).and_then(|value| usize::try_from(*value).ok())
     }
 

@@ -24,11 +24,11 @@ pub(crate) struct Once;
 /// again would be reached through a shim that is not inlined, and be compiled without the SIMD.
 macro_rules! simd {
     ($body:expr) => {{
-        let once = $crate::cpu::math::Once;
-        $crate::cpu::math::arch().dispatch(
+        let once = $crate::simd::math::Once;
+        $crate::simd::math::arch().dispatch(
             #[inline(always)]
             || {
-                let $crate::cpu::math::Once = { once };
+                let $crate::simd::math::Once = { once };
                 $body
             },
         )

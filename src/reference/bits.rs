@@ -1,7 +1,7 @@
 //! Memories of -1 and 1, by their definitions: dense memories by flipping each bit, classical networks by their matrix.
 
 use super::Matrix;
-use crate::ops::{Interaction, Rule};
+use crate::contract::{Interaction, Rule};
 
 /// `F(z)`.
 pub(crate) fn interaction(f: Interaction, z: f64) -> f64 {

@@ -7,7 +7,7 @@ use super::{
     pipeline::{PARAMETER_BYTES, Pipeline},
     record::Recorder,
     shader::Extras,
-    tune,
+    tuning,
 };
 use crate::{Error, Result};
 use std::{
@@ -34,7 +34,7 @@ pub enum Kernels {
 }
 
 /// How a softmax step or a matrix product goes about its work, where there are several ways. The
-/// default is by the kind of adapter and the shape, or what timing has found (see [`super::tune`]).
+/// default is by the kind of adapter and the shape, or what timing has found (see [`crate::gpu::tune`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Strategy {
     /// Register tiles straight from global memory, 8 x 8 outputs an invocation. A step is a chain of
@@ -142,7 +142,7 @@ pub struct Context {
     info: AdapterInfo,
     driver: String,
     pub(super) extras: Extras,
-    pub(super) options: Options,
+    pub(crate) options: Options,
     pub(super) limits: Limits,
     pub(super) recorder: Mutex<Recorder>,
     pub(super) pool: Mutex<Pool>,
@@ -150,13 +150,13 @@ pub struct Context {
     pub(super) staging: Mutex<Option<wgpu::Buffer>>,
     pub(super) pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     /// What timing has found; read from the cache folder at first use.
-    tuning: Mutex<Option<tune::Table>>,
+    tuning: Mutex<Option<tuning::Table>>,
     pub(super) faults: Arc<Faults>,
     pub(super) counts: Counts,
 }
 
 /// Smallest subgroups that are made use of.
-pub(super) const LEAST_SUBGROUP: u32 = 4;
+pub(crate) const LEAST_SUBGROUP: u32 = 4;
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked while it held the lock left plain data behind; it stays usable.
@@ -290,38 +290,14 @@ impl Context {
         &self.driver
     }
 
-    /// The fastest way for a class of jobs, where it has been timed; on hardware it is timed now where it has
-    /// not. `None` says to go by rule.
-    pub(crate) fn tuned(self: &Arc<Self>, class: tune::Class) -> Option<Strategy> {
-        let by_rule = self.options.kernels != Kernels::Auto || self.options.strategy.is_some();
-        if self.options.deterministic || by_rule {
-            return None;
-        }
-        let load = || tune::Table::load(self);
-        if let Some(known) = lock(&self.tuning).get_or_insert_with(load).get(class) {
-            return Some(known);
-        }
-        if self.is_software() || std::env::var_os("ATTRACTOR_TUNE").is_some_and(|v| v == "off") {
-            return None;
-        }
-        // Not held meanwhile: another thread that needs the same goes by rule, or times it too.
-        match tune::tune(self, class) {
-            Ok(tuning) => {
-                if let Some(why) = tuning.not_kept {
-                    tracing::warn!("the timing for {class} holds for this process alone: {why}");
-                }
-                Some(tuning.winner)
-            }
-            Err(error) => {
-                tracing::warn!("no timing for {class}: {error}");
-                None
-            }
-        }
+    /// What timing has found to be the fastest way for a class of jobs, where it has been timed.
+    pub(crate) fn timed(&self, class: tuning::Class) -> Option<Strategy> {
+        lock(&self.tuning).get_or_insert_with(|| tuning::Table::load(self)).get(class)
     }
 
     /// Notes what timing has found.
-    pub(super) fn learn(self: &Arc<Self>, class: tune::Class, winner: Strategy) {
-        lock(&self.tuning).get_or_insert_with(|| tune::Table::load(self)).insert(class, winner);
+    pub(crate) fn learn(&self, class: tuning::Class, winner: Strategy) {
+        lock(&self.tuning).get_or_insert_with(|| tuning::Table::load(self)).insert(class, winner);
     }
 
     /// Bytes that the patterns of a memory may take on the device.

@@ -1,11 +1,53 @@
-//! Where computation happens: the CPU, or one GPU adapter.
+//! Where computation happens: the CPU, or one GPU adapter; adapters, their memory, compiled kernels, and work that is recorded and sent.
 
-use crate::{Error, Result, gpu};
+mod adapter;
+mod allocate;
+mod buffer;
+mod context;
+mod faults;
+mod matrix;
+mod pipeline;
+mod recent;
+mod record;
+pub mod shader;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod sharing;
+mod submit;
+pub(crate) mod tuning;
+
+pub use adapter::{AdapterReport, Selector, adapters};
+pub(crate) use buffer::Buffer;
+pub(crate) use context::LEAST_SUBGROUP;
+pub use context::{Context, Counters, Kernels, Options, Strategy};
+pub(crate) use matrix::{Matrix, unpadded};
+pub(crate) use record::Dispatch;
+
+use crate::{Error, Precision, Result};
 use std::{
     fmt,
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
 };
+
+/// Most loop trips of one invocation. Mesa's software driver silently ends all loops of an
+/// invocation after 65,535 trips together, so no kernel is started with more than half of that.
+pub(crate) const MAX_TRIPS: usize = 32_768;
+
+/// Most columns of patterns and queries: a score takes a loop trip for each four of them.
+pub(crate) const MAX_COLUMNS: usize = 4 * MAX_TRIPS;
+
+/// Columns of a GPU row: padded with zeros to whole `vec4`s, so that every kernel loads 16 bytes at a
+/// time and needs no special case for the last columns.
+pub(crate) fn padded(columns: usize) -> usize {
+    columns.next_multiple_of(4)
+}
+
+/// Columns of a stored row of patterns: like `padded`, but whole 16-byte loads also where a value takes two
+/// bytes.
+pub(crate) fn row_columns(columns: usize, precision: Precision) -> usize {
+    columns.next_multiple_of(if precision == Precision::F16 { 8 } else { 4 })
+}
 
 /// The CPU or an opened GPU. Cheap to clone; clones share the adapter, its memory and its compiled
 /// kernels, also from several threads.
@@ -21,7 +63,7 @@ pub enum Device {
     /// All cores of the CPU, with the widest SIMD that it has.
     Cpu,
     /// A GPU through Vulkan, Metal or DX12.
-    Gpu(Arc<gpu::Context>),
+    Gpu(Arc<Context>),
 }
 
 impl Device {
@@ -49,20 +91,20 @@ impl Device {
         if let Some(device) = best.as_ref().filter(|d| d.is_alive()) {
             return Ok(device.clone());
         }
-        let device = Self::open_with("auto", gpu::Options::default())?;
+        let device = Self::open_with("auto", Options::default())?;
         *best = Some(device.clone());
         Ok(device)
     }
 
     /// Opens a GPU: `""` the best hardware adapter, `"1"` the adapter of that number in
     /// [`crate::gpu::adapters`], `"software"` the first software adapter, anything else with a letter in it the first
-    /// adapter whose name contains it (any case); see [`gpu::Selector`].
+    /// adapter whose name contains it (any case); see [`crate::gpu::Selector`].
     ///
     /// # Errors
     /// [`Error::InvalidParameter`] for what is neither a number nor a name; [`Error::NoAdapter`] naming what there is, and
     /// what to install where there is nothing.
     pub fn gpu(selector: &str) -> Result<Self> {
-        gpu::Context::open(selector).map(Self::Gpu)
+        Context::open(selector).map(Self::Gpu)
     }
 
     /// Opens a device by its name, as on the command line; see [`DeviceName`].
@@ -77,7 +119,7 @@ impl Device {
     /// # Ok::<(), attractor::Error>(())
     /// ```
     pub fn open(name: &str) -> Result<Self> {
-        if name == "auto" { Self::best() } else { Self::open_with(name, gpu::Options::default()) }
+        if name == "auto" { Self::best() } else { Self::open_with(name, Options::default()) }
     }
 
     /// The same with options for a GPU; a device of its own, also for `auto`.
@@ -91,11 +133,11 @@ impl Device {
     /// assert_eq!(Device::open_with("cpu", options)?, Device::cpu());
     /// # Ok::<(), attractor::Error>(())
     /// ```
-    pub fn open_with(name: &str, options: gpu::Options) -> Result<Self> {
+    pub fn open_with(name: &str, options: Options) -> Result<Self> {
         match name.parse::<DeviceName>()?.resolved()? {
-            DeviceName::Auto => Ok(gpu::Context::open_best(options).map_or(Self::Cpu, Self::Gpu)),
+            DeviceName::Auto => Ok(Context::open_best(options).map_or(Self::Cpu, Self::Gpu)),
             DeviceName::Cpu => Ok(Self::Cpu),
-            DeviceName::Gpu(selector) => gpu::Context::open_selected(&selector, options).map(Self::Gpu),
+            DeviceName::Gpu(selector) => Context::open_selected(&selector, options).map(Self::Gpu),
         }
     }
 
@@ -133,7 +175,7 @@ impl Device {
     }
 
     /// The opened GPU, if it is one.
-    pub fn as_gpu(&self) -> Option<&Arc<gpu::Context>> {
+    pub fn as_gpu(&self) -> Option<&Arc<Context>> {
         match self {
             Self::Cpu => None,
             Self::Gpu(context) => Some(context),
@@ -182,7 +224,7 @@ pub enum DeviceName {
     /// The CPU.
     Cpu,
     /// A GPU.
-    Gpu(gpu::Selector),
+    Gpu(Selector),
 }
 
 impl DeviceName {
@@ -216,8 +258,8 @@ impl FromStr for DeviceName {
         match name {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
-            "gpu" => Ok(Self::Gpu(gpu::Selector::Best)),
-            "software" => Ok(Self::Gpu(gpu::Selector::Software)),
+            "gpu" => Ok(Self::Gpu(Selector::Best)),
+            "software" => Ok(Self::Gpu(Selector::Software)),
             _ => match name.strip_prefix("gpu:") {
                 Some(selector) if !selector.is_empty() => {
                     selector.parse().map(Self::Gpu).map_err(|_| unknown())

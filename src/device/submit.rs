@@ -240,7 +240,7 @@ impl Context {
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
-    use crate::gpu::{Options, sharing::open};
+    use crate::device::{Options, sharing::open};
 
     #[test]
     fn a_kernel_that_wants_too_much_memory_is_refused() {
