@@ -9,8 +9,8 @@
 #import store
 
 // [BK][BM] and [BK][BN] in vec4s; rows are longer by one against bank conflicts.
-var<workgroup> tile_a: array<vec4<f32>, ${BM/4+1*BK}>;
-var<workgroup> tile_b: array<vec4<f32>, ${BN/4+1*BK}>;
+var<workgroup> tile_a: array<vec4<f32>, ${(BM/4+1)*BK}>;
+var<workgroup> tile_b: array<vec4<f32>, ${(BN/4+1)*BK}>;
 
 // Puts a vec4 into its tile: as it is where it runs along the outputs, else turned, each value into a row
 // of its own.
@@ -19,14 +19,14 @@ fn stage_a(to: u32, part: u32, value: vec4<f32>) {
     tile_a[to] = value;
 #else
 #for s in 0..4
-    tile_a[to + ${BM/4+1*s}u][part] = value[${s}];
+    tile_a[to + ${(BM/4+1)*s}u][part] = value[${s}];
 #endfor
 #endif
 }
 fn stage_b(to: u32, part: u32, value: vec4<f32>) {
 #if NT
 #for s in 0..4
-    tile_b[to + ${BN/4+1*s}u][part] = value[${s}];
+    tile_b[to + ${(BN/4+1)*s}u][part] = value[${s}];
 #endfor
 #else
     tile_b[to] = value;
@@ -195,16 +195,16 @@ fn main(
 #for t in 0..BK/2
 #for s in t*2..t*2+2
 #for j in 0..RN/4
-        let y_${s}_${j} = tile_b[${BN/4+1*s}u + ${j*BN/RN}u + tx];
+        let y_${s}_${j} = tile_b[${(BN/4+1)*s}u + ${j*BN/RN}u + tx];
 #endfor
 #for g in 0..RM/4
-        let x_${s}_${g} = tile_a[${BM/4+1*s}u + ${g*BM/RM}u + ty];
+        let x_${s}_${g} = tile_a[${(BM/4+1)*s}u + ${g*BM/RM}u + ty];
 #endfor
 #endfor
 #for s in 0..2
 #for r in 1..RM+1
 #for j in 0..RN/4
-        acc_${RM-r}_${j} = accumulate(x_${t*2+1-s}_${RM-r/4}[${RM-r%4}], y_${t*2+1-s}_${j}, acc_${RM-r}_${j});
+        acc_${RM-r}_${j} = accumulate(x_${t*2+1-s}_${(RM-r)/4}[${(RM-r)%4}], y_${t*2+1-s}_${j}, acc_${RM-r}_${j});
 #endfor
 #endfor
 #endfor

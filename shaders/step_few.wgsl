@@ -125,10 +125,10 @@ fn main(
 #if WHOLE_SUBGROUPS
             let of_subgroup = subgroupAdd(of_lane);
             if elected {
-                partial[${r*NQ+n*64}u + subgroup] = of_subgroup;
+                partial[${(r*NQ+n)*64}u + subgroup] = of_subgroup;
             }
 #else
-            partial[${r*NQ+n*64}u + local] = of_lane;
+            partial[${(r*NQ+n)*64}u + local] = of_lane;
 #endif
         }
 #endfor
@@ -143,7 +143,7 @@ fn main(
         for (var i = 0u; i < subgroups; i += 1u) {
 #for r in 0..ROWS
 #for n in 0..NQ
-            s_${r}_${n} += partial[${r*NQ+n*64}u + i];
+            s_${r}_${n} += partial[${(r*NQ+n)*64}u + i];
 #endfor
 #endfor
         }

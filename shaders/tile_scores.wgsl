@@ -22,7 +22,7 @@
 #endfor
 #for i in 0..BP/4/TX
 #for s in 0..4
-            tile[${BQ/4+1*16}u + (local % 4u * 4u + ${s}u) * ${BP/4+1}u + ${i*TX}u + local / 16u][local / 4u % 4u] = select(0.0, x_${i}[${s}], inside);
+            tile[${(BQ/4+1)*16}u + (local % 4u * 4u + ${s}u) * ${BP/4+1}u + ${i*TX}u + local / 16u][local / 4u % 4u] = select(0.0, x_${i}[${s}], inside);
 #endfor
 #endfor
             workgroupBarrier();
@@ -31,16 +31,16 @@
             {
 #for s in t*PACE..t*PACE+PACE
 #for h in 0..BQ/64
-                let q_${s}_${h} = tile[${BQ/4+1*s}u + ${h*16}u + ty];
+                let q_${s}_${h} = tile[${(BQ/4+1)*s}u + ${h*16}u + ty];
 #endfor
 #for g in 0..BP/4/TX
-                let x_${s}_${g} = tile[${BQ/4+1*16}u + ${BP/4+1*s}u + ${g*TX}u + tx];
+                let x_${s}_${g} = tile[${(BQ/4+1)*16}u + ${(BP/4+1)*s}u + ${g*TX}u + tx];
 #endfor
 #endfor
 #for s in 1..PACE+1
 #for r in 1..BP/TX+1
 #for h in 0..BQ/64
-                s_${BP/TX-r}_${h} = fma(vec4<f32>(x_${t*PACE+PACE-s}_${BP/TX-r/4}[${BP/TX-r%4}]), q_${t*PACE+PACE-s}_${h}, s_${BP/TX-r}_${h});
+                s_${BP/TX-r}_${h} = fma(vec4<f32>(x_${t*PACE+PACE-s}_${(BP/TX-r)/4}[${(BP/TX-r)%4}]), q_${t*PACE+PACE-s}_${h}, s_${BP/TX-r}_${h});
 #endfor
 #endfor
 #endfor

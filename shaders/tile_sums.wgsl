@@ -25,21 +25,21 @@
 #endfor
             }
 #for i in 0..D/TX/4
-            tile[${BQ/4+1*16}u + at_${i}] = y_${i};
+            tile[${(BQ/4+1)*16}u + at_${i}] = y_${i};
 #endfor
             workgroupBarrier();
             if weighty {
 #for s in 0..16
                 {
 #for j in 0..D/TX/4
-                    let x_${j} = tile[${BQ/4+1*16}u + ${D/4*s}u + ${j*TX}u + tx];
+                    let x_${j} = tile[${(BQ/4+1)*16}u + ${D/4*s}u + ${j*TX}u + tx];
 #endfor
 #for h in 0..BQ/64
-                    let w_${h} = tile[${BQ/4+1*s}u + ${h*16}u + ty];
+                    let w_${h} = tile[${(BQ/4+1)*s}u + ${h*16}u + ty];
 #endfor
 #for r in 1..BQ/16+1
 #for j in 0..D/TX/4
-                    o_${BQ/16-r}_${j} = fma(vec4<f32>(w_${BQ/16-r/4}[${BQ/16-r%4}]), x_${j}, o_${BQ/16-r}_${j});
+                    o_${BQ/16-r}_${j} = fma(vec4<f32>(w_${(BQ/16-r)/4}[${(BQ/16-r)%4}]), x_${j}, o_${BQ/16-r}_${j});
 #endfor
 #endfor
                 }

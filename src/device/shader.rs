@@ -3,8 +3,10 @@
 //! A template is WGSL with four directives, each alone on a line: `#import NAME` (once per shader),
 //! `#if NAME` / `#else` / `#endif`, `#for NAME in A..B` / `#endfor` (unrolled: register tiles need
 //! named variables, since WGSL cannot size private arrays by constants), and `${EXPRESSION}` for the
-//! value of constants and loop variables: whole numbers and names between `+ - * / %`, worked out from
-//! left to right. `shaders/permutations` lists each variant with its constants.
+//! value of constants and loop variables: whole numbers and names, `+ - * / %` with the usual precedence,
+//! and parentheses. `shaders/permutations` lists each variant with its constants.
+
+mod expression;
 
 use crate::{Error, Result};
 use std::{collections::BTreeMap, sync::OnceLock};
@@ -259,32 +261,17 @@ impl Expansion {
         Ok((at + 1..end, end..end, end))
     }
 
-    /// The value of an expression; operators have no precedence.
     fn number(&self, text: &str) -> std::result::Result<i64, String> {
-        let Some(at) = text.rfind(['+', '-', '*', '/', '%']) else {
-            return match text.parse() {
-                Ok(value) => Ok(value),
-                Err(_) => self.constants.get(text).copied().ok_or_else(|| format!("no constant {text}")),
-            };
-        };
-        let (left, right) = (self.number(&text[..at])?, self.number(&text[at + 1..])?);
-        let value = match text.as_bytes()[at] {
-            b'+' => left.checked_add(right),
-            b'-' => left.checked_sub(right),
-            b'*' => left.checked_mul(right),
-            b'/' => left.checked_div(right),
-            _ => left.checked_rem(right),
-        };
-        value.ok_or_else(|| format!("{text} has no value"))
+        expression::value(text, |name| self.constants.get(name).copied())
     }
 
     fn substitute(&self, line: &str) -> std::result::Result<String, String> {
         let mut out = String::with_capacity(line.len());
         let mut rest = line;
         while let Some((before, after)) = rest.split_once("${") {
-            let (name, tail) = after.split_once('}').ok_or("${ without }")?;
+            let (expression, tail) = after.split_once('}').ok_or("${ without }")?;
             out.push_str(before);
-            out.push_str(&self.number(name)?.to_string());
+            out.push_str(&self.number(expression)?.to_string());
             rest = tail;
         }
         out.push_str(rest);
@@ -297,14 +284,12 @@ fn parse_for(
     line: &str,
     number: impl Fn(&str) -> std::result::Result<i64, String>,
 ) -> std::result::Result<(String, std::ops::Range<i64>), String> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    match words.as_slice() {
-        [_, name, "in", range] => {
-            let (from, to) = range.split_once("..").ok_or("want `#for NAME in A..B`")?;
-            Ok(((*name).to_owned(), number(from)?..number(to)?))
-        }
-        _ => Err("want `#for NAME in A..B`".into()),
-    }
+    let parts = || {
+        let (name, range) = line.trim().strip_prefix("#for")?.split_once(" in ")?;
+        Some((name.trim().to_owned(), range.split_once("..")?))
+    };
+    let (name, (from, to)) = parts().ok_or("want `#for NAME in A..B`")?;
+    Ok((name, number(from)?..number(to)?))
 }
 
 /// Where the directive that closes the one at `at` is.
@@ -370,16 +355,18 @@ mod tests {
         let template = "#for i in 0..N\n#if A\na${i}\n#else\nb${i}\n#endif\n#endfor\nend";
         assert_eq!(expand(template, &[("N", 2), ("A", 1)]).unwrap(), "a0\na1\nend\n");
         assert_eq!(expand(template, &[("N", 1)]).unwrap(), "b0\nend\n");
-        // From left to right.
-        assert_eq!(expand("${1+N*4/3}", &[("N", 5)]).unwrap(), "8\n");
+        assert_eq!(expand("${1+N*4/3} ${(N-1)%3}", &[("N", 5)]).unwrap(), "7 1\n");
+        assert_eq!(expand("#for i in N-1..2 * (N - 1)\n${i}\n#endfor", &[("N", 3)]).unwrap(), "2\n3\n");
     }
 
     #[test]
     fn faults_name_file_and_line() {
         for (template, message) in [
             ("x\n#if A", "shader test, line 2: #if without #endif"),
-            ("${N}", "shader test, line 1: no constant N"),
-            ("${1/0}", "shader test, line 1: 1/0 has no value"),
+            ("${N}", "shader test, line 1: N: no constant N"),
+            ("\n${4*(N-1)}", "shader test, line 2: 4*(N-1): no constant N"),
+            ("${1/0}", "shader test, line 1: 1/0: 1 / 0 has no value"),
+            ("#for i in 0..(2\n#endfor", "shader test, line 1: (2: a ) is missing"),
             ("#for i 0..2\n#endfor", "shader test, line 1: want `#for NAME in A..B`"),
             ("#endif", "shader test, line 1: #endif is no directive here"),
         ] {
