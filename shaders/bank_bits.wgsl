@@ -21,16 +21,7 @@ fn lowest(count: u32) -> u32 {
     return select((1u << min(count, 31u)) - 1u, 0xffffffffu, count >= 32u);
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let at = group_number(group, groups) * 64u + local;
-    if at >= p.rows * p.width {
-        return;
-    }
+#import vec4_head
     let column = at % p.width;
     let words = philox(vec4<u32>(p.first + at / p.width, column, 5u, p.high), p.seed_low, p.seed_high);
     // The padding of a row stays clear.

@@ -22,16 +22,7 @@ struct Parameters {
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 #endif
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let at = group_number(group, groups) * 64u + local;
-    if at >= p.rows * p.width {
-        return;
-    }
+#import vec4_head
     let column4 = at % p.width;
     let v = x[at];
     var value = v;

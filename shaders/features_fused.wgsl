@@ -3,34 +3,16 @@
 // invocations owns BQ states and a slice of the frequencies, which it takes BP at a time. GENERATED frequencies are made where
 // they are used and exist nowhere else. Right where rows have at most D columns.
 #import common
-#import exponential
+#import feature_functions
 
 struct Parameters {
-    rows: u32,
-    // Frequencies from `first` to before `last`; vec4s per state, and per frequency.
-    first: u32,
-    last: u32,
-    width: u32,
-    pattern_width: u32,
-    splits: u32,
-    // Frequencies per split, a multiple of BP.
-    slice: u32,
-    // Values from one half of T to the other, and number of the first stored frequency.
+    // Left rows are states, right rows frequencies.
+#import tile_parameters
+    // Values from one half of T to the other.
     side_width: u32,
-    base: u32,
-    // Cosine and sine of products in turns; else exponentials.
-    waves: u32,
-    columns: u32,
-    seed_low: u32,
-    seed_high: u32,
-    high: u32,
+#import feature_parameters
 }
 #import parameters
-#if GENERATED
-#import normals
-#else
-#import turns
-#endif
 @group(0) @binding(1) var<storage, read> states: array<vec4<f32>>;
 fn load_a(at: u32) -> vec4<f32> {
     return states[at];
@@ -53,24 +35,9 @@ fn load_b(at: u32) -> vec4<f32> {
 // Per split and state: the sum of the features times T.
 @group(0) @binding(6) var<storage, read_write> parts: array<f32>;
 
-// As in step_fused.
-var<workgroup> tile: array<vec4<f32>, ${TILE}>;
-
-@compute @workgroup_size(${TX*16})
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let tiles = (p.rows + ${BQ-1}u) / ${BQ}u;
-    let number = group_number(group, groups);
-    let split = number / tiles;
-    let row0 = (number % tiles) * ${BQ}u;
-    let begin = p.first + split * p.slice;
+#import tile_head
     // Groups past the end run no trips: a barrier may not stand behind a return.
     let end = select(min(begin + p.slice, p.last), begin, split >= p.splits);
-    let ty = local / ${TX}u;
-    let tx = local % ${TX}u;
 #for h in 0..BQ/64
     var u_${h} = vec4<f32>(0.0);
     var off_${h} = vec4<f32>(0.0);

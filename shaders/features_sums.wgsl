@@ -2,32 +2,14 @@
 // patterns, with nothing but the sums written. Here the frequencies are the rows of the tile, and the patterns go past. GENERATED
 // frequencies are made where they are used. Any number of columns.
 #import common
-#import exponential
+#import feature_functions
 
 struct Parameters {
-    // Frequencies; patterns from `first` to before `last`; vec4s per row.
-    rows: u32,
-    first: u32,
-    last: u32,
-    width: u32,
-    pattern_width: u32,
-    splits: u32,
-    // Patterns per split, a multiple of BP.
-    slice: u32,
-    // Number of the first frequency.
-    base: u32,
-    waves: u32,
-    columns: u32,
-    seed_low: u32,
-    seed_high: u32,
-    high: u32,
+    // Left rows are frequencies, right rows patterns.
+#import tile_parameters
+#import feature_parameters
 }
 #import parameters
-#if GENERATED
-#import normals
-#else
-#import turns
-#endif
 // Not looked at where frequencies are generated.
 @group(0) @binding(1) var<storage, read> frequencies: array<vec4<f32>>;
 fn load_a(at: u32) -> vec4<f32> {
@@ -37,10 +19,7 @@ fn load_a(at: u32) -> vec4<f32> {
     return frequencies[at];
 #endif
 }
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
-fn load_b(at: u32) -> vec4<f32> {
-    return b[at];
-}
+#import load_b
 // Phases of all frequencies.
 @group(0) @binding(3) var<storage, read> phases: array<f32>;
 // Per pattern: what is taken off its exponents.
@@ -48,23 +27,9 @@ fn load_b(at: u32) -> vec4<f32> {
 // Per split: the sums of the first features, then of the second.
 @group(0) @binding(5) var<storage, read_write> sums: array<f32>;
 
-var<workgroup> tile: array<vec4<f32>, ${TILE}>;
-
-@compute @workgroup_size(${TX*16})
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let tiles = (p.rows + ${BQ-1}u) / ${BQ}u;
-    let number = group_number(group, groups);
-    let split = number / tiles;
-    let row0 = (number % tiles) * ${BQ}u;
-    let begin = p.first + split * p.slice;
+#import tile_head
     // Groups past the end run no trips: a barrier may not stand behind a return.
     let end = select(min(begin + p.slice, p.last), begin, split >= p.splits);
-    let ty = local / ${TX}u;
-    let tx = local % ${TX}u;
 #for h in 0..BQ/64
     var first_${h} = vec4<f32>(0.0);
     var second_${h} = vec4<f32>(0.0);

@@ -22,9 +22,7 @@ struct Parameters {
 @group(0) @binding(4) var<storage, read_write> summary: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> corrections: array<f32>;
 
-fn place(overlap: f32) -> u32 {
-    return u32(0.5 * (overlap + f32(p.d)) + 0.25);
-}
+#import overlap_table
 
 fn work(row: u32, lane: u32, live: bool) {
     // Largest logarithm and largest overlap.

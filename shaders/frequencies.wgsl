@@ -16,15 +16,6 @@ struct Parameters {
 #import parameters
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let at = group_number(group, groups) * 64u + local;
-    if at >= p.rows * p.width {
-        return;
-    }
+#import vec4_head
     out[at] = normals(p.first + at / p.width, at % p.width);
 }

@@ -33,16 +33,7 @@ fn others(row: u32, i: u32) -> vec4<bool> {
 }
 
 #if WEIGHTS
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let at = group_number(group, groups) * 64u + local;
-    if at >= p.rows * p.width {
-        return;
-    }
+#import vec4_head
     let row = at / p.width;
     let i = at % p.width;
     let near = terms[p.first + row];

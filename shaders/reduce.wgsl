@@ -44,12 +44,7 @@ fn work(row: u32, lane: u32, live: bool) {
             value = extreme;
         }
         out[row] = value;
-        // The padding of the vector of results stays zero.
-#for i in 1..4
-        if row + 1u == p.rows && row % 4u + ${i}u < 4u {
-            out[row + ${i}u] = 0.0;
-        }
-#endfor
+#import zero_padding
     }
 }
 

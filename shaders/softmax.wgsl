@@ -53,12 +53,7 @@ fn work(row: u32, lane: u32, live: bool) {
 #if LSE
     if lane == 0u && live {
         out[row] = select(nan(p.rows), m + log(total) / p.beta, known);
-        // The padding of the vector of results stays zero.
-#for i in 1..4
-        if row + 1u == p.rows && row % 4u + ${i}u < 4u {
-            out[row + ${i}u] = 0.0;
-        }
-#endfor
+#import zero_padding
     }
 #else
     let inverse = 1.0 / total;

@@ -9,15 +9,8 @@
 #import query
 
 struct Parameters {
-    rows: u32,
-    // Patterns from `first` to before `last`; vec4s per query, and per pattern.
-    first: u32,
-    last: u32,
-    width: u32,
-    pattern_width: u32,
-    splits: u32,
-    // Patterns per split, a multiple of BP.
-    slice: u32,
+    // Left rows are queries, right rows patterns.
+#import tile_parameters
     skip: u32,
 }
 #import parameters
@@ -34,10 +27,7 @@ fn load_a(at: u32) -> vec4<f32> {
 // Per split and query: m, l.
 @group(0) @binding(7) var<storage, read_write> carries: array<vec4<f32>>;
 
-// Staged slices of the operands: queries [16][BQ], then patterns [16][BP] or [16][D], where rows of the
-// transposed ones are longer by a vec4 against bank conflicts. Between them, [TX][BQ] for what the TX
-// invocations of a query have to combine.
-var<workgroup> tile: array<vec4<f32>, ${TILE}>;
+#import tile
 // Per query: the factor on its scores, the largest score so far, the factor on what was summed before,
 // the sum of weights.
 var<workgroup> scale: array<vec4<f32>, ${BQ/4}>;
@@ -46,17 +36,7 @@ var<workgroup> shrink: array<vec4<f32>, ${BQ/4}>;
 var<workgroup> total: array<vec4<f32>, ${BQ/4}>;
 var<workgroup> any_weight: atomic<u32>;
 
-@compute @workgroup_size(${TX*16})
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let tiles = (p.rows + ${BQ-1}u) / ${BQ}u;
-    let number = group_number(group, groups);
-    let split = number / tiles;
-    let row0 = (number % tiles) * ${BQ}u;
-    let begin = p.first + split * p.slice;
+#import tile_head
     var end = min(begin + p.slice, p.last);
     // Groups past the end, and groups of settled queries, run no trips: a barrier may not stand
     // behind a return.
@@ -70,9 +50,6 @@ fn main(
 #endfor
         end = select(end, begin, moving == 0u);
     }
-    // Queries of this invocation: 4 ty.. of each 64; patterns and columns: 4 tx.. of each 4 TX.
-    let ty = local / ${TX}u;
-    let tx = local % ${TX}u;
     if local < ${BQ/4}u {
         var of_queries = vec4<f32>(0.0);
 #for i in 0..4

@@ -37,9 +37,7 @@ struct Parameters {
 #else
 @group(0) @binding(6) var<storage, read> table: array<vec4<f32>>;
 
-fn place(overlap: f32) -> u32 {
-    return u32(0.5 * (overlap + f32(p.d)) + 0.25);
-}
+#import overlap_table
 
 fn of_pattern(k: u32, i: u32) -> f32 {
     let word = bits[k * p.bits_width + i / 128u][(i / 32u) % 4u];

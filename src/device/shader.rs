@@ -1,10 +1,16 @@
 //! Shaders from templates.
 //!
-//! A template is WGSL with four directives, each alone on a line: `#import NAME` (once per shader),
-//! `#if NAME` / `#else` / `#endif`, `#for NAME in A..B` / `#endfor` (unrolled: register tiles need
-//! named variables, since WGSL cannot size private arrays by constants), and `${EXPRESSION}` for the
-//! value of constants and loop variables: whole numbers and names, `+ - * / %` with the usual precedence,
-//! and parentheses. `shaders/permutations` lists each variant with its constants.
+//! A template is WGSL with three directives, each alone on a line, and one within lines:
+//!
+//! - `#import NAME`: a fragment of `shaders/shared/`, once per shader. Its header states what it needs
+//!   and what it gives.
+//! - `#if NAME` / `#else` / `#endif`.
+//! - `#for NAME in A..B` / `#endfor`: unrolled, since register tiles need named variables (WGSL cannot
+//!   size private arrays by constants).
+//! - `${EXPRESSION}`: whole numbers, names of constants and loop variables, `+ - * / %` with the usual
+//!   precedence, and parentheses.
+//!
+//! `shaders/permutations` lists each variant with its constants.
 
 mod expression;
 
@@ -17,16 +23,14 @@ macro_rules! sources {
     };
 }
 
-/// Every template.
+/// Every template and fragment.
 const SOURCES: &[(&str, &str)] = sources![
     "accumulate",
     "append_row",
     "bank_bits",
-    "common",
     "divergence",
     "elementwise",
     "energy",
-    "exponential",
     "features",
     "features_fused",
     "features_sums",
@@ -34,25 +38,16 @@ const SOURCES: &[(&str, &str)] = sources![
     "flip_weights",
     "frequencies",
     "hadamard",
-    "ln",
-    "load_b",
     "matmul_direct",
     "matmul_tiled",
     "merge",
     "multiply_adds",
-    "overlaps",
     "normalize",
-    "normals",
-    "numbers",
+    "overlaps",
     "pairs",
-    "parameters",
-    "philox",
-    "query",
     "reduce",
     "reduce_columns",
     "rescore",
-    "row_reduce",
-    "rows_main",
     "scan",
     "separate",
     "signed_sum",
@@ -60,15 +55,34 @@ const SOURCES: &[(&str, &str)] = sources![
     "start",
     "step_few",
     "step_fused",
-    "store",
     "sweep",
     "terms",
-    "tile_scores",
-    "tile_sums",
     "top_k",
-    "turns",
     "walk",
     "weights",
+    "shared/common",
+    "shared/exponential",
+    "shared/feature_functions",
+    "shared/feature_parameters",
+    "shared/ln",
+    "shared/load_b",
+    "shared/normals",
+    "shared/numbers",
+    "shared/overlap_table",
+    "shared/parameters",
+    "shared/philox",
+    "shared/query",
+    "shared/row_reduce",
+    "shared/rows_main",
+    "shared/store",
+    "shared/tile",
+    "shared/tile_head",
+    "shared/tile_parameters",
+    "shared/tile_scores",
+    "shared/tile_sums",
+    "shared/turns",
+    "shared/vec4_head",
+    "shared/zero_padding",
 ];
 
 const PERMUTATIONS: &str = include_str!("../../shaders/permutations");
@@ -203,7 +217,7 @@ impl Expansion {
             match words.next() {
                 Some("#import") => {
                     let name = words.next().ok_or_else(|| fail(number, "#import needs a name".into()))?;
-                    self.file(name)?;
+                    self.file(&format!("shared/{name}"))?;
                 }
                 Some("#if") => {
                     let name = words.next().ok_or_else(|| fail(number, "#if needs a name".into()))?;
@@ -379,6 +393,19 @@ mod tests {
         for variant in variants().unwrap().values() {
             let source = variant.source().unwrap();
             assert!(!storage_bindings(&source).is_empty(), "{}", variant.name);
+        }
+    }
+
+    #[test]
+    fn fragments_are_used_and_say_what_they_need_and_give() {
+        for (name, source) in SOURCES {
+            let Some(fragment) = name.strip_prefix("shared/") else { continue };
+            let header = source.lines().map(str::trim_start).take_while(|line| line.starts_with("//"));
+            for part in ["// Needs: ", "// Gives: "] {
+                assert_eq!(header.clone().filter(|line| line.starts_with(part)).count(), 1, "{name}: {part}");
+            }
+            let import = format!("#import {fragment}");
+            assert!(SOURCES.iter().any(|(_, s)| s.lines().any(|line| line == import)), "{name}");
         }
     }
 }

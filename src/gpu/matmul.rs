@@ -7,7 +7,7 @@ use super::{
 use crate::{Error, Precision, Result, contract::Layout};
 use std::sync::Arc;
 
-/// The operands and sizes of one product; see `shaders/store.wgsl`.
+/// The operands and sizes of one product; see `shaders/shared/store.wgsl`.
 pub(super) struct Product<'a> {
     /// What the kernels' names start with.
     pub(super) family: &'a str,

@@ -145,7 +145,7 @@ fn subgroups_may_have_any_size() {
     assert!(found > 0);
 }
 
-/// Compilers take `v != v` for false and `v - v` for 0: a NaN is told by its bits (`numbers.wgsl`).
+/// Compilers take `v != v` for false and `v - v` for 0: a NaN is told by its bits (`shared/numbers.wgsl`).
 #[test]
 fn no_number_is_compared_with_itself() {
     use naga::{BinaryOperator as Op, Expression};

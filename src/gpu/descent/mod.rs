@@ -44,7 +44,7 @@ const LOOK: u32 = 128;
 /// Most patterns of one chunk.
 const CHUNK: usize = 32_768;
 
-/// One query's state on the device; see `shaders/query.wgsl`.
+/// One query's state on the device; see `shaders/shared/query.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 struct Query {

@@ -18,7 +18,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "edge-direct",
         fault: "the register tile drops the last row of an odd matrix",
-        file: "shaders/store.wgsl",
+        file: "shaders/shared/store.wgsl",
         was: "if row >= p.m || column4",
         now: "if row + 1u >= p.m || column4",
         tests: &["operations::"],
@@ -81,12 +81,12 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         tests: &["dense::"],
     },
     Mutation {
-        name: "merge-features",
-        fault: "a split of the random features begins one frequency late",
-        file: "shaders/features_fused.wgsl",
+        name: "merge-tiles",
+        fault: "a split of a fused step or of random features begins one row late",
+        file: "shaders/shared/tile_head.wgsl",
         was: "let begin = p.first + split * p.slice;",
         now: "let begin = p.first + split * p.slice + min(split, 1u);",
-        tests: &["features::", "feature_memory::"],
+        tests: &["dense::", "features::", "feature_memory::"],
     },
     Mutation {
         name: "merge-best",
@@ -100,7 +100,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "barrier-fused",
         fault: "no barrier between the staging of a tile and its use",
-        file: "shaders/tile_scores.wgsl",
+        file: "shaders/shared/tile_scores.wgsl",
         was: "            workgroupBarrier();\n            // PACE steps",
         now: "            // PACE steps",
         tests: &["dense::", "features::"],
@@ -108,7 +108,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "barrier-reduce",
         fault: "no barrier between the rounds of a sum over a workgroup",
-        file: "shaders/row_reduce.wgsl",
+        file: "shaders/shared/row_reduce.wgsl",
         was: "    workgroupBarrier();\n    if lane < (32u >> ${s}u) {\n        shared_values[lane] += ",
         now: "    if lane < (32u >> ${s}u) {\n        shared_values[lane] += ",
         tests: &["operations::"],
@@ -116,7 +116,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "race-reduce",
         fault: "all lanes of a subgroup write its sum",
-        file: "shaders/row_reduce.wgsl",
+        file: "shaders/shared/row_reduce.wgsl",
         was: "    let of_subgroup = subgroupAdd(value);\n    workgroupBarrier();\n    if elected {",
         now: "    let of_subgroup = subgroupAdd(value);\n    workgroupBarrier();\n    if true {",
         tests: &["uniformity::"],
@@ -157,7 +157,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "random-key",
         fault: "the generator's key moves on by the wrong number on the GPU",
-        file: "shaders/philox.wgsl",
+        file: "shaders/shared/philox.wgsl",
         was: "low += 0x9e3779b9u;",
         now: "low += 0x9e3779b7u;",
         tests: &["features::", "bank::"],
@@ -165,7 +165,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "padding-nonzero",
         fault: "the padding of a product's rows is what the tile happened to have",
-        file: "shaders/store.wgsl",
+        file: "shaders/shared/store.wgsl",
         was: "select(vec4<f32>(0.0), value, inside)",
         now: "value",
         tests: &["operations::", "pairs::", "kernelized::"],
@@ -173,7 +173,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "nan-finite",
         fault: "not-a-number is told by comparison, which compilers may leave out",
-        file: "shaders/numbers.wgsl",
+        file: "shaders/shared/numbers.wgsl",
         was: "return (bitcast<vec4<u32>>(v) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u);",
         now: "return (v == v) & (abs(v) < vec4<f32>(3.4e38));",
         tests: &["feature_memory::", "shaders::", "numbers::"],

@@ -1,5 +1,7 @@
 // How a row is worked on: by one invocation (SERIAL), or by a workgroup of LANES invocations that
 // then combine what they found. `lane`, `LANES` and the functions below hide which.
+// Needs: `main` of rows_main.
+// Gives: `LANES`; `lanes_sum`, `lanes_max` over all lanes; `sum4`, `max4` over a vec4.
 #if SERIAL
 const LANES: u32 = 1u;
 fn lanes_sum(lane: u32, value: f32) -> f32 {

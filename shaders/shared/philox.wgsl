@@ -1,4 +1,7 @@
 // Philox4x32-10: four random words of a counter and a key (J. Salmon et al., SC 2011).
+// Needs: nothing.
+// Gives: `philox`.
+
 // The upper 32 bits of a product, by halves.
 fn upper(a: u32, b: u32) -> u32 {
     let a0 = a & 0xffffu;

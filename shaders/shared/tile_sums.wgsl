@@ -1,7 +1,8 @@
-        // Sums of the patterns of a block by the weights s_p_h, onto o_i_j: a part of the kernels of one pass.
-        // Weighted sums, 16 patterns at a time: those who have their weights lay them out. Where no weight of the block
-        // counts (`weighty`) there is no work, but the barriers are the same: how many there are must not hang on
-        // workgroup memory.
+        // The right rows of a block summed by weights, 16 rows at a time: those who have their weights lay them out. Where
+        // no weight of the block counts (`weighty`) there is no work, but the barriers are the same: how many there are must
+        // not hang on workgroup memory.
+        // Needs: tile_head; `load_b`; D; `block`; s_q_h, the weights, laid out as tile_scores has them; `weighty`; o_i_j.
+        // Gives: the sums, added onto o_i_j: the j-th vec4 of columns for the i-th left row of this invocation.
         for (var part = 0u; part < ${BP/16}u; part += 1u) {
 #for i in 0..D/TX/4
             let at_${i} = local + ${i*TX*16}u;

@@ -1,4 +1,8 @@
 // Calls work(row, lane, live) for each row; SETTLING kernels leave settled queries out if `skip` says so.
+// Needs: `fn work(row: u32, lane: u32, live: bool)`, `p.rows`; SETTLING: `p.skip`, `queries`.
+// Gives: `main`.
+#import common
+#import row_reduce
 #if SERIAL
 // Small workgroups, so that few rows still go to several cores.
 @compute @workgroup_size(8)

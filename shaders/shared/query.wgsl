@@ -1,4 +1,6 @@
-// What is known of one query while it descends. Same layout as Query in src/gpu/descent.rs.
+// What is known of one query while it descends. Same layout as Query in src/gpu/descent/mod.rs.
+// Needs: nothing.
+// Gives: `struct Query`.
 struct Query {
     // Carry over the patterns seen so far: largest score, and sums over e = exp(score - m):
     // sum e, sum e (score - m), sum e |pattern|.

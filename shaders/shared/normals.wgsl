@@ -1,5 +1,7 @@
 // Four standard normals of a seed: Philox with the counter (row, column / 4, 0, row / 2^32), then Box and Muller. The same
-// numbers as src/cpu/frequencies.rs, to rounding. Wants `seed_low`, `seed_high`, `high` and `columns` among the parameters.
+// numbers as src/cpu/frequencies.rs, to rounding.
+// Needs: `p.seed_low`, `p.seed_high`, `p.high`, `p.columns`.
+// Gives: `normals`.
 #import philox
 #import turns
 #import ln

@@ -1,4 +1,6 @@
 // e^x, 0 below -87 and infinite above 88: WGSL's own loses digits as |x| grows. x = n ln 2 + r.
+// Needs: nothing.
+// Gives: `exponential`.
 #import numbers
 fn exponential(x: vec4<f32>) -> vec4<f32> {
     let v = clamp(x, vec4<f32>(-87.0), vec4<f32>(88.0));

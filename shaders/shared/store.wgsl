@@ -3,6 +3,12 @@
 // C [m, n] = A B, row strides in vec4s. B starts at row `b_first` of its buffer. The inner dimension
 // is cut into `splits` slices of `slice` (a multiple of 4); slice s writes rows s*m.. of C. BATCHED: there
 // are `splits` products instead, their operands and results one below the other.
+//
+// Needs: one of NN, NT, TN (how the operands are stored); ACTIVE to know settled queries, SCORES for scores
+// in place of products, SQUARED where these are sums of squared differences.
+// Gives: `struct Parameters`, `p`, `a`, `load_b`, `inner_begin`, `a_first_row`, `b_first_row`, `of_row`,
+// `of_columns`, `store`; bindings 0 to 3, ACTIVE 4 (`active_of_8`), SCORES 5 and 6 (`queries`, `terms`).
+#import common
 struct Parameters {
     m: u32,
     n: u32,

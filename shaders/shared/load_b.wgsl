@@ -1,5 +1,7 @@
-// The right operand's vec4 at an index: four f32, or four f16, as such where the adapter knows them,
+// The right operand's vec4 at an index: four f32, or (F16) four f16, as such where the adapter knows them,
 // else in two words.
+// Needs: nothing.
+// Gives: `load_b`; binding 2.
 #if F16
 #if NATIVE_F16
 @group(0) @binding(2) var<storage, read> b: array<vec4<f16>>;

@@ -1,4 +1,6 @@
 // ln x for positive normal numbers, within 2 ulp: x = 2^n m with m from 1/sqrt 2 to sqrt 2; a polynomial in m - 1.
+// Needs: nothing.
+// Gives: `ln`.
 fn ln(x: f32) -> f32 {
     let shifted = bitcast<u32>(x) - 0x3f3504f3u;
     let n = f32(bitcast<i32>(shifted) >> 23u);

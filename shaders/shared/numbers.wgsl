@@ -1,5 +1,7 @@
 // What is no number, by bits: compilers may assume that NaN and infinities do not occur, and fold a comparison with
 // them away.
+// Needs: nothing.
+// Gives: `is_nan`, `spoils`, `is_finite`, `nan`.
 fn is_nan(v: vec4<f32>) -> vec4<bool> {
     return (bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
 }

@@ -1,5 +1,6 @@
-        // The products of a tile of queries and a block of patterns, 16 columns at a time: a part of the kernels of one pass.
-        // Scores: s_p_h holds pattern p of this invocation against its h-th four queries.
+        // The products of a tile of left rows and a block of right rows, 16 columns at a time.
+        // Needs: tile_head; `load_a`, `load_b`; PACE; `block`, the first right row.
+        // Gives: s_q_h, the q-th right row of this invocation against its h-th four left rows.
 #for q in 0..BP/TX
 #for h in 0..BQ/64
         var s_${q}_${h} = vec4<f32>(0.0);
