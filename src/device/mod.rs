@@ -21,7 +21,7 @@ pub(crate) use buffer::Buffer;
 pub(crate) use context::LEAST_SUBGROUP;
 pub use context::{Context, Counters, Kernels, Options, Strategy};
 pub(crate) use matrix::{Matrix, unpadded};
-pub(crate) use record::Dispatch;
+pub(crate) use record::{Dispatch, Parameters};
 
 use crate::{Error, Precision, Result};
 use std::{

@@ -18,6 +18,7 @@ pub(super) const PARAMETER_BYTES: u64 = 64;
 
 /// A compiled kernel.
 pub(super) struct Pipeline {
+    pub(super) template: &'static str,
     pub(super) raw: ComputePipeline,
     pub(super) layout: BindGroupLayout,
     /// For each storage buffer: whether the kernel writes to it.
@@ -92,6 +93,6 @@ impl Pipeline {
             },
             cache: None,
         });
-        Ok(Self { raw, layout, writes })
+        Ok(Self { template: variant.template(), raw, layout, writes })
     }
 }

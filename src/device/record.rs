@@ -12,12 +12,20 @@ use wgpu::{
     CommandEncoder, CommandEncoderDescriptor, ComputePass, ComputePassDescriptor, Device, SubmissionIndex,
 };
 
+/// What a kernel is told, as its template's `struct Parameters` has it.
+pub(crate) trait Parameters {
+    /// The templates that declare this struct.
+    fn templates(&self) -> &'static [&'static str];
+
+    /// Up to 16 words, in the order of the members.
+    fn words(&self) -> &[u32];
+}
+
 /// A kernel's start.
 pub(crate) struct Dispatch<'a> {
     /// Name of the variant.
     pub(crate) kernel: &'a str,
-    /// Up to 16 words, in the order of the kernel's `Parameters`.
-    pub(crate) parameters: &'a [u32],
+    pub(crate) parameters: &'a dyn Parameters,
     /// Storage buffers in the order of their bindings.
     pub(crate) buffers: &'a [&'a Buffer],
     /// Workgroups; kernels number them linearly.
@@ -162,7 +170,14 @@ impl Recorder {
             return Err(Error::Gpu { what: dispatch.kernel.to_owned(), message });
         };
         dispatch.buffers.iter().try_for_each(|buffer| self.sound(dispatch.kernel, buffer))?;
-        let (arena, offset) = self.lay_out(context, dispatch.parameters)?;
+        let templates = dispatch.parameters.templates();
+        debug_assert!(
+            templates.contains(&pipeline.template),
+            "{}: parameters of {templates:?}",
+            dispatch.kernel
+        );
+        let parameters = dispatch.parameters.words();
+        let (arena, offset) = self.lay_out(context, parameters)?;
         let group = self.group(context, pipeline, dispatch, arena)?;
         if self.pass.is_none() {
             let descriptor = ComputePassDescriptor { label: Some("recording"), timestamp_writes: None };
@@ -173,7 +188,7 @@ impl Recorder {
             pass.set_pipeline(&pipeline.raw);
             if self.immediates {
                 let mut words = [0_u32; PARAMETER_BYTES as usize / 4];
-                words[..dispatch.parameters.len()].copy_from_slice(dispatch.parameters);
+                words[..parameters.len()].copy_from_slice(parameters);
                 pass.set_immediates(0, bytemuck::cast_slice(&words));
                 pass.set_bind_group(0, &group, &[]);
             } else {

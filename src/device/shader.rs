@@ -142,6 +142,11 @@ impl Variant {
         self.source_for(Extras::default())
     }
 
+    /// Name of the template that it is made of.
+    pub(crate) fn template(&self) -> &str {
+        &self.template
+    }
+
     /// A constant that the variant is made with.
     pub(crate) fn constant(&self, name: &str) -> Option<usize> {
         self.constants.get(name).and_then(|value| usize::try_from(*value).ok())

@@ -1,7 +1,7 @@
 //! Updates of states of -1 and 1 on the GPU.
 
 use super::{
-    Buffer, Context, Dispatch, MAX_TRIPS, Matrix, elementwise,
+    Buffer, Context, Dispatch, MAX_TRIPS, Matrix, elementwise, parameters,
     softmax::{COMBINING, by_rows, check_trips},
     topk, unpadded,
 };
@@ -50,7 +50,13 @@ pub(super) fn overlaps_of(
     let out = Matrix::new(context, "overlaps", b, n)?;
     context.dispatch(&Dispatch {
         kernel: "overlaps",
-        parameters: &[b as u32, n as u32, d as u32, patterns.width4() as u32, out.width4() as u32],
+        parameters: &parameters::Overlaps {
+            queries: b as u32,
+            patterns: n as u32,
+            columns: d as u32,
+            width: patterns.width4() as u32,
+            out_width: out.width4() as u32,
+        },
         buffers: &[states.buffer, patterns.buffer, out.buffer()],
         groups: (4 * out.width4()).div_ceil(64) * b.div_ceil(4),
         trips: patterns.width4(),
@@ -80,7 +86,13 @@ pub(crate) fn flips(
     check_trips(trips, n)?;
     context.dispatch(&Dispatch {
         kernel,
-        parameters: &[b as u32, n as u32, 4 * weights.width4() as u32, d as u32, u32::from(exponential)],
+        parameters: &parameters::FlipWeights {
+            rows: b as u32,
+            columns: n as u32,
+            width: 4 * weights.width4() as u32,
+            d: d as u32,
+            exponential: u32::from(exponential),
+        },
         buffers: &[weights.buffer(), &entries, &energies, summary.buffer(), corrections.buffer()],
         groups,
         trips,
@@ -121,12 +133,19 @@ pub(crate) fn flips(
 pub(super) fn signed_sum(weights: &Matrix, patterns: RowsOfBits<'_>) -> Result<Matrix> {
     let (context, b, n, d) = (weights.context(), weights.rows(), patterns.rows, patterns.columns);
     let sums = Matrix::new(context, "sums of patterns", b, d)?;
-    let widths = [sums.width4(), weights.width4(), patterns.width4()].map(|w| w as u32);
     for first in (0..n).step_by(MAX_TRIPS / 2) {
         let end = (first + MAX_TRIPS / 2).min(n);
         context.dispatch(&Dispatch {
             kernel: "signed_sum",
-            parameters: &[b as u32, widths[0], widths[1], widths[2], d as u32, first as u32, end as u32],
+            parameters: &parameters::SignedSum {
+                queries: b as u32,
+                width: sums.width4() as u32,
+                weights_width: weights.width4() as u32,
+                bits_width: patterns.width4() as u32,
+                columns: d as u32,
+                first: first as u32,
+                end: end as u32,
+            },
             buffers: &[weights.buffer(), patterns.buffer, sums.buffer()],
             groups: (b * sums.width4()).div_ceil(64),
             trips: (end - first) + (end - first).div_ceil(64),
@@ -140,10 +159,8 @@ pub(super) fn signed_sum(weights: &Matrix, patterns: RowsOfBits<'_>) -> Result<M
 struct Sweep<'a> {
     context: &'a Arc<Context>,
     kernel: &'static str,
-    /// Words of the parameters before the places in the order.
-    parameters: [u32; 6],
-    /// Whether sums are of whole numbers.
-    exact: bool,
+    /// But for the places in the order.
+    parameters: parameters::Sweep,
     buffers: Vec<&'a Buffer>,
     /// Loop trips and operations of one bit.
     trips: usize,
@@ -155,13 +172,12 @@ impl Sweep<'_> {
         let portion = (MAX_TRIPS / self.trips).max(1);
         for first in (0..order).step_by(portion) {
             let end = (first + portion).min(order);
-            let mut parameters = self.parameters.to_vec();
-            parameters.extend([first as u32, end as u32, u32::from(self.exact)]);
+            let parameters = parameters::Sweep { first: first as u32, end: end as u32, ..self.parameters };
             self.context.dispatch(&Dispatch {
                 kernel: self.kernel,
                 parameters: &parameters,
                 buffers: &self.buffers,
-                groups: self.parameters[0] as usize,
+                groups: parameters.rows as usize,
                 trips: (end - first) * self.trips,
                 work: (end - first) as f64 * self.work,
             })?;
@@ -194,13 +210,22 @@ pub(crate) fn sweep(
     let entries = context.upload("a table of weights", bytemuck::cast_slice(&table.entries))?;
     let order_buffer = context.upload("an order of bits", bytemuck::cast_slice(order))?;
     let clamped = flags(context, clamp)?;
-    let widths = [4 * kept.width4(), 4 * values.width4(), patterns.width4()].map(|w| w as u32);
+    let parameters = parameters::Sweep {
+        rows: b as u32,
+        count: n as u32,
+        kept_width: 4 * kept.width4() as u32,
+        state_width: 4 * values.width4() as u32,
+        bits_width: patterns.width4() as u32,
+        d: d as u32,
+        first: 0,
+        end: 0,
+        exact: u32::from(table.whole),
+    };
     Sweep {
         context,
         kernel: "sweep.bits",
-        parameters: [b as u32, n as u32, widths[0], widths[1], widths[2], d as u32],
+        parameters,
         buffers: vec![buffer(patterns)?, &order_buffer, &clamped, kept.buffer(), values.buffer(), &entries],
-        exact: table.whole,
         trips,
         work: 12.0 * b as f64 * n as f64,
     }
@@ -222,13 +247,22 @@ pub(crate) fn sweep_matrix(
     let order_buffer = context.upload("an order of bits", bytemuck::cast_slice(order))?;
     let clamped = flags(context, clamp)?;
     let noise = context.upload("sizes of fields that are 0", bytemuck::cast_slice(noise))?;
-    let widths = [fields, states, matrix].map(|m| 4 * m.width4() as u32);
+    let parameters = parameters::Sweep {
+        rows: b as u32,
+        count: d as u32,
+        kept_width: 4 * fields.width4() as u32,
+        state_width: 4 * states.width4() as u32,
+        bits_width: 4 * matrix.width4() as u32,
+        d: d as u32,
+        first: 0,
+        end: 0,
+        exact: 1,
+    };
     Sweep {
         context,
         kernel: "sweep.matrix",
-        parameters: [b as u32, d as u32, widths[0], widths[1], widths[2], d as u32],
+        parameters,
         buffers: vec![matrix.buffer(), &order_buffer, &clamped, fields.buffer(), states.buffer(), &noise],
-        exact: true,
         trips: d.div_ceil(64) + 1,
         work: 2.0 * b as f64 * d as f64,
     }

@@ -1,6 +1,6 @@
 //! Divergences of distributions on the GPU.
 
-use super::{Dispatch, MAX_TRIPS, Matrix};
+use super::{Dispatch, MAX_TRIPS, Matrix, parameters};
 use crate::{Result, contract::Divergence};
 
 /// Queries and patterns whose pairs are one invocation's.
@@ -24,7 +24,14 @@ pub(crate) fn divergence(queries: &Matrix, patterns: &Matrix, kind: Divergence) 
         let end = width.min(begin + SLICE);
         context.dispatch(&Dispatch {
             kernel,
-            parameters: &[b as u32, n as u32, width as u32, out.width4() as u32, begin as u32, end as u32],
+            parameters: &parameters::Divergence {
+                b: b as u32,
+                n: n as u32,
+                width: width as u32,
+                out_width: out.width4() as u32,
+                begin: begin as u32,
+                end: end as u32,
+            },
             buffers: &[queries.buffer(), patterns.buffer(), out.buffer()],
             groups: (b.div_ceil(SIDE) * n.div_ceil(SIDE)).div_ceil(64),
             trips: (end - begin) + (end - begin).div_ceil(64),

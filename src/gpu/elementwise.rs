@@ -1,6 +1,6 @@
 //! Element by element on the GPU.
 
-use super::{Dispatch, Matrix};
+use super::{Dispatch, Matrix, parameters};
 use crate::{
     Result,
     contract::{Binary, Unary},
@@ -57,7 +57,14 @@ fn run(kernel: &'static str, x: &Matrix, y: Option<&Matrix>, code: u32, constant
     buffers.push(out.buffer());
     x.context().dispatch(&Dispatch {
         kernel,
-        parameters: &[rows as u32, columns as u32, width as u32, code, constant.to_bits(), y_width as u32],
+        parameters: &parameters::Elementwise {
+            rows: rows as u32,
+            columns: columns as u32,
+            width: width as u32,
+            function: code,
+            constant,
+            y_width: y_width as u32,
+        },
         buffers: &buffers,
         groups: (rows * width).div_ceil(64),
         trips: 1,

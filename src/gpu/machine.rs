@@ -1,6 +1,6 @@
 //! The multiply-add peak of a GPU.
 
-use super::{Context, Dispatch};
+use super::{Context, Dispatch, parameters};
 use crate::Result;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(crate) fn multiply_adds(context: &Arc<Context>) -> Result<f64> {
     let out = context.storage("multiply-adds", 16)?;
     context.dispatch(&Dispatch {
         kernel: "multiply_adds",
-        parameters: &[TRIPS as u32, 0.999_f32.to_bits()],
+        parameters: &parameters::MultiplyAdds { trips: TRIPS as u32, factor: 0.999 },
         buffers: &[&out],
         groups,
         trips: TRIPS,

@@ -1,7 +1,7 @@
 //! Matrix products on the GPU.
 
 use super::{
-    Buffer, Context, Dispatch, MAX_TRIPS, Matrix, Strategy, padded,
+    Buffer, Context, Dispatch, MAX_TRIPS, Matrix, Strategy, padded, parameters,
     tune::{self, Class, Op},
 };
 use crate::{Error, Precision, Result, contract::Layout};
@@ -115,19 +115,19 @@ impl Product<'_> {
         let [a, b, c] = self.columns;
         context.dispatch(&Dispatch {
             kernel: &format!("{family}.{suffix}"),
-            parameters: &[
-                m as u32,
-                n as u32,
-                k as u32,
-                width(a),
-                width(b),
-                width(c),
-                self.b_first as u32,
-                splits as u32,
-                slice as u32,
-                u32::from(self.skip),
-                self.padding.to_bits(),
-            ],
+            parameters: &parameters::Matmul {
+                m: m as u32,
+                n: n as u32,
+                k: k as u32,
+                a_width: width(a),
+                b_width: width(b),
+                c_width: width(c),
+                b_first: self.b_first as u32,
+                splits: splits as u32,
+                slice: slice as u32,
+                skip: u32::from(self.skip),
+                padding: self.padding,
+            },
             buffers: self.buffers,
             groups,
             trips,
@@ -233,10 +233,15 @@ fn sum_slices(context: &Arc<Context>, parts: &Matrix, m: usize, n: usize, splits
     let out = Matrix::new(context, "a product", m, n)?;
     // `accumulate` reads a query's state only where it scales or skips; here it does neither.
     let none = context.storage("no queries", 64)?;
-    let (rows, width) = (m as u32, out.width4() as u32);
     context.dispatch(&Dispatch {
         kernel: "accumulate",
-        parameters: &[rows, width, splits as u32, 0, 1],
+        parameters: &parameters::Accumulate {
+            rows: m as u32,
+            width: out.width4() as u32,
+            splits: splits as u32,
+            skip: 0,
+            fresh: 1,
+        },
         buffers: &[parts.buffer(), &none, out.buffer()],
         groups: (m * out.width4()).div_ceil(64),
         trips: splits,

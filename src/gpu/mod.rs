@@ -11,6 +11,7 @@ pub(crate) mod machine;
 pub(crate) mod matmul;
 pub(crate) mod normalize;
 pub(crate) mod pairs;
+mod parameters;
 pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod separation;

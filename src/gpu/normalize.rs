@@ -1,6 +1,6 @@
 //! Rows brought to a common scale, on the GPU.
 
-use super::{Dispatch, Matrix, softmax::by_rows};
+use super::{Dispatch, Matrix, parameters, softmax::by_rows};
 use crate::{Result, contract::Normalization};
 
 /// See [`crate::contract::normalize`].
@@ -15,7 +15,13 @@ pub(crate) fn normalize(x: &Matrix, how: Normalization) -> Result<Matrix> {
     let (kernel, groups, trips) = by_rows(x.context(), kernels, rows, width, (3, 2));
     x.context().dispatch(&Dispatch {
         kernel,
-        parameters: &[rows as u32, x.columns() as u32, width as u32, centre, eps.to_bits()],
+        parameters: &parameters::Normalize {
+            rows: rows as u32,
+            columns: x.columns() as u32,
+            width: width as u32,
+            centre,
+            eps,
+        },
         buffers: &[x.buffer(), out.buffer()],
         groups,
         trips,

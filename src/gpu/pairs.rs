@@ -3,6 +3,7 @@
 use super::{
     Dispatch, Matrix,
     matmul::matmul,
+    parameters,
     softmax::{by_rows, check_trips},
     topk::top_k,
 };
@@ -89,10 +90,15 @@ fn run(
     (groups, trips): (usize, usize),
     buffers: &[&super::Buffer],
 ) -> Result<()> {
-    let sharp = tau.recip() as f32;
     z.context().dispatch(&Dispatch {
         kernel,
-        parameters: &[z.rows() as u32, z.columns() as u32, z.width4() as u32, first as u32, sharp.to_bits()],
+        parameters: &parameters::Pairs {
+            rows: z.rows() as u32,
+            columns: z.columns() as u32,
+            width: z.width4() as u32,
+            first: first as u32,
+            sharp: tau.recip() as f32,
+        },
         buffers,
         groups,
         trips,

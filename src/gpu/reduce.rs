@@ -1,6 +1,6 @@
 //! Reductions on the GPU.
 
-use super::{Dispatch, Matrix, softmax::by_rows};
+use super::{Dispatch, Matrix, parameters, softmax::by_rows};
 use crate::{
     Result,
     contract::{Axis, Reduction},
@@ -34,7 +34,12 @@ fn rows(x: &Matrix, how: Reduction) -> Result<Matrix> {
         by_rows(x.context(), ("reduce.serial", "reduce.group"), rows, width, (1, 3));
     x.context().dispatch(&Dispatch {
         kernel,
-        parameters: &[rows as u32, x.columns() as u32, width as u32, code(how)],
+        parameters: &parameters::Reduce {
+            rows: rows as u32,
+            columns: x.columns() as u32,
+            width: width as u32,
+            how: code(how),
+        },
         buffers: &[x.buffer(), out.buffer()],
         groups,
         trips,
@@ -59,7 +64,12 @@ fn round(x: &Matrix, how: Reduction, all: usize) -> Result<Matrix> {
     let factor = if slices == 1 && how == Reduction::Mean { 1.0 / all as f32 } else { 1.0 };
     x.context().dispatch(&Dispatch {
         kernel: "reduce_columns",
-        parameters: &[rows as u32, width as u32, code(how), factor.to_bits()],
+        parameters: &parameters::ReduceColumns {
+            rows: rows as u32,
+            width: width as u32,
+            how: code(how),
+            factor,
+        },
         buffers: &[x.buffer(), out.buffer()],
         groups: (slices * width).div_ceil(64),
         trips: SLICE,

@@ -7,6 +7,7 @@ use super::{
     features::frequencies,
     matmul,
     normalize::normalize,
+    parameters,
     softmax::{by_rows, check_trips, softmax},
     unpadded,
 };
@@ -147,15 +148,15 @@ impl<'a> Batch<'a> {
                 let buffer = context.storage("generated bits", (rows * width * 16) as u64)?;
                 context.dispatch(&Dispatch {
                     kernel: "bank_bits",
-                    parameters: &[
-                        rows as u32,
-                        d as u32,
-                        width as u32,
-                        first as u32,
-                        (first >> 32) as u32,
-                        seed as u32,
-                        (seed >> 32) as u32,
-                    ],
+                    parameters: &parameters::BankBits {
+                        rows: rows as u32,
+                        columns: d as u32,
+                        width: width as u32,
+                        first: first as u32,
+                        high: (first >> 32) as u32,
+                        seed_low: seed as u32,
+                        seed_high: (seed >> 32) as u32,
+                    },
                     buffers: &[&buffer],
                     groups: (rows * width).div_ceil(64),
                     trips: 10,
@@ -191,15 +192,15 @@ impl<'a> Batch<'a> {
         check_trips(trips, rows)?;
         self.context.dispatch(&Dispatch {
             kernel,
-            parameters: &[
-                q as u32,
-                rows as u32,
-                scores.width4() as u32,
-                beta.to_bits(),
-                first as u32,
-                (first >> 32) as u32,
-                u32::from(!self.look.targets.is_empty()),
-            ],
+            parameters: &parameters::Scan {
+                rows: q as u32,
+                columns: rows as u32,
+                width: scores.width4() as u32,
+                beta,
+                first: first as u32,
+                high: (first >> 32) as u32,
+                targeted: u32::from(!self.look.targets.is_empty()),
+            },
             buffers: &[scores.buffer(), &self.targets, found.buffer()],
             groups,
             trips,

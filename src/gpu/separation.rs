@@ -1,7 +1,7 @@
 //! Separations on the GPU.
 
 use super::{
-    Dispatch, Matrix,
+    Dispatch, Matrix, parameters,
     softmax::{by_rows, check_trips},
 };
 use crate::{Result, contract::Separation};
@@ -41,21 +41,21 @@ pub(crate) fn separate(z: &Matrix, beta: f32, kind: Separation) -> Result<(Matri
     check_trips(trips, columns)?;
     z.context().dispatch(&Dispatch {
         kernel,
-        parameters: &[
-            rows as u32,
-            columns as u32,
-            width as u32,
-            code,
-            beta.to_bits(),
-            scale.to_bits(),
-            mass.to_bits(),
-            weight.to_bits(),
-            high.to_bits(),
-            target.to_bits(),
+        parameters: &parameters::Separate {
+            rows: rows as u32,
+            columns: columns as u32,
+            width: width as u32,
+            kind: code,
+            beta,
+            scale,
+            mass_exponent: mass,
+            exponent: weight,
+            high,
+            target_mass: target,
             halvings,
-            order.to_bits(),
+            order,
             digits,
-        ],
+        },
         buffers: &[z.buffer(), weights.buffer(), summary.buffer()],
         groups,
         trips,

@@ -4,6 +4,7 @@ use super::{
     Buffer, Context, Dispatch, Matrix,
     descent::{Queries, Start, scores_family},
     matmul::Product,
+    parameters,
     softmax::by_rows,
 };
 use crate::{
@@ -25,7 +26,7 @@ pub(super) fn terms(context: &Arc<Context>, patterns: &Matrix, kind: Similarity)
     let (kernel, groups, trips) = by_rows(context, ("terms.serial", "terms.group"), rows, width, (1, 1));
     context.dispatch(&Dispatch {
         kernel,
-        parameters: &[rows as u32, width as u32, code],
+        parameters: &parameters::Terms { rows: rows as u32, width: width as u32, similarity: code },
         buffers: &[patterns.buffer(), &out],
         groups,
         trips,

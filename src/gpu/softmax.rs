@@ -1,6 +1,6 @@
 //! Softmax and log-sum-exp of rows on the GPU.
 
-use super::{Context, Dispatch, MAX_TRIPS, Matrix};
+use super::{Context, Dispatch, MAX_TRIPS, Matrix, parameters};
 use crate::Result;
 
 /// Rows of a workgroup where each is one invocation's.
@@ -59,7 +59,12 @@ fn run(z: &Matrix, beta: f32, kernels: (&'static str, &'static str), columns: us
     let (kernel, groups, trips) = by_rows(z.context(), kernels, rows, width, (3, 3));
     z.context().dispatch(&Dispatch {
         kernel,
-        parameters: &[rows as u32, z.columns() as u32, width as u32, beta.to_bits()],
+        parameters: &parameters::Softmax {
+            rows: rows as u32,
+            columns: z.columns() as u32,
+            width: width as u32,
+            beta,
+        },
         buffers: &[z.buffer(), out.buffer()],
         groups,
         trips,

@@ -1,6 +1,6 @@
 //! The largest entries of rows on the GPU.
 
-use super::{Buffer, Context, Dispatch, MAX_TRIPS, Matrix, softmax::SERIAL_ROWS};
+use super::{Buffer, Context, Dispatch, MAX_TRIPS, Matrix, parameters, softmax::SERIAL_ROWS};
 use crate::Result;
 use std::sync::Arc;
 
@@ -88,7 +88,14 @@ impl Best {
         let way = Way::of(context.tiled(), k);
         for from in (0..columns).step_by(way.step(k)) {
             let to = (from + way.step(k)).min(columns);
-            let parameters = [rows as u32, from as u32, to as u32, width as u32, first as u32, k as u32];
+            let parameters = parameters::TopK {
+                rows: rows as u32,
+                begin: from as u32,
+                end: to as u32,
+                width: width as u32,
+                first: first as u32,
+                k: k as u32,
+            };
             let work = (rows * (to - from)) as f64;
             let trips = way.trips(to - from, k);
             if way == Way::Serial {

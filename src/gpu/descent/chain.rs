@@ -2,7 +2,9 @@
 //! and sums, weighted sums (cut into slices where there are few outputs, then added).
 
 use super::{
-    super::{Context, Dispatch, matmul::Product, padded, row_columns, softmax::by_rows, topk::Best},
+    super::{
+        Context, Dispatch, matmul::Product, padded, parameters, row_columns, softmax::by_rows, topk::Best,
+    },
     Batch, Chunk,
 };
 use crate::{
@@ -96,14 +98,14 @@ impl Batch<'_> {
             by_rows(self.context, ("weights.serial", "weights.group"), b, width, (2, 4));
         self.context.dispatch(&Dispatch {
             kernel,
-            parameters: &[
-                b as u32,
-                n as u32,
-                width as u32,
-                chunk.rows.start as u32,
-                u32::from(pass.skip),
-                u32::from(similarity == Similarity::Cosine),
-            ],
+            parameters: &parameters::Weights {
+                rows: b as u32,
+                columns: n as u32,
+                width: width as u32,
+                first: chunk.rows.start as u32,
+                skip: u32::from(pass.skip),
+                cosine: u32::from(similarity == Similarity::Cosine),
+            },
             buffers: &[&self.scores, &self.queries.queries, chunk.terms],
             groups,
             trips,
@@ -135,13 +137,13 @@ impl Batch<'_> {
         let width = padded(pass.width) / 4;
         self.context.dispatch(&Dispatch {
             kernel: "accumulate",
-            parameters: &[
-                b as u32,
-                width as u32,
-                product.splits() as u32,
-                u32::from(pass.skip),
-                u32::from(fresh),
-            ],
+            parameters: &parameters::Accumulate {
+                rows: b as u32,
+                width: width as u32,
+                splits: product.splits() as u32,
+                skip: u32::from(pass.skip),
+                fresh: u32::from(fresh),
+            },
             buffers: &[&self.slices, &self.queries.queries, &self.sums],
             groups: (b * width).div_ceil(64),
             trips: product.splits(),

@@ -4,7 +4,8 @@
 
 use super::{
     super::{
-        Context, Dispatch, LEAST_SUBGROUP, MAX_TRIPS, Strategy, matmul, padded, row_columns, shader,
+        Context, Dispatch, LEAST_SUBGROUP, MAX_TRIPS, Strategy, matmul, padded, parameters, row_columns,
+        shader,
         softmax::SERIAL_ROWS,
         tune::{self, Class, Op},
     },
@@ -194,9 +195,29 @@ impl Batch<'_> {
         let trips = slice / shape.block * shape.trips;
         let work = 4.0 * b as f64 * rows.len() as f64 * self.d as f64;
         let per_row = row_columns(self.d, self.precision);
+        let tiles = parameters::StepFused {
+            rows: b as u32,
+            first: rows.start as u32,
+            last: rows.end as u32,
+            width: width as u32,
+            pattern_width: (per_row / 4) as u32,
+            splits: splits as u32,
+            slice: slice as u32,
+            skip: u32::from(skip),
+        };
         // Few queries read 16 bytes at a time, others four values.
-        let per_row = if shape.few && self.precision == Precision::F16 { per_row / 8 } else { per_row / 4 };
-        let cosine = self.form.similarity == Similarity::Cosine;
+        let units = if self.precision == Precision::F16 { per_row / 8 } else { per_row / 4 };
+        let stream = parameters::StepFew {
+            rows: tiles.rows,
+            first: tiles.first,
+            last: tiles.last,
+            width: tiles.width,
+            units: units as u32,
+            splits: tiles.splits,
+            slice: tiles.slice,
+            skip: tiles.skip,
+            cosine: u32::from(self.form.similarity == Similarity::Cosine),
+        };
         let mut buffers = vec![self.states, chunk.patterns, &self.slices];
         if !shape.few {
             buffers.push(&self.queries.active);
@@ -205,17 +226,7 @@ impl Batch<'_> {
         buffers.extend([&self.queries.queries, chunk.terms, &self.scores]);
         self.context.dispatch(&Dispatch {
             kernel: &shape.kernel,
-            parameters: &[
-                b as u32,
-                rows.start as u32,
-                rows.end as u32,
-                width as u32,
-                per_row as u32,
-                splits as u32,
-                slice as u32,
-                u32::from(skip),
-                u32::from(cosine),
-            ],
+            parameters: if shape.few { &stream } else { &tiles },
             buffers: &buffers,
             groups,
             trips,
@@ -234,7 +245,13 @@ impl Batch<'_> {
         };
         self.context.dispatch(&Dispatch {
             kernel,
-            parameters: &[b as u32, width as u32, parts as u32, u32::from(skip), u32::from(fresh)],
+            parameters: &parameters::Accumulate {
+                rows: b as u32,
+                width: width as u32,
+                splits: parts as u32,
+                skip: u32::from(skip),
+                fresh: u32::from(fresh),
+            },
             buffers: &[&self.slices, &self.scores, &self.queries.queries, &self.sums],
             groups,
             trips,

@@ -17,7 +17,7 @@ pub(crate) use nearest::nearest;
 use super::{
     Buffer, Context, Dispatch, Matrix, Strategy, matmul,
     matmul::word,
-    padded,
+    padded, parameters,
     similarity::terms,
     softmax::by_rows,
     topk::{Best, MAX_TOP_K},
@@ -99,14 +99,14 @@ impl Queries {
             by_rows(context, ("start.serial", "start.group"), self.count, width, (1, 1));
         context.dispatch(&Dispatch {
             kernel,
-            parameters: &[
-                self.count as u32,
-                width as u32,
-                form.beta.to_bits(),
-                lengths(form),
-                u32::from(complete),
-                most.map_or(u32::MAX, f32::to_bits),
-            ],
+            parameters: &parameters::Start {
+                rows: self.count as u32,
+                width: width as u32,
+                beta: form.beta,
+                cosine: lengths(form),
+                complete: u32::from(complete),
+                most: most.map_or(u32::MAX, f32::to_bits),
+            },
             buffers: &[states, &self.queries],
             groups,
             trips,
@@ -226,19 +226,19 @@ impl<'a> Batch<'a> {
             by_rows(self.context, ("finish.serial", "finish.group"), b, width, (1, 2));
         self.context.dispatch(&Dispatch {
             kernel,
-            parameters: &[
-                b as u32,
-                width as u32,
-                self.form.beta.to_bits(),
-                lengths(self.form),
-                u32::from(finish.skip),
-                finish.step_size.to_bits(),
-                finish.tolerance.to_bits(),
-                if finish.clamp_per_query { width as u32 } else { 0 },
-                u32::from(finish.clamp.is_some()),
-                finish.trace_first as u32,
-                u32::from(finish.trace.is_some()),
-            ],
+            parameters: &parameters::Finish {
+                rows: b as u32,
+                width: width as u32,
+                beta: self.form.beta,
+                cosine: lengths(self.form),
+                skip: u32::from(finish.skip),
+                step_size: finish.step_size,
+                tolerance: finish.tolerance,
+                clamp_width: if finish.clamp_per_query { width as u32 } else { 0 },
+                use_clamp: u32::from(finish.clamp.is_some()),
+                trace_first: finish.trace_first as u32,
+                use_trace: u32::from(finish.trace.is_some()),
+            },
             buffers: &[
                 &self.sums,
                 self.states,
@@ -502,7 +502,7 @@ pub(crate) fn step(
     let quadratic = matches!(similarity, Similarity::Dot | Similarity::L2);
     context.dispatch(&Dispatch {
         kernel: "energy",
-        parameters: &[b as u32, beta.to_bits(), u32::from(quadratic)],
+        parameters: &parameters::Energy { rows: b as u32, beta, quadratic: u32::from(quadratic) },
         buffers: &[&kept, energies.buffer()],
         groups: b.div_ceil(256),
         trips: 4,

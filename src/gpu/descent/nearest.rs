@@ -6,7 +6,7 @@ use crate::{
     Error, Precision, Result,
     contract::{Form, Resolution, Similarity, SimilarityForm, candidates, difference_error, product_error},
     gpu::{
-        Buffer, Dispatch, Matrix,
+        Buffer, Dispatch, Matrix, parameters,
         similarity::terms,
         topk::{Best, MAX_TOP_K},
     },
@@ -102,7 +102,7 @@ fn rescored(
     let out = context.storage("similarities of candidates", (count * 4) as u64)?;
     context.dispatch(&Dispatch {
         kernel: "rescore",
-        parameters: &[count as u32, k as u32, queries.width4() as u32],
+        parameters: &parameters::Rescore { count: count as u32, k: k as u32, width: queries.width4() as u32 },
         buffers: &[queries.buffer(), patterns.buffer(), candidates.buffer(), &state.queries, terms, &out],
         groups: count.div_ceil(64),
         trips: queries.width4(),

@@ -1,6 +1,6 @@
 //! Products with structured frequencies by the fast Hadamard transform: `hadamard.wgsl`.
 
-use super::super::{Dispatch, Matrix};
+use super::super::{Dispatch, Matrix, parameters};
 use crate::Result;
 use std::ops::Range;
 
@@ -17,18 +17,17 @@ pub(crate) struct Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    fn parameters(&self, rows: usize, states: &Matrix, products: &Matrix) -> [u32; 8] {
-        [
-            rows,
-            self.size,
-            self.count(),
-            self.tile.start / self.size,
-            states.columns(),
-            4 * states.width4(),
-            products.columns(),
-            4 * products.width4(),
-        ]
-        .map(|word| word as u32)
+    fn parameters(&self, rows: usize, states: &Matrix, products: &Matrix) -> parameters::Hadamard {
+        parameters::Hadamard {
+            rows: rows as u32,
+            size: self.size as u32,
+            blocks: self.count() as u32,
+            first: (self.tile.start / self.size) as u32,
+            columns: states.columns() as u32,
+            stride: 4 * states.width4() as u32,
+            products: products.columns() as u32,
+            products_stride: 4 * products.width4() as u32,
+        }
     }
 
     fn count(&self) -> usize {

@@ -7,7 +7,7 @@ pub(crate) mod walk;
 pub(in crate::gpu) use fused::can;
 pub(crate) use fused::{Frequencies, look, strategy, sums};
 
-use super::{Context, Dispatch, Matrix};
+use super::{Context, Dispatch, Matrix, parameters};
 use crate::Result;
 use std::sync::Arc;
 
@@ -23,15 +23,15 @@ pub(crate) fn frequencies(
     let width = out.width4();
     context.dispatch(&Dispatch {
         kernel: "frequencies",
-        parameters: &[
-            rows as u32,
-            d as u32,
-            width as u32,
-            first as u32,
-            seed as u32,
-            (seed >> 32) as u32,
-            (first >> 32) as u32,
-        ],
+        parameters: &parameters::Frequencies {
+            rows: rows as u32,
+            columns: d as u32,
+            width: width as u32,
+            first: first as u32,
+            seed_low: seed as u32,
+            seed_high: (seed >> 32) as u32,
+            high: (first >> 32) as u32,
+        },
         buffers: &[out.buffer()],
         groups: (rows * width).div_ceil(64),
         trips: 10,
@@ -57,14 +57,14 @@ pub(crate) fn combine(
     let (a, b) = (a?, b?);
     z.context().dispatch(&Dispatch {
         kernel: if step { "features.step" } else { "features.encode" },
-        parameters: &[
-            rows as u32,
-            columns as u32,
-            width as u32,
-            sides.width4() as u32,
-            (first / 4) as u32,
-            u32::from(waves),
-        ],
+        parameters: &parameters::Features {
+            rows: rows as u32,
+            columns: columns as u32,
+            width: width as u32,
+            side_width: sides.width4() as u32,
+            first: (first / 4) as u32,
+            waves: u32::from(waves),
+        },
         buffers: &[z.buffer(), sides.buffer(), shift.buffer(), a.buffer(), b.buffer()],
         groups: (rows * width).div_ceil(64),
         trips: 1,

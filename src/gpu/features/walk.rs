@@ -1,6 +1,6 @@
 //! Descents that stay on the device: `walk.wgsl` takes each step or takes it back, and makes the next state to look at.
 
-use super::super::{Context, Dispatch, Matrix, softmax::by_rows};
+use super::super::{Context, Dispatch, Matrix, parameters, softmax::by_rows};
 use crate::{Result, Rows, tensor::Tensor};
 use std::sync::Arc;
 
@@ -114,22 +114,22 @@ impl Walk {
         let (kernel, groups, trips) = by_rows(context, ("walk.serial", "walk.group"), b, width, (3, 4));
         context.dispatch(&Dispatch {
             kernel,
-            parameters: &[
-                b as u32,
-                width as u32,
-                u32::from(start),
-                u32::from(rules.backtrack),
-                rules.beta.to_bits(),
-                rules.scale.to_bits(),
-                rules.slope.to_bits(),
-                rules.pull.to_bits(),
-                rules.epsilon.to_bits(),
-                rules.tolerance.to_bits(),
-                rules.longest.to_bits(),
-                rules.root.to_bits(),
-                rules.unit.to_bits(),
-                rules.decay.to_bits(),
-            ],
+            parameters: &parameters::Walk {
+                rows: b as u32,
+                width: width as u32,
+                start: u32::from(start),
+                backtrack: u32::from(rules.backtrack),
+                beta: rules.beta,
+                scale: rules.scale,
+                slope: rules.slope,
+                pull: rules.pull,
+                epsilon: rules.epsilon,
+                tolerance: rules.tolerance,
+                longest: rules.longest,
+                root: rules.root,
+                unit: rules.unit,
+                decay: rules.decay,
+            },
             buffers: &[
                 &self.walkers,
                 self.taken.buffer(),
