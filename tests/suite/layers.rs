@@ -120,7 +120,7 @@ const PROMISED: f64 = 1e-5;
 
 /// Layers know only operations, and those are tested with every kind of kernels.
 fn some_devices() -> Vec<(&'static str, Device)> {
-    devices().into_iter().filter(|(name, _)| ["cpu", "direct", "tiled"].contains(name)).collect()
+    varied().into_iter().filter(|(name, _)| ["cpu", "direct", "tiled"].contains(name)).collect()
 }
 
 #[test]
