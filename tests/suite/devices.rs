@@ -84,7 +84,7 @@ fn threads_share_a_device() {
         let memory = DenseMemory::builder().device(device).beta(2.0).build(&patterns).unwrap();
         let cues: Vec<Rows<'_>> = (0..4).map(|_| random.rows(5, 12, 1.0)).collect();
         let options = RecallOptions { steps: 5, ..RecallOptions::default() };
-        let recall = |cue| memory.recall_with(cue, &options).unwrap().states;
+        let recall = |cue: &Rows<'_>| memory.recall_with(cue, &options).unwrap().states;
         let alone: Vec<_> = cues.iter().map(recall).collect();
         thread::scope(|scope| {
             for (cue, want) in cues.iter().zip(&alone) {

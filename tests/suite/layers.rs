@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::{path::PathBuf, sync::OnceLock};
 
 fn fixture(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests/fixtures/layers", name].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "fixtures/layers", name].iter().collect()
 }
 
 /// One case of the fixture.

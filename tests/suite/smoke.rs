@@ -19,10 +19,7 @@ use attractor::{
     },
     reference::{self, DenseModel, KernelizedModel},
 };
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeSet, sync::OnceLock};
 
 /// One pass for few queries with what surrounds it for software: no other test has this pair.
 fn serial_few() -> Option<&'static Device> {

@@ -54,7 +54,7 @@ fn several_steps_follow_the_oracle() {
 fn energy_never_rises() {
     for (name, device) in devices() {
         let mut random = Random::new(21);
-        let problems = if name == "cpu" { 300 } else { 60 };
+        let problems = if name == "cpu" { 300 } else { 27 };
         for problem in 0..problems {
             let (n, d, b) = (1 + random.below(40), 1 + random.below(24), 1 + random.below(9));
             let spread = 10f64.powf(random.uniform() * 2.0 - 1.0);
