@@ -68,18 +68,18 @@ fn patterns_with_values_come_in_pairs() {
 #[test]
 fn appending_is_storing_at_once() {
     let mut random = Random::new(29);
-    let (x, q) = (random.rows(700, 6, 1.0), random.rows(5, 6, 1.0));
+    let (x, q) = (random.rows(280, 6, 1.0), random.rows(5, 6, 1.0));
     for (name, device) in devices() {
         for precision in [Precision::F32, Precision::F16] {
-            let builder = DenseMemory::builder().device(&device).precision(precision).shard_rows(100);
+            let builder = DenseMemory::builder().device(&device).precision(precision).shard_rows(40);
             let whole = builder.build(&x).unwrap();
             let mut grown = builder.build(&x.slice(0..3)).unwrap();
             let mut at = 3;
-            for step in [1, 1, 95, 200, 1, 399] {
+            for step in [1, 1, 35, 80, 1, 159] {
                 grown.append(&x.slice(at..at + step)).unwrap();
                 at += step;
             }
-            assert_eq!((grown.len(), at), (700, 700));
+            assert_eq!((grown.len(), at), (280, 280));
             assert_eq!(grown.beta().unwrap(), whole.beta().unwrap(), "{name}");
             let states = |memory: &DenseMemory| memory.recall_with(&q, &exactly(3)).unwrap().states;
             let want: Vec<f64> = states(&whole).as_slice().iter().map(|v| f64::from(*v)).collect();

@@ -182,7 +182,7 @@ fn equal_lengths_make_l2_and_dot_agree() {
 #[test]
 fn a_step_is_a_recall_of_one_step() {
     let mut random = Random::new(61);
-    let (x, q) = (random.rows(500, 11, 1.0), random.rows(6, 11, 1.0));
+    let (x, q) = (random.rows(150, 11, 1.0), random.rows(6, 11, 1.0));
     for (name, device) in devices() {
         for precision in [Precision::F32, Precision::F16] {
             let builder = DenseMemory::builder().device(&device).beta(1.5).precision(precision);
