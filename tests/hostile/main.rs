@@ -54,7 +54,7 @@ fn counted(name: &str, body: impl FnOnce(&Scratch)) {
 }
 
 fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus")
 }
 
 /// Tries an input; what it is called is said where it fails.

@@ -52,7 +52,7 @@ pub(crate) fn overlap_cases(devices: &[(&'static str, Device)], shapes: &[(usize
 #[test]
 fn overlaps_are_exact() {
     let shapes = [(1, 1, 1), (2, 7, 63), (3, 8, 64), (5, 9, 65), (4, 130, 128), (9, 66, 300), (1, 3, 1000)];
-    overlap_cases(&devices(), &shapes);
+    overlap_cases(&varied(), &shapes);
     overlap_cases(checked_gpus().get(..1).unwrap_or_default(), &shapes);
     overlap_cases(&[("cpu", Device::cpu())], &[(5, 40_003, 17)]);
 }
@@ -63,7 +63,7 @@ fn sweeps_follow_the_definition() {
     for (n, d) in [(1, 1), (5, 9), (30, 40), (7, 130)] {
         for interaction in INTERACTIONS {
             for rule in [Rule::Exact, Rule::Gradient, Rule::LeaveOneOut] {
-                sweep_case(&devices(), (n, d), interaction, rule);
+                sweep_case(&varied(), (n, d), interaction, rule);
             }
         }
     }
@@ -114,7 +114,7 @@ fn asynchronous_recall_descends_and_ends() {
     let queries = flipped(&mut random, &patterns, 0.15);
     for interaction in INTERACTIONS {
         let mut of_cpu: Option<Vec<f32>> = None;
-        for (name, device) in devices() {
+        for (name, device) in varied() {
             let settings =
                 BinarySettings { device: Some(device.clone()), ..BinarySettings::new(interaction) };
             let memory = BinaryMemory::with(&patterns, settings).unwrap();
@@ -138,7 +138,7 @@ fn asynchronous_recall_descends_and_ends() {
 fn masks_and_known_bits() {
     let mut random = Random::new(44);
     let patterns = bits(&mut random, 20, 50);
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         for order in [Order::Synchronous, Order::Asynchronous] {
             let settings = BinarySettings {
                 device: Some(device.clone()),
@@ -173,7 +173,7 @@ fn masks_and_known_bits() {
 fn classical_golden_values() {
     let patterns = [[1.0, 1.0, 1.0, 1.0], [1.0, -1.0, 1.0, -1.0]];
     let cue = [1.0, 1.0, 1.0, -1.0];
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         for bias in [vec![], vec![0.0; 4]] {
             let network = |order| {
                 let settings = HopfieldSettings {
@@ -255,7 +255,7 @@ pub(crate) fn hebb_cases(devices: &[(&'static str, Device)]) {
 
 #[test]
 fn three_ways_to_hebb() {
-    hebb_cases(&devices());
+    hebb_cases(&varied());
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn learning_rules() {
     let mut random = Random::new(46);
     let d = 40;
     let patterns = bits(&mut random, 12, d);
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         let network = |learning| HopfieldSettings {
             device: Some(device.clone()),
             learning,
@@ -375,7 +375,7 @@ fn ties_stay_ties() {
             Interaction::Rectified(10),
             Interaction::Exponential,
         ] {
-            for (name, device) in devices() {
+            for (name, device) in varied() {
                 for order in [Order::Synchronous, Order::Asynchronous] {
                     let settings = BinarySettings {
                         device: Some(device.clone()),
@@ -396,7 +396,7 @@ fn ties_stay_ties() {
 /// A power far beyond what the length can hold.
 #[test]
 fn large_powers_of_short_patterns() {
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         for interaction in [Interaction::Polynomial(1000), Interaction::Rectified(1000)] {
             let settings =
                 BinarySettings { device: Some(device.clone()), ..BinarySettings::new(interaction) };

@@ -1,11 +1,12 @@
 //! Devices, random data and comparisons.
 
 use attractor::{
-    Device, Rows, Tensor,
+    Device, Error, Rows, Tensor,
     gpu::{Context, Kernels, Options, Strategy},
+    memory::{Beta, Energy, EnergySettings, LagrangianMemory, LagrangianModel, Layers, Memory},
     reference::Matrix,
 };
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The GPU that tests run on: the software adapter, or what `ATTRACTOR_TEST_GPU` names. It goes by rule: what timing has
 /// found on this machine, and its user has kept, is no matter of tests.
@@ -85,6 +86,11 @@ pub(crate) fn differing(devices: &[(&'static str, Device)]) -> Vec<(&'static str
     devices.iter().filter(|(name, _)| ["direct", "tiled", "medium"].contains(name)).cloned().collect()
 }
 
+/// The CPU, and those kinds of GPU: for memories that are made of products and of kernels that these kinds differ in.
+pub(crate) fn varied() -> Vec<(&'static str, Device)> {
+    [("cpu", Device::cpu())].into_iter().chain(differing(gpus())).collect()
+}
+
 /// A fresh device of the default kind with a small limit on bindings.
 pub(crate) fn gpu_with_limit(binding_limit: u64) -> Option<Device> {
     open(Options { binding_limit: Some(binding_limit), ..Options::default() })
@@ -100,6 +106,29 @@ pub(crate) fn devices() -> Vec<(&'static str, Device)> {
     let mut all = vec![("cpu", Device::cpu())];
     all.extend(gpus().iter().cloned());
     all
+}
+
+/// The memory of an energy as [`Energy::memory`] makes it, but that two layers take 10 Euler steps in a unit of time, not
+/// 500: each starts thirty kernels, which the software GPU is slow to start.
+pub(crate) fn memory_of(
+    energy: Energy,
+    patterns: &Rows<'_>,
+    settings: &EnergySettings,
+) -> Result<Box<dyn Memory>, Error> {
+    let memory = energy.memory(Arc::new(patterns.as_slice().to_vec()), patterns.columns(), settings)?;
+    let model = match (energy, settings.beta) {
+        (Energy::Lagrangian(Layers::A(power)), Beta::Fixed(beta)) => LagrangianModel::A { power, beta },
+        (Energy::Lagrangian(Layers::A(power)), Beta::Auto) => LagrangianModel::A { power, beta: 4.0 },
+        (Energy::Lagrangian(Layers::B), Beta::Fixed(beta)) => LagrangianModel::B { beta },
+        (Energy::Lagrangian(Layers::B), Beta::Auto) => LagrangianModel::B { beta: 1.0 },
+        (Energy::Lagrangian(Layers::C(power)), _) => LagrangianModel::C { power },
+        _ => return Ok(memory),
+    };
+    let mut builder = LagrangianMemory::builder(model).dt(0.5);
+    if let Some(device) = &settings.device {
+        builder = builder.device(device);
+    }
+    Ok(Box::new(builder.build(patterns)?))
 }
 
 /// Random numbers that are the same in every run.

@@ -341,9 +341,10 @@ fn a_recall_alone_is_close_to_that_among_others() {
     let (x, cues) = data(false, 300, 40, 18);
     for (name, device) in devices() {
         let memory = DenseMemory::builder().device(&device).beta(2.0).build(&x).unwrap();
-        let together = memory.recall(&cues).unwrap();
+        let options = RecallOptions { steps: 9, ..RecallOptions::default() };
+        let together = memory.recall_with(&cues, &options).unwrap();
         for i in [0, 17, 39] {
-            let alone = memory.recall(&cues.slice(i..i + 1)).unwrap();
+            let alone = memory.recall_with(&cues.slice(i..i + 1), &options).unwrap();
             let want: Vec<f64> = together.states.row(i).iter().map(|v| f64::from(*v)).collect();
             assert_close(&format!("{name} query {i}"), alone.states.row(0), &want, 2e-5);
             assert_eq!(alone.indices[0], together.indices[i * 5], "{name} query {i}");

@@ -83,13 +83,15 @@ fn threads_share_a_device() {
         let patterns = random.rows(100, 12, 1.0);
         let memory = DenseMemory::builder().device(device).beta(2.0).build(&patterns).unwrap();
         let cues: Vec<Rows<'_>> = (0..4).map(|_| random.rows(5, 12, 1.0)).collect();
-        let alone: Vec<_> = cues.iter().map(|c| memory.recall(c).unwrap().states).collect();
+        let options = RecallOptions { steps: 5, ..RecallOptions::default() };
+        let recall = |cue: &Rows<'_>| memory.recall_with(cue, &options).unwrap().states;
+        let alone: Vec<_> = cues.iter().map(recall).collect();
         thread::scope(|scope| {
             for (cue, want) in cues.iter().zip(&alone) {
-                let memory = &memory;
+                let recall = &recall;
                 scope.spawn(move || {
                     for _ in 0..10 {
-                        assert_eq!(memory.recall(cue).unwrap().states, *want, "{name}");
+                        assert_eq!(recall(cue), *want, "{name}");
                     }
                 });
             }

@@ -113,7 +113,7 @@ fn every_device_goes_the_way_of_the_reference() {
             want_energies.push(energies);
         }
         let flat: Vec<f32> = batch.iter().flat_map(|tokens| tokens.as_slice().to_vec()).collect();
-        for (name, device) in devices() {
+        for (name, device) in varied() {
             let options = EnergyTransformerOptions { self_attention, ..EnergyTransformerOptions::default() };
             let block = EnergyTransformer::load(&device, options, &weights).unwrap();
             let x = Tensor::from_flat(&device, &flat, &[2, TOKENS, COLUMNS]).unwrap();

@@ -104,7 +104,9 @@ fn recalls_end_at_patterns_on_every_device() {
     let patterns = Rows::new(vec![0.5, 0.0, 0.1, 0.0, 0.5, -0.1], 3).unwrap();
     let queries = Rows::new(vec![0.4, 0.1, 0.1, 0.1, 0.4, -0.1, 0.5, 0.1, 0.0], 3).unwrap();
     let clamp = [true, false, false];
-    for (name, device) in devices() {
+    // Those that look at features in ways of their own.
+    let looks = |name: &str| ["cpu", "direct", "tiled", "fused"].contains(&name);
+    for (name, device) in devices().into_iter().filter(|(name, _)| looks(name)) {
         let settings = FeatureSettings { device: Some(device), ..FeatureSettings::default() };
         let spec = FeatureSpec::new(FeatureMap::SinCos, 3000, 3, 30.0, 4);
         let mut memory = FeatureMemory::with(spec, settings).unwrap();
@@ -242,7 +244,10 @@ fn descents_on_a_gpu_end_where_those_of_the_cpu_do() {
         let cpu = on(Device::cpu());
         for (name, device) in gpus().iter().filter(|(name, _)| ["direct", "fused"].contains(name)) {
             let memory = on(device.clone());
-            for (way, options) in &ways {
+            // The ways are the host's, which looks at features in passes of one or of several kernels.
+            let ways = ways.iter().filter(|(way, _)| *name == "direct" || ["plain", "wild"].contains(way));
+            let mut dead = false;
+            for (way, options) in ways {
                 let (want, got) =
                     (cpu.descend(&queries, options).unwrap(), memory.descend(&queries, options).unwrap());
                 let mut apart = 0;
@@ -253,9 +258,9 @@ fn descents_on_a_gpu_end_where_those_of_the_cpu_do() {
                 }
                 // Where a sum of kernels is as good as none, rounding decides where it leads.
                 assert!(apart <= b / 12, "{name} {map} {way}: {apart} of {b} end elsewhere");
+                dead |= *way == "plain" && got.status.contains(&Status::Dead);
             }
-            let dead = memory.descend(&queries, &plain).unwrap().status;
-            assert!(map.is_positive() || dead.contains(&Status::Dead), "{name}: {dead:?}");
+            assert!(map.is_positive() || dead, "{name}: none is dead");
         }
     }
 }

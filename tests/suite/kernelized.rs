@@ -57,7 +57,7 @@ fn the_worked_recall() {
         x = model.step(&x);
     }
     let map = LinearMap::given(&Rows::new(vec![2.0, 0.0, 0.0, 1.0], 2).unwrap(), None).unwrap();
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         for space in [StateSpace::Patterns, StateSpace::Features] {
             let settings =
                 KernelizedSettings { device: Some(device.clone()), beta: 1.0, space, ..Default::default() };
@@ -85,7 +85,7 @@ fn separations_are_the_worked_ones() {
         let x = model.step(&[1.0, 0.5, 0.0, -1.0]);
         assert!(x.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-8), "{separation}: {x:?}");
         let map = LinearMap::given(&Rows::new(narrow(&axes), 4).unwrap(), None).unwrap();
-        for (name, device) in devices() {
+        for (name, device) in varied() {
             let settings = KernelizedSettings {
                 device: Some(device),
                 beta: 1.0,
@@ -207,7 +207,7 @@ fn recalls_agree_with_the_reference_on_every_device_and_in_both_spaces() {
                         weights.iter().zip(model.patterns.iter()).map(|(p, r)| p * r[j]).sum::<f64>()
                     }));
                 }
-                for (name, device) in devices() {
+                for (name, device) in varied() {
                     for space in [StateSpace::Patterns, StateSpace::Features] {
                         let settings = KernelizedSettings {
                             device: Some(device.clone()),
@@ -475,7 +475,7 @@ fn memories_of_any_size_train_alike() {
 fn short_features_are_no_longer_short_where_they_are_unit() {
     let map = || LinearMap::given(&Rows::new(vec![1.0, 0.0, 0.0, 1e-3], 2).unwrap(), None).unwrap();
     let patterns = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]];
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         for space in [StateSpace::Auto, StateSpace::Patterns, StateSpace::Features] {
             let settings = KernelizedSettings {
                 device: Some(device.clone()),
@@ -610,7 +610,7 @@ fn every_device_and_precision_trains_alike() {
         separate_memories(&memories, &mut map, &settings, None).unwrap().stages[0].trace.clone()
     };
     let want = train(Device::cpu(), true);
-    let some = devices().into_iter().take(3);
+    let some = varied().into_iter().take(3);
     for (name, device) in some {
         let got = train(device, false);
         for (g, w) in got.iter().zip(&want) {

@@ -39,7 +39,7 @@ fn a_resting_model_b_is_the_dense_memory() {
         let (xi, q) = (random.rows(n, d, 1.0), random.rows(b, d, 1.0));
         let steps =
             |steps| RecallOptions { steps, tolerance: Some(0.0), trace: true, ..RecallOptions::default() };
-        for (name, device) in devices() {
+        for (name, device) in varied() {
             let dense = DenseMemory::builder()
                 .device(&device)
                 .similarity(Similarity::Dot)
@@ -110,7 +110,7 @@ fn all_models_recall_and_their_energy_falls() {
     let q = damaged(&xi, 8);
     for model in MODELS {
         for tau in [0.0, 0.2] {
-            for (name, device) in devices() {
+            for (name, device) in varied() {
                 let what = format!("{name} {model:?} tau {tau}");
                 // Software GPUs are slow: fewer, larger steps; the finest ones are tested with the network.
                 let steps = if name == "cpu" { 100 } else { 2 };
@@ -165,7 +165,7 @@ fn model_a_follows_the_field_of_rectified_polynomials() {
         }
         want.extend(field);
     }
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         // tanh(40) is 1 in f32, so the state's activations are its signs.
         let memory = LagrangianMemory::builder(LagrangianModel::A { power, beta: 40.0 })
             .device(&device)

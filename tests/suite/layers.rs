@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::{path::PathBuf, sync::OnceLock};
 
 fn fixture(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests/fixtures/layers", name].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "fixtures/layers", name].iter().collect()
 }
 
 /// One case of the fixture.
@@ -120,7 +120,7 @@ const PROMISED: f64 = 1e-5;
 
 /// Layers know only operations, and those are tested with every kind of kernels.
 fn some_devices() -> Vec<(&'static str, Device)> {
-    devices().into_iter().filter(|(name, _)| ["cpu", "direct", "tiled"].contains(name)).collect()
+    varied().into_iter().filter(|(name, _)| ["cpu", "direct", "tiled"].contains(name)).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which patterns a recall lists: those that may answer, and where there are fewer than asked for, none.
 
-use crate::common::{Random, devices};
+use crate::common::{Random, devices, memory_of};
 use attractor::{
     memory::{
         Energy, EnergySettings, KernelizedMemory, KernelizedSettings, LinearMap, NO_PATTERN, SpreadMemory,
@@ -8,7 +8,6 @@ use attractor::{
     ops::Separation,
     prelude::*,
 };
-use std::sync::Arc;
 
 const N: usize = 20;
 const D: usize = 24;
@@ -52,7 +51,7 @@ fn memories(x: &Rows<'_>, device: &Device) -> Vec<(String, Box<dyn Memory>)> {
     for name in energies.into_iter().filter(|name| device.as_gpu().is_none() || few.contains(name)) {
         let energy: Energy = name.parse().unwrap();
         let settings = EnergySettings { device: Some(device.clone()), ..EnergySettings::default() };
-        all.push((name.to_owned(), energy.memory(Arc::new(x.as_slice().to_vec()), D, &settings).unwrap()));
+        all.push((name.to_owned(), memory_of(energy, x, &settings).unwrap()));
     }
     let spread = SpreadMemory::new(x, &[device.clone(), Device::cpu()], Similarity::L2, 2.0).unwrap();
     all.push(("spread".to_owned(), Box::new(spread)));

@@ -88,7 +88,7 @@ fn lagrangians_match_the_reference() {
                 .zip(g.chunks_exact(d))
                 .map(|((x, l), g)| x.iter().zip(g).map(|(x, g)| x * g).sum::<f64>() - l)
                 .collect();
-            for (name, device) in devices() {
+            for (name, device) in varied() {
                 let t = tensor(&device, &x);
                 let what = format!("{name} {kind:?} {rows}x{d}");
                 // Exponentials of up to 6 err by 20 eps relative, tanh by 1e-5 by WGSL; the rest are sums of d terms.
@@ -214,7 +214,7 @@ fn energies_and_gradients_match_the_reference() {
     for ring in rings(&mut random) {
         let x = ring.states(&mut random, 5);
         let energies: Vec<f64> = (0..5).map(|i| ring.model.energy(&row(&x, i))).collect();
-        for (name, device) in devices() {
+        for (name, device) in varied() {
             let network = ring.network(&device);
             let known: Vec<(usize, &dyn attractor::ToRows)> =
                 x.iter().enumerate().map(|(a, x)| (a, x as &dyn attractor::ToRows)).collect();
@@ -237,7 +237,7 @@ fn trajectories_follow_the_reference() {
         let x = ring.states(&mut random, 3);
         let steps = 20;
         let settings = Settings { dt: 0.1, steps, tolerance: 0.0, trace: true, ..Settings::default() };
-        for (name, device) in devices() {
+        for (name, device) in varied() {
             let network = ring.network(&device);
             let known: Vec<(usize, &dyn attractor::ToRows)> =
                 x.iter().enumerate().map(|(a, x)| (a, x as &dyn attractor::ToRows)).collect();
@@ -304,7 +304,7 @@ fn energy_falls_on_every_device() {
         let (model, xi) = krotov(&mut random, kind);
         let v = random.rows(4, xi.columns, 1.0);
         let h = random.rows(4, xi.rows, 1.0);
-        for (name, device) in devices() {
+        for (name, device) in varied() {
             let mut network = Network::new(&device);
             for ((kind, tau), neurons) in model.layers.iter().zip([xi.columns, xi.rows]) {
                 network.add_layer(Layer::new(neurons, kind.clone()).tau(*tau as f32)).unwrap();
@@ -332,7 +332,7 @@ fn energy_falls_on_every_device() {
 /// Steps of three time constants overshoot more and more; halved until the energy falls they converge.
 #[test]
 fn steps_are_halved_where_the_energy_rises() {
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         let mut network = Network::new(&device);
         let v = network.add_layer(Layer::new(2, Lagrangian::Identity)).unwrap();
         network.bias(v, &[1.0, -2.0]).unwrap();
@@ -350,7 +350,7 @@ fn steps_are_halved_where_the_energy_rises() {
 /// Exponential neurons that excite themselves run away: the state before the overflow is kept, and said so.
 #[test]
 fn a_runaway_is_reported() {
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         let mut network = Network::new(&device);
         let x = network.add_layer(Layer::new(1, Lagrangian::Exp { beta: 1.0 })).unwrap();
         network.connect(x, x, &[[1.0]]).unwrap();
@@ -368,7 +368,7 @@ fn a_runaway_is_reported() {
 fn a_resting_softmax_layer_is_the_softmax_step() {
     let mut random = Random::new(87);
     let (xi, q) = (random.rows(7, 5, 1.0), random.rows(3, 5, 1.0));
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         let mut network = Network::new(&device);
         let v = network.add_layer(Layer::new(5, Lagrangian::Identity)).unwrap();
         let h = network.add_layer(Layer::new(7, Lagrangian::Softmax { beta: 1.5 }).tau(0.0)).unwrap();
@@ -388,7 +388,7 @@ fn a_resting_softmax_layer_is_the_softmax_step() {
 
 #[test]
 fn clamped_neurons_stay() {
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         let mut network = Network::new(&device);
         let v = network.add_layer(Layer::new(2, Lagrangian::Identity)).unwrap();
         let h = network.add_layer(Layer::new(2, Lagrangian::Softmax { beta: 9.0 }).tau(0.5)).unwrap();

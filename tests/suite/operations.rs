@@ -480,7 +480,8 @@ fn checked_kernels_agree() {
 /// Beyond the trips that one invocation may make, work is cut.
 #[test]
 fn long_inner_dimensions_are_cut() {
-    for (name, device) in gpus() {
+    let (products, rows) = (["direct", "small", "medium", "large"], ["direct", "medium"]);
+    for (name, device) in gpus().iter().filter(|(name, _)| products.contains(name)) {
         let k = 4 * 32_768 + 5;
         let ones = attractor::Rows::new(vec![1.0_f32; k], 1).unwrap();
         let tall = tensor(device, &ones);
@@ -489,6 +490,9 @@ fn long_inner_dimensions_are_cut() {
         assert_eq!(ops::matmul(&wide, &tall, Layout::NN).unwrap().to_vec().unwrap(), [k as f32], "{name}");
         assert_eq!(ops::matmul(&tall, &tall, Layout::TN).unwrap().to_vec().unwrap(), [k as f32], "{name}");
         assert_eq!(ops::matmul(&wide, &wide, Layout::NT).unwrap().to_vec().unwrap(), [k as f32], "{name}");
+        if !rows.contains(name) {
+            continue;
+        }
         assert_eq!(ops::reduce(&wide, Reduction::Sum, Axis::Columns).unwrap().to_vec().unwrap(), [k as f32]);
         assert_eq!(ops::reduce(&tall, Reduction::Sum, Axis::Rows).unwrap().to_vec().unwrap(), [k as f32]);
         // Twice as dense on one half and nothing on the other: log 2.
@@ -609,7 +613,8 @@ fn the_nearest_patterns_match_with_ties() {
                     want.0.extend(best.iter().map(|e| e.1));
                     want.1.extend(best.iter().map(|e| e.0 as u32));
                 }
-                for (name, device) in devices() {
+                // Lists of every length by kernels that differ in how they keep them, one length by all.
+                for (name, device) in if k == 10 { devices() } else { varied() } {
                     let (q, x) = (tensor(&device, &q), tensor(&device, &x));
                     let (values, indices) = ops::nearest(&q, &x, k, kind).unwrap();
                     assert_eq!(indices, want.1, "{name} {b}x{n}x{d} {kind} {k}");

@@ -51,7 +51,7 @@ fn losses_are_the_worked_ones_on_every_device() {
         for (tau, want) in [0.5, 0.1].into_iter().zip(values) {
             let got = separation_loss_f64(&phi, 2, loss, tau).unwrap().0;
             assert!((got - want).abs() < 1e-8, "{loss} {tau}: {got}");
-            for (name, device) in devices() {
+            for (name, device) in varied() {
                 let x = Tensor::from_flat(&device, &narrow(&phi), &[3, 2]).unwrap();
                 let got = separation_loss(&x, loss, tau as f32).unwrap().0;
                 assert!((got - want).abs() < 1e-5, "{name} {loss} {tau}: {got}, want {want}");
@@ -60,7 +60,7 @@ fn losses_are_the_worked_ones_on_every_device() {
     }
     let exact = separation_loss_f64(&phi, 2, SeparationLoss::Pair, 0.5).unwrap().1;
     assert!(tangential(&exact).iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-6), "{exact:?}");
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         let x = Tensor::from_flat(&device, &narrow(&phi), &[3, 2]).unwrap();
         let gradient = separation_loss(&x, SeparationLoss::Pair, 0.5).unwrap().1.to_vec().unwrap();
         let wide: Vec<f64> = gradient.iter().map(|g| f64::from(*g)).collect();
@@ -71,9 +71,9 @@ fn losses_are_the_worked_ones_on_every_device() {
 #[test]
 fn odd_shapes_agree_with_the_reference() {
     let taus = [1.0, 0.1, 0.003];
-    cases(&devices(), &[(2, 1), (2, 3), (5, 4), (63, 17), (66, 5), (130, 3)], &taus);
+    cases(&varied(), &[(2, 1), (2, 3), (5, 4), (63, 17), (66, 5), (130, 3)], &taus);
     // Lavapipe takes long.
-    cases(&devices()[..2], &[(521, 9)], &taus);
+    cases(&varied()[..2], &[(521, 9)], &taus);
 }
 
 pub(crate) fn cases(devices: &[(&'static str, Device)], shapes: &[(usize, usize)], taus: &[f64]) {
@@ -112,7 +112,7 @@ fn rows_that_coincide_or_oppose_stay_finite() {
         for tau in [1.0, 1e-4] {
             let (want, _) = separation_loss_f64(&phi, 2, loss, tau).unwrap();
             assert!(want.is_finite(), "{loss} {tau}");
-            for (name, device) in devices() {
+            for (name, device) in varied() {
                 let x = Tensor::from_flat(&device, &narrow(&phi), &[3, 2]).unwrap();
                 let (got, gradient) = separation_loss(&x, loss, tau as f32).unwrap();
                 assert!((got - want).abs() < 1e-6 * (1.0 + want.abs()), "{name} {loss} {tau}: {got} {want}");

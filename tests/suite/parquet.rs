@@ -148,7 +148,7 @@ fn what_is_no_matrix_is_named_with_its_column_and_row() {
 
 #[test]
 fn a_table_of_another_writer_is_read() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/table.parquet");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/parquet/table.parquet");
     let source = Source::open(path).unwrap();
     let several = source.matrix(&["patterns"]).unwrap_err().to_string();
     assert!(several.contains("the file holds the arrays ids, embedding, keep, half"), "{several}");

@@ -2,11 +2,33 @@
 
 use attractor::gpu::shader::{Extras, variants, workgroup_bytes};
 use naga::{
-    ShaderStage,
+    Module, ShaderStage,
     valid::{Capabilities, ModuleInfo, ValidationFlags, Validator},
 };
+use rayon::prelude::*;
+use std::sync::OnceLock;
 
-pub(crate) fn parsed(name: &str, source: &str) -> (naga::Module, ModuleInfo) {
+/// A kernel as naga reads it.
+pub(crate) struct Kernel {
+    pub(crate) name: String,
+    pub(crate) source: String,
+    pub(crate) module: Module,
+    pub(crate) info: ModuleInfo,
+}
+
+/// Those of all [`sources`], read and validated once for all tests that look at them.
+pub(crate) fn kernels() -> &'static [Kernel] {
+    static ALL: OnceLock<Vec<Kernel>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let kernel = |(name, source): (String, String)| {
+            let (module, info) = parsed(&name, &source);
+            Kernel { name, source, module, info }
+        };
+        sources().collect::<Vec<_>>().into_par_iter().map(kernel).collect()
+    })
+}
+
+pub(crate) fn parsed(name: &str, source: &str) -> (Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
     // `unpack2x16float` is core WGSL; its capability stands for drivers that lack it. The others are the
@@ -25,7 +47,7 @@ const EXTRAS: Extras = Extras { immediates: true, subgroups: true, octets: false
 
 /// Every variant for an adapter that offers nothing beyond the core, for one that offers all, and where it makes a
 /// difference for one whose subgroups always have eight invocations.
-pub(crate) fn sources() -> impl Iterator<Item = (String, String)> {
+fn sources() -> impl Iterator<Item = (String, String)> {
     variants().unwrap().values().flat_map(|variant| {
         let source = |extras| variant.source_for(extras).unwrap();
         let (extras, octets) = (source(EXTRAS), source(Extras { octets: true, ..EXTRAS }));
@@ -40,8 +62,7 @@ pub(crate) fn sources() -> impl Iterator<Item = (String, String)> {
 
 #[test]
 fn every_variant_is_valid() {
-    for (name, source) in sources() {
-        let (module, _) = parsed(&name, &source);
+    for Kernel { name, module, .. } in kernels() {
         let entry = &module.entry_points[0];
         assert_eq!((entry.name.as_str(), entry.stage), ("main", ShaderStage::Compute), "{name}");
     }
@@ -51,9 +72,8 @@ fn every_variant_is_valid() {
 /// invocations.
 #[test]
 fn every_variant_keeps_to_the_default_limits() {
-    for variant in variants().unwrap().values() {
-        let name = &variant.name;
-        let (module, _) = parsed(name, &variant.source().unwrap());
+    for Kernel { name, source, module, .. } in kernels() {
+        let Some(name) = name.strip_suffix(" plain") else { continue };
         let storage = module
             .global_variables
             .iter()
@@ -68,7 +88,7 @@ fn every_variant_keeps_to_the_default_limits() {
             .filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup)
             .map(|(_, v)| layouter[v.ty].size.next_multiple_of(16))
             .sum();
-        assert_eq!(workgroup_bytes(&variant.source().unwrap()), shared, "{name}: workgroup memory");
+        assert_eq!(workgroup_bytes(source), shared, "{name}: workgroup memory");
         // Kernels that want more are chosen only where there is more.
         let large = ["step.", "features.fused.", "features.generated."];
         let large = name.ends_with(".large") || large.iter().any(|family| name.starts_with(family));
@@ -113,13 +133,12 @@ fn no_barrier_stands_in_a_branch_or_behind_a_return() {
             }
         }
     }
-    for (name, source) in sources() {
+    for Kernel { name, source, module, .. } in kernels() {
         assert!(!source.contains("enable subgroups"), "{name}");
-        let (module, _) = parsed(&name, &source);
         for (_, function) in module.functions.iter() {
-            barriers(&function.body, false, &mut false, &name);
+            barriers(&function.body, false, &mut false, name);
         }
-        barriers(&module.entry_points[0].function.body, false, &mut false, &name);
+        barriers(&module.entry_points[0].function.body, false, &mut false, name);
     }
 }
 
@@ -150,8 +169,7 @@ fn subgroups_may_have_any_size() {
 fn no_number_is_compared_with_itself() {
     use naga::{BinaryOperator as Op, Expression};
 
-    fn found(source: &str) -> usize {
-        let (module, _) = parsed("a kernel", source);
+    fn found(module: &Module) -> usize {
         let functions = module.functions.iter().map(|(_, f)| f);
         let all = functions.chain(module.entry_points.iter().map(|e| &e.function));
         all.map(|function| {
@@ -177,16 +195,17 @@ fn no_number_is_compared_with_itself() {
         .sum()
     }
 
-    for (name, source) in sources() {
+    for Kernel { name, source, module, .. } in kernels() {
         assert!(!source.contains("isNan") && !source.contains("isInf"), "{name}");
-        assert_eq!(found(&source), 0, "{name}: a value is compared with itself");
+        assert_eq!(found(module), 0, "{name}: a value is compared with itself");
     }
     // That it would be found.
     let kernel = |test: &str| {
-        format!(
+        let source = format!(
             "@group(0) @binding(0) var<storage, read_write> x: array<f32>;
             @compute @workgroup_size(1) fn main() {{ let v = x[0]; var w = v; x[1] = f32({test}); }}"
-        )
+        );
+        parsed("a kernel", &source).0
     };
     for test in ["v != v", "w != w", "v - v", "w == w"] {
         assert_eq!(found(&kernel(test)), 1, "{test}");

@@ -19,10 +19,7 @@ use attractor::{
     },
     reference::{self, DenseModel, KernelizedModel},
 };
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeSet, sync::OnceLock};
 
 /// One pass for few queries with what surrounds it for software: no other test has this pair.
 fn serial_few() -> Option<&'static Device> {
@@ -242,7 +239,6 @@ mod parts {
         let mut queries = patterns.clone().into_vec();
         queries.chunks_exact_mut(64).for_each(|row| row[3..8].iter_mut().for_each(|v| *v = -*v));
         let queries = Rows::new(queries, 64).unwrap();
-        let shared: attractor::SharedRows = Arc::new(patterns.as_slice().to_vec());
         for name in [
             "softmax",
             "entmax:1.5",
@@ -267,7 +263,7 @@ mod parts {
             let energy: Energy = name.parse().unwrap();
             let on = |device: Device| {
                 let settings = EnergySettings { device: Some(device), ..EnergySettings::default() };
-                let memory = energy.memory(Arc::clone(&shared), 64, &settings).unwrap();
+                let memory = memory_of(energy, &patterns, &settings).unwrap();
                 memory.recall_with(&queries, &RecallOptions { steps: 3, ..RecallOptions::default() }).unwrap()
             };
             let want = on(Device::cpu());

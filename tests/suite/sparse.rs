@@ -55,7 +55,7 @@ fn epanechnikov_golden_values() {
     assert!(wide.iter().all(|(x, _)| x[0] != 0.0));
 
     let stored = [[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]];
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         let at = |beta| {
             let settings = settings(&device, Similarity::L2, Separation::Epanechnikov, beta);
             SparseMemory::with(&stored, settings).unwrap()
@@ -84,7 +84,7 @@ fn epanechnikov_golden_values() {
 fn entmax_1_is_the_dense_memory() {
     let mut random = Random::new(5);
     let (patterns, queries) = (random.rows(40, 12, 1.0), random.rows(5, 12, 1.0));
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         for similarity in [Similarity::Dot, Similarity::L2] {
             let dense = DenseMemory::builder()
                 .device(&device)
@@ -118,7 +118,7 @@ fn one_step_agrees_with_f64() {
                 let steps: Vec<_> = matrix(&queries).iter().map(|x| model.step(x)).collect();
                 let states: Vec<f64> = steps.iter().flat_map(|s| s.state.clone()).collect();
                 let energies: Vec<f64> = steps.iter().map(|s| s.energy).collect();
-                for (name, device) in devices() {
+                for (name, device) in varied() {
                     let what = format!("{name} {similarity} {separation} {n}x{d}");
                     let memory =
                         SparseMemory::with(&patterns, settings(&device, similarity, separation, 0.8))
@@ -149,7 +149,7 @@ fn margin_theorem_and_falling_energy() {
     let patterns = random.rows(60, 16, 1.0);
     let queries: Vec<f32> = patterns.as_slice().iter().map(|v| v + 0.3 * random.normal() as f32).collect();
     let queries = Rows::new(queries, 16).unwrap();
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         let (mut eligible, mut worst) = (0, f32::MIN);
         for similarity in [Similarity::Dot, Similarity::L2] {
             for separation in SPARSE.into_iter().chain([Separation::Epanechnikov]) {
@@ -201,7 +201,7 @@ fn post_transforms_descend_too() {
     let patterns: Vec<f32> = (0..30 * 12).map(|_| random.normal().tanh() as f32).collect();
     let queries: Vec<f32> = (0..6 * 12).map(|_| random.normal().tanh() as f32).collect();
     let sign = |v: &[f32]| v.iter().map(|v| v.signum()).collect::<Vec<f32>>();
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         for post in Post::ALL {
             let (patterns, queries) = match post {
                 Post::Sign => (sign(&patterns), sign(&queries)),
@@ -232,7 +232,7 @@ fn post_transforms_descend_too() {
 
 #[test]
 fn masks_clamps_values_and_appending() {
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         let patterns = [[0.0, 0.0, 5.0], [4.0, 0.0, 0.0], [0.0, 4.0, 0.0]];
         let mut settings = settings(&device, Similarity::L2, Separation::Entmax(2.0), 1.0);
         settings.beta = Beta::Auto;

@@ -28,15 +28,15 @@ fn small_gpu(memory_budget: u64, strategy: Option<Strategy>) -> Option<Device> {
 #[test]
 fn patterns_beyond_the_device_stream_through_it() {
     let mut random = Random::new(70);
-    let (n, d) = (1000, 10);
+    let (n, d) = (250, 10);
     let (x, q, v) = (random.rows(n, d, 1.0), random.rows(9, d, 1.0), random.rows(n, 4, 1.0));
     for precision in [Precision::F32, Precision::F16] {
         let builder = |device: &Device| DenseMemory::builder().device(device).beta(1.0).precision(precision);
         let mut whole = builder(&Device::cpu()).build(&x).unwrap();
         whole.associate(&v).unwrap();
         let want = whole.recall_with(&q, &exactly(3)).unwrap();
-        // All rows take 48,000 bytes (f32) or 32,000 (f16): some stay, few stay, none stays.
-        for budget in [40_000, 20_000, 6_000, 100] {
+        // All rows take 12,000 bytes (f32) or 8,000 (f16): some stay, few stay, none stays.
+        for budget in [10_000, 5_000, 1_500, 100] {
             for strategy in [None, Some(Strategy::Fused), Some(Strategy::Few)] {
                 let Some(device) = small_gpu(budget, strategy) else { return };
                 let what = format!("{precision} {budget} {strategy:?}");

@@ -45,7 +45,7 @@ fn movable(device: &Device, patterns: &Rows<'_>) -> Vec<(&'static str, Box<dyn M
 fn short_steps_do_not_converge() {
     let mut random = Random::new(301);
     let (patterns, queries) = (random.rows(7, 6, 1.0), random.rows(3, 6, 1.0));
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         let mut memories = movable(&device, &patterns);
         if name == "cpu" {
             let spread = SpreadMemory::new(&patterns, &[Device::cpu(), Device::cpu()], Similarity::L2, 2.0);
@@ -94,7 +94,7 @@ fn large_powers_find_the_nearest_pattern() {
         .collect();
     let cues = Rows::new(cues, d).unwrap();
     let overlap = |x: &[f32], k: usize| patterns.row(k).iter().zip(x).map(|(a, b)| a * b).sum::<f32>();
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         for order in [Order::Synchronous, Order::Asynchronous] {
             for rule in [Rule::Exact, Rule::Gradient, Rule::LeaveOneOut] {
                 for interaction in [Interaction::Rectified(1000), Interaction::Polynomial(999)] {
@@ -135,7 +135,7 @@ fn what_cannot_move_is_inert() {
     let one = [[1.0_f32, 1.0, -1.0, 1.0, -1.0]];
     let opposite = [[-1.0_f32, -1.0, 1.0, -1.0, 1.0]];
     let pair = [one[0], opposite[0]];
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         for order in [Order::Synchronous, Order::Asynchronous] {
             let dense = |interaction, patterns: &[[f32; 5]]| {
                 let settings = BinarySettings {

@@ -5,12 +5,11 @@
 //! The ordinary run makes two translations of each kernel to each language, as it is without runtime checks and with them, and
 //! puts the former before the tools; `ATTRACTOR_TRANSLATIONS=all` makes all there are, and puts all before them.
 
-use super::shaders::{parsed, sources};
+use super::shaders::{Kernel, kernels};
 use naga::{
     AddressSpace, Module, ShaderStage, StorageAccess,
     back::{glsl, hlsl, msl, spv},
     proc::{BoundsCheckPolicies, BoundsCheckPolicy},
-    valid::ModuleInfo,
 };
 use rayon::prelude::*;
 use std::{
@@ -22,26 +21,20 @@ use std::{
     },
 };
 
-/// A kernel, ready to be translated.
-struct Kernel {
-    name: String,
-    module: Module,
-    info: ModuleInfo,
+impl Kernel {
     /// Made for adapters that offer something beyond the core.
-    extras: bool,
-    /// Values of a 16-bit type.
-    f16: bool,
-    subgroups: bool,
-}
+    fn extras(&self) -> bool {
+        !self.name.ends_with(" plain")
+    }
 
-fn kernels() -> Vec<Kernel> {
-    let kernel = |(name, source): (String, String)| {
-        let (module, info) = parsed(&name, &source);
-        let subgroups = source.contains("subgroup_id") || source.contains("subgroupAdd(");
-        let f16 = module.types.iter().any(|(_, ty)| ty.inner.scalar_width() == Some(2));
-        Kernel { extras: !name.ends_with(" plain"), f16, subgroups, name, module, info }
-    };
-    sources().collect::<Vec<_>>().into_par_iter().map(kernel).collect()
+    /// Values of a 16-bit type.
+    fn f16(&self) -> bool {
+        self.module.types.iter().any(|(_, ty)| ty.inner.scalar_width() == Some(2))
+    }
+
+    fn subgroups(&self) -> bool {
+        self.source.contains("subgroup_id") || self.source.contains("subgroupAdd(")
+    }
 }
 
 /// Whether everything is to be tried.
@@ -128,7 +121,7 @@ fn policies(checked: bool) -> BoundsCheckPolicies {
 /// As `wgpu_hal::vulkan` writes it for a device of this version of Vulkan.
 fn spirv(kernel: &Kernel, version: (u8, u8), checked: bool) -> Vec<u32> {
     let mut capabilities = vec![spv::Capability::Shader, spv::Capability::Matrix];
-    if kernel.extras {
+    if kernel.extras() {
         capabilities.extend([
             spv::Capability::GroupNonUniform,
             spv::Capability::GroupNonUniformVote,
@@ -167,7 +160,7 @@ fn spirv_is_valid() {
     let (written, tool) = (AtomicUsize::new(0), Tool::new("spirv-val", "spirv-tools"));
     kernels().par_iter().for_each(|kernel| {
         // Subgroups came with Vulkan 1.1: wgpu offers none of the extras below it.
-        let fits = |version| !kernel.extras || version > (1, 0);
+        let fits = |version| !kernel.extras() || version > (1, 0);
         for ((environment, version), checked) in versions(&targets).into_iter().filter(|((_, v), _)| fits(*v))
         {
             let words = spirv(kernel, version, checked);
@@ -227,7 +220,7 @@ fn direct3d_is_written() {
     let (written, tool) = (AtomicUsize::new(0), Tool::new("glslangValidator", "glslang-tools"));
     kernels().par_iter().for_each(|kernel| {
         // The older compiler knows neither subgroups nor f16; wgpu offers both from the model that has them.
-        let oldest = if kernel.extras { hlsl::ShaderModel::V6_2 } else { hlsl::ShaderModel::V5_1 };
+        let oldest = if kernel.extras() { hlsl::ShaderModel::V6_2 } else { hlsl::ShaderModel::V5_1 };
         for (model, checked) in versions(&[oldest, hlsl::ShaderModel::V6_6]) {
             written.fetch_add(1, Ordering::Relaxed);
             let mut options = hlsl::Options {
@@ -256,7 +249,7 @@ fn direct3d_is_written() {
                 .unwrap_or_else(|e| panic!("{}: HLSL {model:?}: {e}", kernel.name));
             assert!(text.contains("[numthreads("), "{}", kernel.name);
             // glslang reads the older models, but for arrays of zeros as naga writes them.
-            if !kernel.extras && model == oldest && !text.contains("])0") {
+            if !kernel.extras() && model == oldest && !text.contains("])0") {
                 let arguments = [
                     "--stdin",
                     "-D",
@@ -303,14 +296,14 @@ fn glsl_is_valid_where_there_is_one() {
             let result =
                 glsl::Writer::new(&mut text, &kernel.module, &kernel.info, &options, &entry, policies(false))
                     .and_then(|mut writer| writer.write());
-            assert_eq!(result.is_err(), kernel.f16, "{}: GLSL {name}: {:?}", kernel.name, result.err());
-            if kernel.f16 {
+            assert_eq!(result.is_err(), kernel.f16(), "{}: GLSL {name}: {:?}", kernel.name, result.err());
+            if kernel.f16() {
                 continue;
             }
             written.fetch_add(1, Ordering::Relaxed);
             assert!(text.starts_with(&format!("#version {name}")), "{}", kernel.name);
             // glslang has subgroups for SPIR-V alone, and for that it wants places for uniforms, which naga leaves to OpenGL.
-            if !kernel.subgroups {
+            if !kernel.subgroups() {
                 tool.look(&["--stdin", "-S", "comp"], text.as_bytes(), &kernel.name, checked);
             }
         }

@@ -122,7 +122,7 @@ fn every_similarity_and_separation_matches_the_reference() {
                 let scores: Vec<f64> = matrix(&q).iter().flat_map(|x| model.similarities(x)).collect();
                 let smallest = scores.iter().copied().fold(f64::INFINITY, f64::min);
                 let fits = takes_negative(separation) || smallest > 0.0;
-                for (name, device) in devices() {
+                for (name, device) in varied() {
                     let what = format!("{name} {similarity} {separation} {b}x{n}x{d}");
                     let mut memory = builder(&device, similarity, separation).beta(beta).build(&xi).unwrap();
                     memory.associate(&values).unwrap();
@@ -173,7 +173,7 @@ fn every_similarity_and_separation_matches_the_reference() {
 fn options_count() {
     let mut random = Random::new(91);
     let (xi, q) = (images(&mut random, 6, 4), images(&mut random, 3, 4));
-    for (name, device) in devices() {
+    for (name, device) in varied() {
         for separation in [UniversalSeparation::Max, UniversalSeparation::Softmax] {
             let memory = builder(&device, UniversalSimilarity::L1, separation).beta(2.0).build(&xi).unwrap();
             let plain = memory.recall(&q).unwrap();
@@ -374,7 +374,7 @@ fn an_offset_does_not_blind_distances() {
     let patterns = Rows::new(patterns, 16).unwrap();
     let queries: Vec<f32> = patterns.as_slice().iter().map(|v| v + 0.01 * random.normal() as f32).collect();
     let queries = Rows::new(queries, 16).unwrap();
-    for (name, device) in devices().into_iter().take(2) {
+    for (name, device) in varied().into_iter().take(2) {
         for similarity in [UniversalSimilarity::L2, UniversalSimilarity::L1] {
             let memory = builder(&device, similarity, UniversalSeparation::Max).build(&patterns).unwrap();
             assert_eq!(memory.recall(&queries).unwrap().states, patterns, "{name} {similarity}");

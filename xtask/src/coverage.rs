@@ -20,10 +20,11 @@ pub(crate) fn coverage(arguments: &[&str]) -> Result<(), String> {
     crate::driver::provide()?;
     crate::needs_subcommand("llvm-cov")?;
     // The library's own tests and no others: what only the command runs has no test here.
-    let run = ["llvm-cov", "--release", "--package", "attractor", "--all-features", "--lib"];
-    let programs = ["--test", "suite", "--test", "hostile"];
+    let packages = ["--package", "attractor", "--package", "attractor-tests"];
+    let run = ["llvm-cov", "--release", "--all-features"];
+    let programs = ["--lib", "--test", "suite", "--test", "hostile"];
     let report = ["--lcov", "--output-path", REPORT];
-    crate::cargo(&[&run[..], &programs, &report].concat(), &[("ATTRACTOR_REQUIRE_GPU", "1")])?;
+    crate::cargo(&[&run[..], &packages, &programs, &report].concat(), &[("ATTRACTOR_REQUIRE_GPU", "1")])?;
     let text = fs::read_to_string(REPORT).map_err(|e| format!("{REPORT}: {e}"))?;
     let mut files = files(&text);
     files.sort_by(|a, b| b.missed.len().cmp(&a.missed.len()).then(a.name.cmp(&b.name)));

@@ -86,7 +86,7 @@ fn under(sanitizer: &str, filters: &[&str]) -> Result<(), String> {
         "x86_64-unknown-linux-gnu",
         "--release",
         "--package",
-        "attractor",
+        "attractor-tests",
         "--test",
         "suite",
         "--",

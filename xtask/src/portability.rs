@@ -100,7 +100,16 @@ pub(crate) fn tests(names: &[&str], environment: &[(&str, &str)]) -> Result<Said
 /// The same where something else in the process, once the tests have said how they ended, may end it in its own way.
 pub(crate) fn tests_under(names: &[&str], environment: &[(&str, &str)]) -> Result<Said, String> {
     let mut command = crate::cargo_command();
-    command.args(["test", "--release", "--package", "attractor", "--all-features", "--test", "suite", "--"]);
+    command.args([
+        "test",
+        "--release",
+        "--package",
+        "attractor-tests",
+        "--all-features",
+        "--test",
+        "suite",
+        "--",
+    ]);
     // Whole names of modules: `shaders::` is not `every_shaders::`.
     command.args(names).arg("--nocapture");
     command.env("ATTRACTOR_REQUIRE_GPU", "1").envs(environment.iter().copied());

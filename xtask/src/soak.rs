@@ -62,7 +62,7 @@ pub(crate) fn soak(arguments: &[&str]) -> Result<(), String> {
         "test",
         "--release",
         "--package",
-        "attractor",
+        "attractor-tests",
         "--test",
         "soak",
         "--",

@@ -125,22 +125,22 @@ fn no_queries_give_no_results() {
 #[test]
 fn automatic_beta_keeps_stored_patterns() {
     let mut random = Random::new(32);
-    let x = random.rows(1000, 16, 1.0);
+    let x = random.rows(250, 16, 1.0);
     for (name, device) in devices() {
         for kind in [Similarity::L2, Similarity::Cosine, Similarity::L1] {
             let memory = DenseMemory::builder().device(&device).similarity(kind).build(&x).unwrap();
             let choice = memory.beta_choice().unwrap();
-            assert_eq!(choice.sampled, 1000);
+            assert_eq!(choice.sampled, 250);
             assert!(choice.separated >= 0.99, "{name} {kind} {choice:?}");
             let own = memory.recall_with(&x, &exactly(0)).unwrap();
-            let kept = (0..1000)
-                .filter(|i| own.top(*i).next().is_some_and(|(k, w)| k as usize == *i && w >= 0.9899));
-            assert!(kept.count() >= 985, "{name} {kind} {choice:?}");
+            let kept =
+                (0..250).filter(|i| own.top(*i).next().is_some_and(|(k, w)| k as usize == *i && w >= 0.9899));
+            assert!(kept.count() >= 247, "{name} {kind} {choice:?}");
             // Not needlessly sharp: a third of it loses many.
             let softer =
                 DenseMemory::builder().device(&device).similarity(kind).beta(choice.beta / 3.0).build(&x);
             let own = softer.unwrap().recall_with(&x, &exactly(0)).unwrap();
-            assert!((0..1000).filter(|i| own.weights[i * 5] >= 0.99).count() < 950, "{name} {kind}");
+            assert!((0..250).filter(|i| own.weights[i * 5] >= 0.99).count() < 237, "{name} {kind}");
         }
         let same = DenseMemory::builder().device(&device).build(&[[1.0, 2.0], [1.0, 2.0]]).unwrap();
         assert_eq!(same.recall(&[1.5, 2.0]).unwrap().states.row(0), [1.0, 2.0], "{name}");
@@ -150,7 +150,7 @@ fn automatic_beta_keeps_stored_patterns() {
 #[test]
 fn twins_do_not_spoil_the_automatic_beta() {
     let mut random = Random::new(42);
-    let x = random.rows(200, 8, 1.0);
+    let x = random.rows(100, 8, 1.0);
     let twice = Rows::new([x.as_slice(), x.as_slice()].concat(), 8).unwrap();
     for (name, device) in devices() {
         let once = DenseMemory::builder().device(&device).build(&x).unwrap().beta().unwrap();
@@ -158,8 +158,8 @@ fn twins_do_not_spoil_the_automatic_beta() {
         // Each other pattern counts twice now, so a little more is needed.
         let beta = memory.beta().unwrap();
         assert!(beta >= once && beta < 1.5 * once, "{name}: {once} once, {beta} twice");
-        let recall = memory.recall(&x).unwrap();
-        assert!((0..200).filter(|i| recall.indices[i * 5] as usize == *i).count() > 190, "{name}");
+        let recall = memory.recall_with(&x, &exactly(3)).unwrap();
+        assert!((0..100).filter(|i| recall.indices[i * 5] as usize == *i).count() > 95, "{name}");
     }
 }
 

@@ -73,8 +73,9 @@ fn every_pattern_is_recalled_by_itself_bit_by_bit() {
             }
             for (name, device) in devices() {
                 let memory = DenseMemory::builder().device(&device).similarity(similarity).build(&x).unwrap();
-                let recall =
-                    memory.recall_with(&x, &RecallOptions { trace: true, ..Default::default() }).unwrap();
+                let recall = memory
+                    .recall_with(&x, &RecallOptions { steps: 9, trace: true, ..Default::default() })
+                    .unwrap();
                 let choice = memory.beta_choice().unwrap();
                 let what = format!("{name} {what} {similarity} beta {}", recall.beta);
                 assert!(choice.separated >= 0.99, "{what}: {choice:?}");

@@ -68,22 +68,22 @@ fn patterns_with_values_come_in_pairs() {
 #[test]
 fn appending_is_storing_at_once() {
     let mut random = Random::new(29);
-    let (x, q) = (random.rows(700, 6, 1.0), random.rows(5, 6, 1.0));
+    let (x, q) = (random.rows(280, 6, 1.0), random.rows(5, 6, 1.0));
     for (name, device) in devices() {
         for precision in [Precision::F32, Precision::F16] {
-            let builder = DenseMemory::builder().device(&device).precision(precision).shard_rows(100);
+            let builder = DenseMemory::builder().device(&device).precision(precision).shard_rows(40);
             let whole = builder.build(&x).unwrap();
             let mut grown = builder.build(&x.slice(0..3)).unwrap();
             let mut at = 3;
-            for step in [1, 1, 95, 200, 1, 399] {
+            for step in [1, 1, 35, 80, 1, 159] {
                 grown.append(&x.slice(at..at + step)).unwrap();
                 at += step;
             }
-            assert_eq!((grown.len(), at), (700, 700));
+            assert_eq!((grown.len(), at), (280, 280));
             assert_eq!(grown.beta().unwrap(), whole.beta().unwrap(), "{name}");
-            let want: Vec<f64> =
-                whole.recall(&q).unwrap().states.as_slice().iter().map(|v| f64::from(*v)).collect();
-            assert_close(name, grown.recall(&q).unwrap().states.as_slice(), &want, 1e-6);
+            let states = |memory: &DenseMemory| memory.recall_with(&q, &exactly(3)).unwrap().states;
+            let want: Vec<f64> = states(&whole).as_slice().iter().map(|v| f64::from(*v)).collect();
+            assert_close(name, states(&grown).as_slice(), &want, 1e-6);
         }
     }
 }
@@ -138,7 +138,7 @@ fn stored_patterns_survive_recorded_work() {
             drop(ops::unary(ops::Unary::Shift(7.0), &values).unwrap());
             let x = Random::new(39).rows(4, 16, 1.0);
             let memory = DenseMemory::builder().device(device).beta(100.0).build(&x).unwrap();
-            let recall = memory.recall(&x).unwrap();
+            let recall = memory.recall_with(&x, &exactly(2)).unwrap();
             assert_close(name, recall.states.as_slice(), &matrix(&x).data, 1e-6);
         }
     }

@@ -25,42 +25,8 @@ fn clean_run(device: &Device, job: Job) -> (u64, Vec<f32>) {
     (context.counters().allocations - before, answer)
 }
 
-/// Lets each allocation of each job fail `times` times, and looks at what comes of it with `right`.
-fn each_allocation(times: u64, right: impl Fn(Result<Vec<f32>, Error>, &[f32]) -> Result<bool, String>) {
-    for (what, device, job) in jobs::all() {
-        let context = device.as_gpu().unwrap();
-        let (allocations, want) = clean_run(&device, job);
-        assert!(allocations > 3, "{what}: {allocations} allocations");
-        let level = held(context);
-        let mut errors = 0;
-        for n in 0..allocations {
-            context.release();
-            context.fail_allocations(n..n.saturating_add(times));
-            let got = job(&device);
-            context.fail_allocations(0..0);
-            match right(got, &want) {
-                Ok(failed) => errors += u64::from(failed),
-                Err(problem) => panic!("{what}, allocation {n} of {allocations}: {problem}"),
-            }
-            assert_eq!(held(context), level, "{what}, allocation {n}: buffers are left behind");
-            // What the fault has left behind shows in the next call, if anywhere.
-            assert!(same(&job(&device).unwrap(), &want), "{what}, after allocation {n}: another answer");
-        }
-        assert!(times == 1 || errors > allocations / 2, "{what}: {errors} errors of {allocations}");
-    }
-}
-
-/// The pool of free buffers may be all that is missing: it is let go, and nobody notices.
-#[test]
-fn one_refusal_is_made_good() {
-    each_allocation(1, |got, want| match got {
-        Ok(got) if same(&got, want) => Ok(false),
-        Ok(_) => Err("another answer".to_owned()),
-        Err(error) => Err(error.to_string()),
-    });
-}
-
-/// Patterns go by way of the host where the device has no room for them; all else says what is missing.
+/// Whether a call failed as it should. Patterns go by way of the host where the device has no room for them; all else says
+/// what is missing.
 fn out_of_memory(got: Result<Vec<f32>, Error>, want: &[f32]) -> Result<bool, String> {
     match got {
         Ok(got) if close(&got, want) => Ok(false),
@@ -70,14 +36,43 @@ fn out_of_memory(got: Result<Vec<f32>, Error>, want: &[f32]) -> Result<bool, Str
     }
 }
 
-#[test]
-fn refusals_are_errors_and_leave_nothing() {
-    each_allocation(2, out_of_memory);
+/// The pool of free buffers may be all that is missing: it is let go, and nobody notices.
+fn made_good(got: Result<Vec<f32>, Error>, want: &[f32]) -> Result<bool, String> {
+    match got {
+        Ok(got) if same(&got, want) => Ok(false),
+        Ok(_) => Err("another answer".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
+/// Every allocation of every job: refused from then on, refused twice, and refused once. What the first two leave behind
+/// would show in the third, whose answer is that of a call that is refused nothing.
 #[test]
-fn a_full_device_is_an_error_and_leaves_nothing() {
-    each_allocation(u64::MAX, out_of_memory);
+fn refusals_are_errors_or_made_good_and_leave_nothing() {
+    type Right = fn(Result<Vec<f32>, Error>, &[f32]) -> Result<bool, String>;
+    let faults: [(u64, Right); 3] = [(u64::MAX, out_of_memory), (2, out_of_memory), (1, made_good)];
+    for (what, device, job) in jobs::all() {
+        let context = device.as_gpu().unwrap();
+        let (allocations, want) = clean_run(&device, job);
+        assert!(allocations > 3, "{what}: {allocations} allocations");
+        let level = held(context);
+        let mut errors = [0; 3];
+        for n in 0..allocations {
+            for ((times, right), errors) in faults.iter().zip(&mut errors) {
+                context.fail_allocations(n..n.saturating_add(*times));
+                let got = job(&device);
+                context.fail_allocations(0..0);
+                let what = format!("{what}, allocation {n} of {allocations}, {times} refused");
+                let failed = right(got, &want).unwrap_or_else(|problem| panic!("{what}: {problem}"));
+                *errors += u64::from(failed);
+                assert_eq!(held(context), level, "{what}: buffers are left behind");
+            }
+        }
+        for errors in &errors[..2] {
+            assert!(*errors > allocations / 2, "{what}: {errors} errors of {allocations}");
+        }
+        assert!(same(&job(&device).unwrap(), &want), "{what}: another answer in the end");
+    }
 }
 
 /// The buffer of parameters is made with the first kernel, and once.

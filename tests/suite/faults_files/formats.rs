@@ -16,7 +16,7 @@ use std::{
 };
 
 fn fixtures() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests/fixtures/formats"].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "fixtures/formats"].iter().collect()
 }
 
 const PATTERNS: [f32; 6] = [0.5, -1.25, 3.0, 1e-3, 0.0, -7.5];

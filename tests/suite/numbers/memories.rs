@@ -10,7 +10,6 @@ use attractor::{
     ops::{FeatureMap, FeatureSpec},
     prelude::*,
 };
-use std::sync::Arc;
 
 const REAL: [&str; 13] = [
     "softmax",
@@ -43,7 +42,7 @@ fn build(
         beta: if takes_beta || energy.to_string() == "lagrangian:b" { Beta::Fixed(2.0) } else { Beta::Auto },
         ..EnergySettings::default()
     };
-    energy.memory(Arc::new(rows.as_slice().to_vec()), rows.columns(), &settings)
+    memory_of(energy, rows, &settings)
 }
 
 /// Patterns and queries of any kind: what a memory refuses, it refuses in the same words everywhere, and what it takes gives

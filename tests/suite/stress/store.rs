@@ -269,8 +269,9 @@ fn recalls_see_a_memory_between_two_changes() {
             };
             let wide =
                 |recall: Recall| recall.states.as_slice().iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+            let few = RecallOptions { steps: 4, ..RecallOptions::default() };
             let answers: Vec<Vec<f64>> =
-                (0..=changes).map(|v| wide(build(v).recall(&queries).unwrap())).collect();
+                (0..=changes).map(|v| wide(build(v).recall_with(&queries, &few).unwrap())).collect();
             let memory = DenseMemory::builder().device(&device).build(&all.slice(0..6)).unwrap();
             // The version under the lock is that of the memory.
             let (state, over) = (RwLock::new((0, memory)), AtomicBool::new(false));
@@ -278,12 +279,13 @@ fn recalls_see_a_memory_between_two_changes() {
             thread::scope(|scope| {
                 for reader in 0..4 {
                     let (state, over, answers, queries, read) = (&state, &over, &answers, &queries, &read);
+                    let few = &few;
                     scope.spawn(move || {
                         while !over.load(SeqCst) {
                             let held = state.read().unwrap();
                             let (version, memory) = &*held;
                             board.note(format!("reader {reader}"), format!("recall of version {version}"));
-                            let got = memory.recall(queries).unwrap();
+                            let got = memory.recall_with(queries, few).unwrap();
                             let off = distance(got.states.as_slice(), &answers[*version]);
                             assert!(off < NEAR, "{name}: version {version} is off by {off}");
                             drop(held);

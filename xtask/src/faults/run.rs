@@ -17,10 +17,10 @@ pub(super) struct Target {
     called: &'static str,
 }
 
-pub(super) const SUITE: Target = Target { package: "attractor", name: "suite", called: "suite" };
+pub(super) const SUITE: Target = Target { package: "attractor-tests", name: "suite", called: "suite" };
 pub(super) const MEMORY: Target =
-    Target { package: "attractor", name: "extra_memory", called: "extra_memory" };
-pub(super) const HOSTILE: Target = Target { package: "attractor", name: "hostile", called: "hostile" };
+    Target { package: "attractor-tests", name: "extra_memory", called: "extra_memory" };
+pub(super) const HOSTILE: Target = Target { package: "attractor-tests", name: "hostile", called: "hostile" };
 pub(super) const COMMAND: Target = Target { package: "attractor-cli", name: "suite", called: "command" };
 
 impl Target {

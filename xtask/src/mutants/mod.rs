@@ -126,7 +126,8 @@ impl Copy {
             command.env("CARGO_TARGET_DIR", std::env::current_dir().unwrap_or_default().join(&self.target));
             command.env("CARGO_PROFILE_RELEASE_INCREMENTAL", "true");
             command.env("ATTRACTOR_REQUIRE_GPU", "1");
-            command.args(["test", "--release", "--package", "attractor", "--lib", "--test", "suite"]);
+            command.args(["test", "--release", "--package", "attractor", "--package", "attractor-tests"]);
+            command.args(["--lib", "--test", "suite"]);
             command
         };
         let built = cargo().arg("--no-run").output().map_err(|e| format!("cargo: {e}"))?;
