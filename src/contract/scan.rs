@@ -177,6 +177,8 @@ pub(crate) struct Look<'a> {
     pub(crate) beta: f32,
     pub(crate) chunk: usize,
     pub(crate) update: bool,
+    /// Makes patterns of a range on the host, `[rows, d]`: a GPU takes those from there that it has no kernel for.
+    pub(crate) on_host: fn(&Bank, Range<u64>, &mut [f32]),
 }
 
 impl Look<'_> {

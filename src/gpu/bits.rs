@@ -1,13 +1,13 @@
 //! Updates of states of -1 and 1 on the GPU.
 
 use super::{
-    Buffer, Context, Dispatch, MAX_TRIPS, Matrix, elementwise, parameters,
+    Buffer, Context, Dispatch, MAX_TRIPS, Matrix, parameters,
     softmax::{COMBINING, by_rows, check_trips},
-    topk, unpadded,
+    unpadded,
 };
 use crate::{
     Bits, Error, Result, Rows,
-    contract::{FlipTable, Flips, Unary, Wanted},
+    contract::{FlipTable, Flips},
 };
 use std::sync::Arc;
 
@@ -65,14 +65,14 @@ pub(super) fn overlaps_of(
     Ok(out)
 }
 
-/// See [`crate::contract::flips`].
+/// See [`crate::ops::flips`]; beside all but the best patterns, the weights of all `[b, n]` and the sum of their sizes `[b]`.
 pub(crate) fn flips(
     context: &Arc<Context>,
     states: &Bits,
     patterns: &Bits,
     table: &FlipTable,
-    wanted: Wanted,
-) -> Result<Flips> {
+    fields: bool,
+) -> Result<(Flips, Matrix, Vec<f32>)> {
     let (b, n, d) = (states.rows(), patterns.rows(), patterns.columns());
     let weights = overlaps(context, states, patterns)?;
     let entries = context.upload("a table of weights", bytemuck::cast_slice(&table.entries))?;
@@ -98,7 +98,7 @@ pub(crate) fn flips(
         trips,
         work: 20.0 * b as f64 * n as f64,
     })?;
-    let sums = if wanted.fields { Some(signed_sum(&weights, RowsOfBits::of(patterns)?)?) } else { None };
+    let sums = if fields { Some(signed_sum(&weights, RowsOfBits::of(patterns)?)?) } else { None };
     let (summary, corrections) = (summary.download()?, corrections.download()?);
     let mut fields = sums.map_or(Ok(Vec::new()), |sums| sums.download())?;
     for (i, (fields, s)) in fields.chunks_exact_mut(d).zip(summary.chunks_exact(4)).enumerate() {
@@ -110,23 +110,13 @@ pub(crate) fn flips(
             }
         }
     }
-    let mut best = (Vec::new(), Vec::new());
-    let top_k = wanted.top_k;
-    if top_k > 0 {
-        let signed = weights.download()?;
-        best = topk::top_k(&elementwise::unary(Unary::Abs, &weights)?, top_k)?;
-        for (at, (value, index)) in best.0.iter_mut().zip(&best.1).enumerate() {
-            let row = at / top_k;
-            *value = signed[row * n + *index as usize] / summary[4 * row + 1].max(f32::MIN_POSITIVE);
-        }
-    }
-    Ok(Flips {
+    let flips = Flips {
         fields,
         energy: summary.chunks_exact(4).map(|s| s[2]).collect(),
-        indices: best.1,
-        weights: best.0,
         effective: summary.chunks_exact(4).map(|s| if s[1] > 0.0 { s[3].exp() } else { 0.0 }).collect(),
-    })
+        ..Flips::default()
+    };
+    Ok((flips, weights, summary.chunks_exact(4).map(|s| s[1]).collect()))
 }
 
 /// Rows of bits summed with weights `[b, n]`: `[b, d]`.

@@ -14,7 +14,6 @@ use super::{
 use crate::{
     Bits, Result, Rows,
     contract::{Ensemble, Layout, Look, Normalization, Scan},
-    cpu,
     gpu::Buffer,
 };
 use std::{ops::Range, sync::Arc};
@@ -171,7 +170,7 @@ impl<'a> Batch<'a> {
             // Few values: rows of zeros, or signs for queries that are none.
             (Ensemble::Sphere | Ensemble::Bipolar, None) => {
                 let mut values = vec![0.0; rows * d];
-                cpu::bank::rows(bank, first..first + rows as u64, &mut values);
+                (self.look.on_host)(bank, first..first + rows as u64, &mut values);
                 Chunk::Values(Matrix::upload(context, &Rows::new(values, d)?, rows, d)?)
             }
         })

@@ -13,7 +13,7 @@ struct Entry {
 }
 
 /// Most entries of a list: each round of the kernel looks through the whole list.
-pub(super) const MAX_TOP_K: usize = 1024;
+pub(crate) const MAX_TOP_K: usize = 1024;
 
 /// Longest lists that each invocation keeps for itself; see `shaders/permutations`.
 const LISTS: usize = 16;
@@ -135,12 +135,8 @@ impl Best {
     }
 }
 
-/// See [`crate::contract::top_k`].
+/// See [`crate::ops::top_k`]; `k` is at most [`MAX_TOP_K`].
 pub(crate) fn top_k(x: &Matrix, k: usize) -> Result<(Vec<f32>, Vec<u32>)> {
-    if k > MAX_TOP_K {
-        // Most of a row is wanted: there is little to leave on the device.
-        return Ok(crate::cpu::topk::top_k(&x.download()?, x.columns(), k));
-    }
     let mut best = Best::new(x.context(), x.rows(), k)?;
     best.scan(x.context(), x.buffer(), x.columns(), x.width4(), 0)?;
     let bytes = x.context().read(&[best.buffer()])?;

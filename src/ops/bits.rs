@@ -4,7 +4,7 @@
 //! `sum_k xi_ki w(h_k) + x_i sum_k c(h_k)` with the overlaps `h_k = xi_k.x`: one product and a correction, not a loop over bits and
 //! patterns. `w` and `c` depend on an overlap alone, which is one of `d + 1` whole numbers, so they are a table.
 
-use super::{FlipTable, Flips, Wanted};
+use super::{FlipTable, Flips, Unary, Wanted, top_k, unary};
 use crate::{Bits, Error, Result, Rows, Tensor, cpu, gpu, tensor::Place};
 
 /// Overlaps `[b, n]` of rows of bits: sums of products of -1 and 1, exactly. Cost: an exclusive or and a population count per 64
@@ -40,8 +40,27 @@ pub fn overlaps(states: &Bits, patterns: &Bits) -> Result<Tensor> {
 pub(crate) fn flips(states: &Bits, patterns: &Bits, table: &FlipTable, wanted: Wanted) -> Result<Flips> {
     match patterns.device().as_gpu() {
         None => Ok(cpu::bits::flips(states.packed(), patterns.packed(), table, wanted)),
-        Some(context) => gpu::bits::flips(context, states, patterns, table, wanted),
+        Some(context) => {
+            let (flips, weights, sizes) = gpu::bits::flips(context, states, patterns, table, wanted.fields)?;
+            let weights = Tensor::on_gpu(weights, &[states.rows(), patterns.rows()])?;
+            with_best(flips, &weights, &sizes, wanted.top_k)
+        }
     }
+}
+
+/// Enters the `k` patterns with the largest weights, and their share of the sizes of all.
+fn with_best(mut flips: Flips, weights: &Tensor, sizes: &[f32], k: usize) -> Result<Flips> {
+    if k > 0 {
+        let n = weights.matrix_shape().1;
+        flips.indices = top_k(&unary(Unary::Abs, weights)?, k)?.1;
+        let weights = weights.to_vec()?;
+        let share = |(at, index): (usize, &u32)| {
+            let row = at / k;
+            weights[row * n + *index as usize] / sizes[row].max(f32::MIN_POSITIVE)
+        };
+        flips.weights = flips.indices.iter().enumerate().map(share).collect();
+    }
+    Ok(flips)
 }
 
 /// States `[b * d]` after one asynchronous sweep: bit after bit in this order, clamped ones left out.

@@ -72,7 +72,8 @@ impl Bank {
         check_lengths(queries, &squared, LARGEST, "queries")?;
         let Range { start, end } = range;
         let (chunk, update) = (options.chunk, options.update);
-        let look = Look { bank: self, range, queries, targets, beta, chunk, update };
+        let look =
+            Look { bank: self, range, queries, targets, beta, chunk, update, on_host: cpu::bank::rows };
         let total = (end - start).saturating_mul(q as u64);
         let tell = |done: u64| report(options.progress, done, total);
         let bits = look.bits(device).transpose()?;

@@ -32,6 +32,7 @@ pub fn top_k(x: &Tensor, k: usize) -> Result<(Vec<f32>, Vec<u32>)> {
     check_numbers("columns of top_k", columns)?;
     let found = match x.place() {
         Place::Cpu(v) => cpu::topk::top_k(v, columns, k),
+        Place::Gpu(v) if k > gpu::topk::MAX_TOP_K => cpu::topk::top_k(&v.download()?, columns, k),
         Place::Gpu(v) => gpu::topk::top_k(v, k)?,
     };
     if is_whole(&found, rows * k) {
