@@ -1,5 +1,5 @@
 //! WGSL to SPIR-V, as `wgpu` does it for a trusted module: the driver gets here what it gets from the
-//! engine (`src/gpu/pipeline.rs`).
+//! engine (`src/device/pipeline.rs`).
 
 use naga::{
     AddressSpace, ShaderStage,

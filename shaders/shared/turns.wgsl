@@ -1,5 +1,5 @@
 // Sine and cosine of angles in turns (1 is 2 pi). WGSL's own are exact to 2^-11 only. Quarter turns are taken off exactly,
-// the rest goes into polynomials; see sin_cos_turns in src/cpu/math.rs.
+// the rest goes into polynomials; see sin_cos_turns in src/simd/math.rs.
 // Needs: nothing.
 // Gives: `turns`, `struct Turned`.
 struct Turned {

@@ -24,6 +24,7 @@ mod faults;
 mod faults_files;
 mod feature_memory;
 mod features;
+mod floors;
 mod forget;
 mod kernelized;
 mod lagrangian;

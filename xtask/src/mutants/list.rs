@@ -67,7 +67,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "merge-carries",
         fault: "carries of two parts merge under the smaller maximum",
-        file: "src/ops/descent.rs",
+        file: "src/contract/descent.rs",
         was: "let m = self.m.max(other.m);",
         now: "let m = self.m.min(other.m);",
         tests: &["dense::", "spread::"],
@@ -141,7 +141,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "similarity-bias",
         fault: "L2 on the CPU takes the whole squared length, not half of it",
-        file: "src/ops/similarity.rs",
+        file: "src/contract/similarity.rs",
         was: "Similarity::L2 => Self { scale: 1.0, bias: -0.5 * squared },",
         now: "Similarity::L2 => Self { scale: 1.0, bias: -squared },",
         tests: &["dense::", "operations::"],
@@ -182,7 +182,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "bound-noise",
         fault: "fields that are 0 but for rounding turn bits",
-        file: "src/ops/flips.rs",
+        file: "src/contract/bits.rs",
         was: "{ NOISE * sizes }",
         now: "{ 0.0 * sizes }",
         tests: &["binary::", "numbers::bits::"],
@@ -190,7 +190,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "bound-trips",
         fault: "kernels may loop more often than a software adapter goes along",
-        file: "src/gpu/mod.rs",
+        file: "src/device/mod.rs",
         was: "pub(crate) const MAX_TRIPS: usize = 32_768;",
         now: "pub(crate) const MAX_TRIPS: usize = 1 << 20;",
         tests: &["operations::", "dense::", "numbers::"],
@@ -198,7 +198,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "bound-binding",
         fault: "a buffer may be larger than a binding",
-        file: "src/gpu/allocate.rs",
+        file: "src/device/allocate.rs",
         was: "let limit = self.binding_limit();\n        if bytes > limit {",
         now: "let limit = self.binding_limit();\n        if bytes > limit.saturating_mul(4) {",
         tests: &["devices::", "faults::"],
@@ -206,7 +206,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "bound-pool",
         fault: "the host writes into a buffer that recorded commands still read",
-        file: "src/gpu/buffer.rs",
+        file: "src/device/buffer.rs",
         was: "before.is_none_or(|b| **epoch < b)",
         now: "before.is_none_or(|b| **epoch <= b)",
         tests: &["buffer::", "dense::", "operations::", "stress::"],
@@ -214,7 +214,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "bound-group",
         fault: "a bind group that was made for more or fewer bytes is used again",
-        file: "src/gpu/record.rs",
+        file: "src/device/record.rs",
         was: "*slot = Some((buffer.raw().clone(), bytes(buffer)));",
         now: "*slot = Some((buffer.raw().clone(), 0));",
         tests: &["devices::", "dense::", "operations::"],
@@ -222,7 +222,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "bound-age",
         fault: "bind groups are kept however long ago they were asked for",
-        file: "src/gpu/recent.rs",
+        file: "src/device/recent.rs",
         was: "if self.asked > GENERATION {",
         now: "if self.asked == 0 {",
         tests: &["recent::"],
