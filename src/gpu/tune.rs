@@ -7,6 +7,7 @@ use crate::{
     contract::{Axis, Layout, Projection, Reduction, Similarity},
     cpu::{self, matmul::Operand},
     device::{Kernels, tuning::keep},
+    random::{Stream, purpose::TIMING},
 };
 use std::{sync::Arc, time::Instant};
 
@@ -105,14 +106,10 @@ impl Job {
         let work = WORK[usize::from(context.is_software())];
         let room = context.binding_limit() as usize / 4 / d.next_multiple_of(8).max(b);
         let n = n.min((work / (4.0 * b as f64 * d as f64)) as usize).min(room).max(64.min(n));
-        let mut state = 1_u32;
+        let mut random = Stream::new(SEED, TIMING, 0);
         let mut values = |rows: usize| {
-            let value = |_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let uniform = (state >> 8) as f32 / (1 << 24) as f32;
-                // Exact in f16 too, so that one expectation serves both.
-                (uniform * 64.0).floor() / 32.0 - 1.0
-            };
+            // Exact in f16 too, so that one expectation serves both.
+            let value = |_| (random.word() >> 26) as f32 / 32.0 - 1.0;
             Rows::new((0..rows * d).map(value).collect::<Vec<f32>>(), d)
         };
         let queries = values(b)?;
