@@ -5,7 +5,7 @@
 //! counter `(row mod 2^32, index, purpose, row / 2^32)` with the seed as the key ([`words`]). No two streams of a seed share a counter.
 //! Purposes stand in [`purpose`]. Whoever draws for several purposes of its own makes a seed for them with [`key`].
 //!
-//! The code here is scalar. `src/cpu/frequencies.rs` and `shaders/philox.wgsl` have the same generator for whole rows.
+//! The code here is scalar. `src/cpu/frequencies.rs` and `shaders/shared/philox.wgsl` have the same generator for whole rows.
 
 mod philox;
 mod splitmix;
