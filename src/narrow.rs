@@ -25,7 +25,7 @@
 //!
 //! [`Similarity::is_translation_invariant`]: crate::ops::Similarity::is_translation_invariant
 
-use crate::{Error, Result, Rows, SharedRows};
+use crate::{Error, Result, Rows, SharedRows, rows::hash};
 use rayon::prelude::*;
 use std::{cmp::Ordering, fmt, sync::Arc};
 
@@ -377,15 +377,6 @@ fn collisions<T: Wide>(data: &[T], values: &[f32], columns: usize) -> Option<Col
         }
     }
     found
-}
-
-/// A number that equal rows share. 0 and -0 are equal.
-fn hash(row: &[f32]) -> u64 {
-    row.iter().fold(0, |hash: u64, v| {
-        let mixed =
-            (hash.rotate_left(29) ^ u64::from((v + 0.0).to_bits())).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        mixed ^ (mixed >> 32)
-    })
 }
 
 #[cfg(test)]

@@ -317,6 +317,15 @@ mod with_ndarray {
     }
 }
 
+/// A number that equal rows share; 0 and -0 are equal. Other rows may have it too.
+pub(crate) fn hash(row: &[f32]) -> u64 {
+    row.iter().fold(0, |hash: u64, v| {
+        let mixed =
+            (hash.rotate_left(29) ^ u64::from((v + 0.0).to_bits())).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed ^ (mixed >> 32)
+    })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {

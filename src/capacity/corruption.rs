@@ -1,7 +1,10 @@
 //! How a pattern is damaged before it is asked for.
 
-use super::random::{Draw, cosine, dot};
-use crate::{Error, Result};
+use super::vectors::{cosine, dot, length};
+use crate::{
+    Error, Result,
+    random::{Stream, purpose::CORRUPTION},
+};
 use std::{fmt, str::FromStr};
 
 /// A damage of patterns.
@@ -31,9 +34,6 @@ pub enum Corruption {
     /// `dropout` (C7): each coordinate becomes 0 with probability one half; the others are doubled.
     Dropout,
 }
-
-/// What is drawn for.
-const DAMAGE: u32 = 17;
 
 impl Corruption {
     /// Whether every draw for a pattern gives the same query.
@@ -70,18 +70,18 @@ impl Damage {
     pub(super) fn apply(self, pattern: &[f32], key: u64, number: u64) -> Vec<f32> {
         use Corruption::{Dropout, Flip, Half, ImageNoise, Mask, Noise, Overlap};
         let d = pattern.len();
-        let mut draw = Draw::new(key, number, DAMAGE);
+        let mut draw = Stream::new(key, CORRUPTION, number);
         let mut query = pattern.to_vec();
         match self.corruption {
             Overlap(c) if c.abs() == 1.0 => query.iter_mut().for_each(|v| *v *= c as f32),
             Overlap(c) => query = at_overlap(pattern, c, &mut draw),
-            Flip(f) => draw.places(Corruption::count(f, d), d).into_iter().for_each(|i| query[i] = -query[i]),
+            Flip(f) => draw.choose(Corruption::count(f, d), d).into_iter().for_each(|i| query[i] = -query[i]),
             Noise(0.0) => {}
             Noise(s) => {
                 let scale = s * (dot(pattern, pattern) / d as f64).sqrt();
                 query.iter_mut().for_each(|v| *v = (f64::from(*v) + scale * draw.normal()) as f32);
             }
-            Mask(f) => draw.places(Corruption::count(f, d), d).into_iter().for_each(|i| query[i] = 0.0),
+            Mask(f) => draw.choose(Corruption::count(f, d), d).into_iter().for_each(|i| query[i] = 0.0),
             Half => query[d - d / 2..].fill(0.0),
             ImageNoise(s) => {
                 let [low, high] = self.range.unwrap_or([0.0, 1.0]).map(f64::from);
@@ -97,20 +97,20 @@ impl Damage {
 }
 
 /// `|pattern|` times a direction with the cosine `c` to the pattern; a pattern without direction stays.
-fn at_overlap(pattern: &[f32], c: f64, draw: &mut Draw) -> Vec<f32> {
+fn at_overlap(pattern: &[f32], c: f64, draw: &mut Stream) -> Vec<f32> {
     let d = pattern.len();
-    let length = dot(pattern, pattern).sqrt();
-    if length == 0.0 || d < 2 {
+    let size = dot(pattern, pattern).sqrt();
+    if size == 0.0 || d < 2 {
         return pattern.to_vec();
     }
     loop {
         let mut across = draw.direction(d);
-        let along: f64 = across.iter().zip(pattern).map(|(u, x)| u * f64::from(*x) / length).sum();
-        across.iter_mut().zip(pattern).for_each(|(u, x)| *u -= along * f64::from(*x) / length);
-        let left = super::random::length(&across);
+        let along: f64 = across.iter().zip(pattern).map(|(u, x)| u * f64::from(*x) / size).sum();
+        across.iter_mut().zip(pattern).for_each(|(u, x)| *u -= along * f64::from(*x) / size);
+        let left = length(&across);
         // Along the pattern there is no direction across it.
         if left > 1e-6 {
-            let sine = length * (1.0 - c * c).sqrt() / left;
+            let sine = size * (1.0 - c * c).sqrt() / left;
             return across.iter().zip(pattern).map(|(u, x)| (c * f64::from(*x) + sine * u) as f32).collect();
         }
     }

@@ -49,7 +49,7 @@ impl Criterion {
         let wrong = || end.state.iter().zip(end.pattern).filter(|(a, b)| (**a > 0.0) != (**b > 0.0)).count();
         match self {
             Self::Identity => end.right,
-            Self::L2(e) => squared() <= e * e * super::random::dot(end.pattern, end.pattern),
+            Self::L2(e) => squared() <= e * e * super::vectors::dot(end.pattern, end.pattern),
             Self::Sign => wrong() == 0,
             Self::Hamming(h) => wrong() <= h,
             Self::Ssd(t) => squared() <= t,

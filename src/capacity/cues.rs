@@ -3,12 +3,11 @@
 use super::{
     Corruption,
     corruption::{Damage, mean_cosine},
-    random::{Draw, key, tag},
 };
-use crate::{Result, Rows};
-
-/// What is drawn for.
-const TARGET: u32 = 16;
+use crate::{
+    Result, Rows,
+    random::{Stream, key, purpose::TARGET, tag},
+};
 
 /// Damaged patterns, and which they are.
 pub(super) struct Cues {
@@ -34,9 +33,9 @@ pub(super) fn targets(
 ) -> (u64, Vec<usize>) {
     let key = key(seed, &[tag("cues"), d as u64, n as u64, tag(&corruption.to_string())]);
     let targets = if corruption.is_fixed() && n <= 4 * queries {
-        Draw::new(key, 0, TARGET).places(queries.min(n), n)
+        Stream::new(key, TARGET, 0).choose(queries.min(n), n)
     } else {
-        (0..queries as u64).map(|i| Draw::new(key, i, TARGET).below(n as u64) as usize).collect()
+        (0..queries as u64).map(|i| Stream::new(key, TARGET, i).below(n as u64) as usize).collect()
     };
     (key, targets)
 }

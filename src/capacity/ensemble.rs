@@ -1,11 +1,16 @@
 //! Where patterns come from.
 
-use super::random::{Draw, dot, key, tag};
+use super::vectors::{dot, length};
 use crate::{
     Error, Result, Rows, SharedRows,
     codes::KnownCode,
     cpu,
     ops::{self, Bank, LARGEST, check_lengths},
+    random::{
+        Stream, key,
+        purpose::{AXIS, CLUSTER, ORDER, PATTERN},
+        tag,
+    },
 };
 use rayon::prelude::*;
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
@@ -57,12 +62,6 @@ impl fmt::Debug for FileRows {
             .finish_non_exhaustive()
     }
 }
-
-/// What is drawn for.
-const PATTERN: u32 = 1;
-const CLUSTER: u32 = 2;
-const AXIS: u32 = 3;
-const ORDER: u32 = 4;
 
 /// An error about a row of patterns, said of the row of the file that it is where they are in an order of their own.
 pub(super) fn in_order(error: Error, order: Option<&[usize]>) -> Error {
@@ -219,12 +218,7 @@ impl Ensemble {
             return Rows::new(values, d);
         }
         let axes: Vec<Vec<f64>> = match self {
-            Self::Manifold(rank) => (0..*rank as u64)
-                .map(|k| {
-                    let mut draw = Draw::new(key, k, AXIS);
-                    (0..d).map(|_| draw.normal()).collect()
-                })
-                .collect(),
+            Self::Manifold(rank) => (0..*rank as u64).map(|k| Stream::new(key, AXIS, k).normals(d)).collect(),
             _ => Vec::new(),
         };
         let mut values = vec![0.0_f32; n * d];
@@ -236,7 +230,7 @@ impl Ensemble {
     pub(super) fn order(&self, seed: u64, d: usize, n: usize) -> Option<Vec<usize>> {
         let Self::File(file) = self else { return None };
         let rows = (*file.rows).as_ref().len() / file.columns.max(1);
-        Some(Draw::new(self.key(seed, d), 0, ORDER).places(n, rows))
+        Some(Stream::new(self.key(seed, d), ORDER, 0).choose(n, rows))
     }
 
     fn key(&self, seed: u64, d: usize) -> u64 {
@@ -245,11 +239,11 @@ impl Ensemble {
 
     /// Pattern `i` of a key.
     fn fill(&self, key: u64, i: u64, axes: &[Vec<f64>], row: &mut [f32]) {
-        let mut draw = Draw::new(key, i, PATTERN);
+        let mut draw = Stream::new(key, PATTERN, i);
         match self {
             Self::Sparse(a) => row.iter_mut().for_each(|v| *v = if draw.uniform() < *a { 1.0 } else { 0.0 }),
             Self::Clusters(rho) => {
-                let mut centre = Draw::new(key, i % CLUSTERS, CLUSTER);
+                let mut centre = Stream::new(key, CLUSTER, i % CLUSTERS);
                 let (near, own) = (rho.sqrt(), (1.0 - rho).sqrt());
                 row.iter_mut().for_each(|v| *v = (near * centre.normal() + own * draw.normal()) as f32);
             }
@@ -259,7 +253,7 @@ impl Ensemble {
                 for (z, axis) in along.iter().zip(axes) {
                     sum.iter_mut().zip(axis).for_each(|(s, a)| *s += z * a);
                 }
-                let length = super::random::length(&sum).max(f64::MIN_POSITIVE);
+                let length = length(&sum).max(f64::MIN_POSITIVE);
                 copy(row, sum.into_iter().map(|v| v / length));
             }
             Self::Sphere | Self::Bipolar | Self::Gaussian | Self::File(_) => {}
@@ -383,11 +377,7 @@ pub(super) fn copies(rows: &Rows<'_>) -> usize {
     let mut seen: HashMap<u64, Vec<usize>> = HashMap::with_capacity(rows.rows());
     let mut count = 0;
     for (i, row) in rows.iter().enumerate() {
-        let hash = row.iter().fold(0xCBF2_9CE4_8422_2325_u64, |h, v| {
-            // 0 and -0 are the same number.
-            (h ^ u64::from((*v + 0.0).to_bits())).wrapping_mul(0x0100_0000_01B3)
-        });
-        let same = seen.entry(hash).or_default();
+        let same = seen.entry(crate::rows::hash(row)).or_default();
         if same.iter().any(|j| rows.row(*j) == row) {
             count += 1;
         } else {
@@ -454,8 +444,8 @@ mod tests {
     #[test]
     fn clusters_are_correlated() {
         let rows = Ensemble::Clusters(0.5).rows(0, 400, 30).unwrap();
-        let near = super::super::random::cosine(rows.row(3), rows.row(13));
-        let far = super::super::random::cosine(rows.row(3), rows.row(14));
+        let near = super::super::vectors::cosine(rows.row(3), rows.row(13));
+        let far = super::super::vectors::cosine(rows.row(3), rows.row(14));
         assert!((near - 0.5).abs() < 0.15 && far.abs() < 0.2, "{near} {far}");
         assert_eq!(BankSummary::of(&rows).copies, 0);
     }

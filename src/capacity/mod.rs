@@ -30,13 +30,13 @@ mod mixing;
 mod model;
 mod plan;
 mod radius;
-mod random;
 mod recall;
 mod run;
 mod special;
 mod statistics;
 mod summary;
 pub mod theory;
+mod vectors;
 
 pub use corruption::Corruption;
 pub use criterion::Criterion;

@@ -3,14 +3,15 @@
 use super::{
     Plan, Schedule, Series,
     ensemble::in_order,
-    random::{Draw, dot, key, length, tag},
     recall::{Way, recall_from},
     run::memory_of,
+    vectors::{dot, length},
 };
 use crate::{
     Device, Error, Result, Rows, Tensor,
     memory::Memory,
     ops::{Similarity, nearest},
+    random::{Stream, key, purpose::START, tag},
 };
 use std::sync::Arc;
 
@@ -24,9 +25,6 @@ const GRID: usize = 12;
 const STORAGE_STARTS: usize = 16;
 /// Queries that run together.
 const AT_ONCE: usize = 4096;
-/// What is drawn for.
-const START: u32 = 18;
-
 /// Retrieval radii of some patterns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Radii {
@@ -100,7 +98,7 @@ fn nearest_distances(patterns: &Rows<'_>, of: &[usize], angular: bool) -> Result
 }
 
 /// A start at a radius from a pattern, in a random direction.
-fn start(pattern: &[f32], radius: f64, angular: bool, draw: &mut Draw) -> Vec<f32> {
+fn start(pattern: &[f32], radius: f64, angular: bool, draw: &mut Stream) -> Vec<f32> {
     let d = pattern.len();
     let mut direction = draw.direction(d);
     if !angular {
@@ -196,7 +194,7 @@ fn recovered(
         for (i, radius) in some {
             let key = key(options.seed, &[tag("radius"), *i as u64]);
             for k in 0..STARTS as u64 {
-                starts.extend(start(patterns.row(*i), *radius, angular, &mut Draw::new(key, k, START)));
+                starts.extend(start(patterns.row(*i), *radius, angular, &mut Stream::new(key, START, k)));
             }
         }
         let targets: Vec<usize> = some.iter().flat_map(|(i, _)| [*i; STARTS]).collect();
@@ -286,7 +284,7 @@ pub(super) fn stored(
             starts.extend_from_slice(pattern);
             let key = key(seed, &[tag("ball"), *target as u64]);
             for k in 0..STORAGE_STARTS as u64 {
-                starts.extend(start(pattern, *radius, false, &mut Draw::new(key, k, START)));
+                starts.extend(start(pattern, *radius, false, &mut Stream::new(key, START, k)));
             }
             of.extend([*target; STORAGE_STARTS + 1]);
         }

@@ -5,7 +5,7 @@ use super::{
     criterion::End,
     cues::Cues,
     decode::Nearest,
-    random::{cosine, dot},
+    vectors::{cosine, dot},
 };
 use crate::{
     Device, Error, Result, Rows, Tensor,

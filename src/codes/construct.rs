@@ -1,7 +1,7 @@
 //! The known codes, built.
 
 use super::measure::dot;
-use crate::reference::Matrix;
+use crate::Matrix;
 
 fn matrix(rows: &[Vec<f64>]) -> Matrix {
     let columns = rows.first().map_or(0, Vec::len);

@@ -6,7 +6,7 @@
 //! dimensions).
 
 use super::construct as build;
-use crate::{Error, Result, reference::Matrix};
+use crate::{Error, Matrix, Result};
 
 /// The best that is known for a number of points.
 #[derive(Clone, Copy, Debug, PartialEq)]

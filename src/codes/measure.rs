@@ -1,6 +1,6 @@
 //! How far apart points are.
 
-use crate::{Error, Result, reference::Matrix};
+use crate::{Error, Matrix, Result};
 use rayon::prelude::*;
 
 /// Angles of a set of points, seen from the origin.
@@ -35,7 +35,7 @@ const SLACK: f64 = 1e-9;
 /// [`Error::InvalidParameter`] for fewer than two points or no columns; [`Error::NonFinite`]; [`Error::ZeroNorm`].
 ///
 /// ```
-/// use attractor::{codes::measure, reference::Matrix};
+/// use attractor::{Matrix, codes::measure};
 /// let square = Matrix::from_rows(&[[2.0, 0.0], [0.0, 2.0], [-1.0, 0.0], [0.0, -1.0]]);
 /// let found = measure(&square)?;
 /// assert_eq!((found.cosine, found.gap), (0.0, 1.0));

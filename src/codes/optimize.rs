@@ -2,12 +2,12 @@
 //!
 //! J. Hu et al., "Provably Optimal Memory Capacity for Modern Hopfield Models" (U-Hop+), `NeurIPS` 2024: the loss.
 
-use super::{Measure, measure};
+use super::{Measure, measure, measure::dot};
 use crate::{
-    Error, Result,
-    ops::{Ensemble, Progress, SeparationLoss, by_rows, report, separation_loss_f64, unit_rows},
+    Error, Matrix, Result,
+    ops::{Progress, SeparationLoss, by_rows, report, separation_loss_f64, unit_rows},
     optimize::{Limits, Optimizer},
-    reference::{Matrix, bank_row},
+    random::{Stream, purpose::NORMALS},
 };
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,7 +116,16 @@ fn search(
     options: &CodeOptions<'_>,
     tell: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<(Matrix, Measure)> {
-    let row = |i: usize| bank_row(Ensemble::Sphere, options.seed, (start * points + i) as u64, dim);
+    let row = |i: usize| {
+        let mut row = Stream::new(options.seed, NORMALS, (start * points + i) as u64).normals(dim);
+        let length = dot(&row, &row).sqrt();
+        match length > 0.0 {
+            true => row.iter_mut().for_each(|v| *v /= length),
+            // A normal may be 0: once in 2^24 for one or two dimensions, never seen in more.
+            false => row[0] = 1.0,
+        }
+        row
+    };
     let mut x: Vec<f64> = (0..points).flat_map(row).collect();
     let limits = Limits { iterations: options.iterations, tolerance: 1e-12, watch: None };
     let mut best: Option<(Matrix, Measure)> = None;
@@ -127,8 +136,8 @@ fn search(
         // Symmetric arrangements are saddles of sharper losses, and no gradient leads away from them.
         for (i, row) in x.chunks_exact_mut(dim).enumerate() {
             let number = ((start * options.taus.len() + stage) * points + i) as u64;
-            let noise = bank_row(Ensemble::Gaussian, !options.seed, number, dim);
-            row.iter_mut().zip(noise).for_each(|(v, noise)| *v += JOLT * tau * noise);
+            let mut noise = Stream::new(!options.seed, NORMALS, number);
+            row.iter_mut().for_each(|v| *v += JOLT * tau * noise.normal());
         }
         Optimizer::default().minimise(&mut x, &limits, |x, gradient| {
             tell(0)?;

@@ -1,6 +1,6 @@
 //! Updates of states of -1 and 1: the energies, and the table of their updates by overlap.
 
-use crate::{Error, Result, reference};
+use crate::{Error, Result};
 use std::fmt;
 
 /// `F(z)`: how the overlap of a state with a pattern counts in the energy `-sum_k F(xi_k.x)`.
@@ -36,6 +36,24 @@ pub enum Rule {
     LeaveOneOut,
 }
 
+/// `F(z)`.
+fn value(f: Interaction, z: f64) -> f64 {
+    match f {
+        Interaction::Polynomial(n) => z.powi(n as i32),
+        Interaction::Rectified(n) => z.max(0.0).powi(n as i32),
+        Interaction::Exponential => z.exp(),
+    }
+}
+
+/// `F'(z)`.
+fn slope(f: Interaction, z: f64) -> f64 {
+    match f {
+        Interaction::Polynomial(n) => f64::from(n) * value(Interaction::Polynomial(n - 1), z),
+        Interaction::Rectified(n) => f64::from(n) * value(Interaction::Rectified(n - 1), z),
+        Interaction::Exponential => z.exp(),
+    }
+}
+
 /// Largest table value that is used as it is; beyond, the table holds logarithms.
 const LARGEST: f64 = 1e24;
 
@@ -62,10 +80,9 @@ impl FlipTable {
         let size = d as f64;
         // Powers of z / d and exponentials of z - d stay within f64.
         let exponential = f == Interaction::Exponential;
-        let (value, slope) = (
-            |z: f64, unit: f64| reference::interaction(f, if exponential { z - size } else { z / unit }),
-            |z: f64, unit: f64| reference::slope(f, if exponential { z - size } else { z / unit }),
-        );
+        let scaled = |z: f64, unit: f64| if exponential { z - size } else { z / unit };
+        let value = |z: f64, unit: f64| value(f, scaled(z, unit));
+        let slope = |z: f64, unit: f64| slope(f, scaled(z, unit));
         // Beyond -d and d there are no overlaps: a pattern that is equal to the state differs from it nowhere.
         let (less, more) = (|z: f64, by: f64| (z - by).max(-size), |z: f64, by: f64| (z + by).min(size));
         // Powers in units of `unit`.
@@ -179,16 +196,16 @@ pub(crate) struct Flips {
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
-    use crate::reference::{BinaryModel, Matrix};
+    use crate::{
+        random::{Stream, purpose::BITS},
+        reference::{BinaryModel, Matrix},
+    };
 
     /// The table's form of the update is that of the definition, for every `F` and rule.
     #[test]
     fn tables_give_the_flip_differences() {
-        let mut state = 9_u64;
-        let mut bit = || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            if state >> 40 & 1 == 1 { 1.0 } else { -1.0 }
-        };
+        let mut random = Stream::new(9, BITS, 0);
+        let mut bit = || if random.below(2) == 1 { 1.0 } else { -1.0 };
         let d = 11;
         let patterns = Matrix::from_fn(7, d, |_, _| bit());
         let x: Vec<f64> = (0..d).map(|_| bit()).collect();

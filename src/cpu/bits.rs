@@ -515,11 +515,8 @@ mod tests {
     /// With and without the machine's own population count, for one query and for four, whatever is left of the last word.
     #[test]
     fn every_way_of_counting_agrees() {
-        let mut state = 5_u64;
-        let mut next = || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            state ^ state >> 29
-        };
+        let mut random = crate::random::Stream::new(5, crate::random::purpose::BITS, 0);
+        let mut next = || u64::from(random.word()) << 32 | u64::from(random.word());
         for width in 1..5 {
             let d = 64 * width;
             let groups: Vec<[u64; TOGETHER]> =

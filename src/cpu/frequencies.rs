@@ -1,9 +1,13 @@
-//! Random frequencies on the CPU: the generator with a counter, see [`crate::reference::frequencies`].
+//! Random frequencies on the CPU: the generator with a counter, see [`crate::random`].
 
 use crate::simd::math::{self, simd};
 use crate::{
     contract::Projection,
-    reference::{self, SIGN_BITS},
+    random::{
+        MULTIPLIERS, ROUNDS, Stream, WEYL,
+        purpose::{BITS, NORMALS, PHASES, SIGNS},
+        words,
+    },
     tensor::TOGETHER,
 };
 use rayon::prelude::*;
@@ -60,17 +64,18 @@ fn philox(row: &Words, column: &Words, stream: u32, seed: u64) -> [[u32; LANES];
         d[l] = row[l] >> 32;
     }
     let (mut low, mut high) = (seed as u32, (seed >> 32) as u32);
-    for _ in 0..10 {
+    let [first, third] = MULTIPLIERS.map(u64::from);
+    for _ in 0..ROUNDS {
         for l in 0..LANES {
-            let x = 0xD251_1F53 * (a[l] & LOW);
-            let y = 0xCD9E_8D57 * (c[l] & LOW);
+            let x = first * (a[l] & LOW);
+            let y = third * (c[l] & LOW);
             a[l] = (y >> 32) ^ b[l] ^ u64::from(low);
             b[l] = y;
             c[l] = (x >> 32) ^ d[l] ^ u64::from(high);
             d[l] = x;
         }
-        low = low.wrapping_add(0x9E37_79B9);
-        high = high.wrapping_add(0xBB67_AE85);
+        low = low.wrapping_add(WEYL[0]);
+        high = high.wrapping_add(WEYL[1]);
     }
     // Loops, since `map` of an array is not always inlined.
     let mut words = [[0; LANES]; 4];
@@ -103,7 +108,7 @@ pub(crate) fn gaussian(seed: u64, first: u64, d: usize, out: &mut [f32]) {
         let mut at = 0;
         while at < out.len() {
             let (row, column) = (counters.row, counters.column);
-            let [a, b, c, e] = counters.next(0, seed);
+            let [a, b, c, e] = counters.next(NORMALS, seed);
             let mut values = [[0.0_f32; LANES]; 4];
             for l in 0..LANES {
                 (values[0][l], values[1][l]) = normals(a[l], b[l]);
@@ -154,7 +159,7 @@ pub(crate) fn bits(seed: u64, first: u64, d: usize, out: &mut [[u64; TOGETHER]])
     simd!(for (i, groups) in out.chunks_mut(width * LANES / TOGETHER).enumerate() {
         row.iter_mut().enumerate().for_each(|(l, row)| *row = first + (i * LANES + l) as u64);
         for column in 0..d.div_ceil(128) {
-            let words = philox(&row, &[column as u64; LANES], SIGN_BITS, seed);
+            let words = philox(&row, &[column as u64; LANES], BITS, seed);
             for (g, group) in groups.chunks_exact_mut(width).enumerate() {
                 for (half, out) in group[2 * column..].iter_mut().take(2).enumerate() {
                     for (lane, out) in out.iter_mut().enumerate() {
@@ -214,15 +219,29 @@ pub(crate) fn rows(projection: Projection, seed: u64, range: Range<usize>, d: us
 /// The first rows of a block of orthogonal frequencies, in f64 from the generator on: an orthogonalisation of rounded
 /// numbers would differ between devices.
 fn orthogonal(seed: u64, block: usize, rows: usize, d: usize) -> Vec<f64> {
-    let words = |j: usize, i: usize| reference::philox([(block * d + j) as u32, i as u32, 0, 0], seed);
-    let mut made = Vec::with_capacity(rows * d);
-    for j in 0..rows {
-        for i in 0..d.div_ceil(4) {
-            made.extend_from_slice(&reference::normals(words(j, i))[..(d - 4 * i).min(4)]);
-        }
-    }
-    reference::orthogonalise(&mut made, d);
+    let row = |j: usize| Stream::new(seed, NORMALS, (block * d + j) as u64).normals(d);
+    let mut made: Vec<f64> = (0..rows).flat_map(row).collect();
+    orthogonalise(&mut made, d);
     made
+}
+
+/// Makes rows orthogonal by Gram and Schmidt, each against those before it, with the lengths that they had. The directions
+/// of Gaussian rows do not depend on their lengths, so the lengths stay chi-distributed and independent.
+fn orthogonalise(rows: &mut [f64], d: usize) {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let length = |row: &[f64]| dot(row, row).sqrt();
+    for j in 0..rows.len() / d {
+        let (before, rest) = rows.split_at_mut(j * d);
+        let row = &mut rest[..d];
+        let wanted = length(row);
+        // Twice, because the first time leaves rounding errors of what it takes away.
+        for other in before.chunks_exact(d).chain(before.chunks_exact(d)) {
+            let share = dot(row, other) / length(other).powi(2);
+            row.iter_mut().zip(other).for_each(|(a, b)| *a -= share * b);
+        }
+        let scale = wanted / length(row);
+        row.iter_mut().for_each(|v| *v *= scale);
+    }
 }
 
 /// The three diagonals of signs of a block of structured frequencies, `[3, size]`.
@@ -230,7 +249,7 @@ pub(crate) fn signs(seed: u64, block: usize, size: usize) -> Vec<f32> {
     let mut all = vec![0.0; 3 * size];
     for (which, diagonal) in all.chunks_exact_mut(size).enumerate() {
         for (i, out) in diagonal.chunks_mut(4).enumerate() {
-            let words = reference::philox([block as u32, i as u32, 2 + which as u32, 0], seed);
+            let words = words(seed, SIGNS + which as u32, block as u64, i as u32);
             out.iter_mut().zip(words).for_each(|(s, w)| *s = if w >> 31 == 1 { -1.0 } else { 1.0 });
         }
     }
@@ -279,6 +298,5 @@ pub(crate) fn hadamard(data: &mut [f32], lanes: usize) {
 
 /// The phases of a seed in turns, `[count]`.
 pub(crate) fn phases(seed: u64, count: usize) -> Vec<f32> {
-    let words = |i: usize| reference::philox([i as u32, 0, 1, 0], seed);
-    (0..count.div_ceil(4)).flat_map(words).take(count).map(unit).collect()
+    (0..count.div_ceil(4)).flat_map(|i| words(seed, PHASES, i as u64, 0)).take(count).map(unit).collect()
 }

@@ -71,9 +71,23 @@ fn row(z: &[f32], beta: f64, kind: Separation, weights: &mut [f32]) -> [f32; 4] 
         Separation::Softmax => m + potential.ln() / beta,
         Separation::Epanechnikov if potential > 0.0 => potential.ln() / beta,
         Separation::Epanechnikov => f64::from(MASKED),
-        _ => f64::from(kind.total()) * origin + linear - crate::reference::regulariser(&p, kind) / beta,
+        _ => f64::from(kind.total()) * origin + linear - regulariser(&p, kind) / beta,
     };
     [potential as f32, entropy as f32, support as f32, largest as f32]
+}
+
+/// The regulariser `Omega(p)` of a separation with a threshold, 0 at a single pattern.
+fn regulariser(p: &[f64], kind: Separation) -> f64 {
+    let sum = |e: f64| p.iter().map(|p| power(*p, e)).sum::<f64>();
+    match kind {
+        Separation::Entmax(alpha) => {
+            let alpha = f64::from(alpha);
+            (sum(alpha) - 1.0) / (alpha * (alpha - 1.0))
+        }
+        Separation::Normmax(gamma) => sum(f64::from(gamma)).powf(1.0 / f64::from(gamma)) - 1.0,
+        Separation::KSubsets(k) => 0.5 * (sum(2.0) - f64::from(k)),
+        Separation::Softmax | Separation::Epanechnikov => 0.0,
+    }
 }
 
 /// The `k`-th largest score; of fewer that count, the smallest of these.

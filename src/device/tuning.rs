@@ -148,13 +148,8 @@ pub fn folder() -> Option<PathBuf> {
 
 /// What the figures hold for: adapter, driver, version of this library and its kernels.
 fn fingerprint(context: &Context) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut take = |text: &str| {
-        for byte in text.bytes() {
-            // FNV-1a.
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
+    let mut hash = crc32fast::Hasher::new();
+    let mut take = |text: &str| hash.update(text.as_bytes());
     take(context.name());
     take(context.driver());
     take(env!("CARGO_PKG_VERSION"));
@@ -162,7 +157,7 @@ fn fingerprint(context: &Context) -> String {
         take(&variant.name);
         take(&variant.source_for(context.extras()).unwrap_or_default());
     }
-    format!("{hash:016x}")
+    format!("{:08x}", hash.finalize())
 }
 
 /// The name of this adapter's table.

@@ -4,10 +4,15 @@ use super::{Context, Matrix, Strategy, descent, features, matmul, reduce::reduce
 pub use crate::device::tuning::{Class, Op, Tuning, folder, winners};
 use crate::{
     Error, Result, Rows,
-    contract::{Axis, Layout, Projection, Reduction, Similarity},
-    cpu::{self, matmul::Operand},
+    contract::{Axis, Layout, Reduction, Similarity},
     device::{Kernels, tuning::keep},
+    random::{
+        Stream,
+        purpose::{NORMALS, TIMING},
+    },
+    simd::math::{self, simd},
 };
+use rayon::prelude::*;
 use std::{sync::Arc, time::Instant};
 
 /// Operations that one run may cost on hardware, and on a software adapter.
@@ -18,6 +23,8 @@ const SEED: u64 = 1;
 
 const FREQUENCIES: usize = 16_384;
 
+/// Values that a thread works out at a time.
+const BLOCK: usize = 1024;
 /// Timed runs of a candidate.
 const RUNS: usize = 3;
 
@@ -105,20 +112,18 @@ impl Job {
         let work = WORK[usize::from(context.is_software())];
         let room = context.binding_limit() as usize / 4 / d.next_multiple_of(8).max(b);
         let n = n.min((work / (4.0 * b as f64 * d as f64)) as usize).min(room).max(64.min(n));
-        let mut state = 1_u32;
+        let mut random = Stream::new(SEED, TIMING, 0);
         let mut values = |rows: usize| {
-            let value = |_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let uniform = (state >> 8) as f32 / (1 << 24) as f32;
-                // Exact in f16 too, so that one expectation serves both.
-                (uniform * 64.0).floor() / 32.0 - 1.0
-            };
+            // Exact in f16 too, so that one expectation serves both.
+            let value = |_| (random.word() >> 26) as f32 / 32.0 - 1.0;
             Rows::new((0..rows * d).map(value).collect::<Vec<f32>>(), d)
         };
         let queries = values(b)?;
         if class.op == Op::Features {
             let n = n.min(FREQUENCIES);
-            let patterns = Rows::new(cpu::frequencies::rows(Projection::Gaussian, SEED, 0..n, d), d)?;
+            let row = |row| Stream::new(SEED, NORMALS, row as u64).normals(d);
+            let frequencies: Vec<f32> = (0..n).flat_map(row).map(|v| v as f32).collect();
+            let patterns = Rows::new(frequencies, d)?;
             return Ok(Self { class, sizes: [b, n, d], queries, patterns });
         }
         Ok(Self { class, sizes: [b, n, d], queries, patterns: values(n)? })
@@ -138,33 +143,67 @@ impl Job {
         1.0 / (self.sizes[2] as f32).sqrt()
     }
 
+    /// The result by plain loops over rows: what a kernel is held against knows no other back end.
     fn expected(&self) -> Vec<f32> {
-        let [b, n, d] = self.sizes;
-        let queries = Operand::new(self.queries.as_slice(), b, d);
-        let patterns = Operand::new(self.patterns.as_slice(), n, d);
+        let (beta, m) = (self.beta(), self.sizes[1]);
+        let mut z = self.products();
         match self.class.op {
-            Op::Step => cpu::descent::step(queries, patterns, self.beta(), Similarity::Dot, f32::MAX).0,
-            Op::Matmul => {
-                let mut out = vec![0.0; b * n];
-                cpu::matmul::matmul(
-                    &mut out,
-                    queries,
-                    patterns,
-                    Layout::NT,
-                    false,
-                    rayon::current_num_threads(),
-                );
-                out
+            Op::Matmul => return z,
+            Op::Step => z.par_chunks_mut(m).for_each(|z| {
+                let largest = z.iter().fold(f32::MIN, |m, z| m.max(*z));
+                z.iter_mut().for_each(|z| *z = (beta * (*z - largest)).exp());
+                let sum: f64 = z.iter().map(|w| f64::from(*w)).sum();
+                z.iter_mut().for_each(|w| *w = (f64::from(*w) / sum) as f32);
+            }),
+            Op::Features => {
+                let sides = self.sides();
+                let (first, second) = sides[..2 * m].split_at(m);
+                z.par_chunks_mut(m).for_each(|z| {
+                    for ((z, first), second) in z.iter_mut().zip(first).zip(second) {
+                        // Products are in turns.
+                        let (sin, cos) = (std::f64::consts::TAU * f64::from(*z)).sin_cos();
+                        *z = (cos * f64::from(*second) - sin * f64::from(*first)) as f32;
+                    }
+                });
             }
-            Op::Features => cpu::features::step(&self.space(), self.queries.as_slice(), &self.sides()).1,
         }
+        self.weighted_sums(&z)
     }
 
-    /// Sines and cosines of products in turns.
-    fn space(&self) -> cpu::features::Space<'_> {
-        let source = cpu::features::Source::Stored(self.patterns.as_slice());
-        let [_, m, d] = self.sizes;
-        cpu::features::Space { positive: false, two: true, m, d, unit: 1.0, decay: 0.0, source }
+    /// Queries times patterns, `[b, n]`.
+    fn products(&self) -> Vec<f32> {
+        let [b, n, d] = self.sizes;
+        let (queries, patterns) = (self.queries.as_slice(), self.patterns.as_slice());
+        let mut out = vec![0.0; b * n];
+        out.par_chunks_mut(BLOCK.min(n)).enumerate().for_each(|(block, out)| {
+            let first = block * BLOCK.min(n);
+            simd!(for (i, out) in out.iter_mut().enumerate() {
+                let (query, pattern) = ((first + i) / n, (first + i) % n);
+                *out = math::dot(&queries[query * d..][..d], &patterns[pattern * d..][..d]);
+            });
+        });
+        out
+    }
+
+    /// Patterns summed with weights `[b, n]`: `[b, d]`.
+    fn weighted_sums(&self, weights: &[f32]) -> Vec<f32> {
+        let [b, n, d] = self.sizes;
+        let patterns = self.patterns.as_slice();
+        let mut out = vec![0.0; b * d];
+        out.par_chunks_mut(d).zip(weights.par_chunks(n)).for_each(|(out, weights)| {
+            // Long sums in parts, which keeps their rounding small.
+            let mut part = vec![0.0; d];
+            for (weights, rows) in weights.chunks(BLOCK).zip(patterns.chunks(BLOCK * d)) {
+                part.fill(0.0);
+                simd!(for (weight, row) in weights.iter().zip(rows.chunks_exact(d)) {
+                    for (sum, x) in part.iter_mut().zip(row) {
+                        *sum += weight * x;
+                    }
+                });
+                out.iter_mut().zip(&part).for_each(|(out, part)| *out += part);
+            }
+        });
+        out
     }
 
     /// A memory that no feature is left out of, `[3, m]`.

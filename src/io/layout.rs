@@ -480,13 +480,8 @@ mod tests {
             let dimensions: Vec<u64> = shape.iter().map(|size| *size as u64).collect();
             prop_assume!(shape.iter().product::<usize>() < 40_000);
             let plain = Layout::new(dtype, &dimensions).unwrap();
-            let mut state = seed | 1;
-            let bytes: Vec<u8> = (0..plain.bytes())
-                .map(|_| {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    (state >> 56) as u8
-                })
-                .collect();
+            let mut random = crate::random::Stream::new(seed, crate::random::purpose::BITS, 0);
+            let bytes: Vec<u8> = (0..plain.bytes()).map(|_| random.word() as u8).collect();
             let layout = plain.clone().ordered(order);
             let want = plain.values::<f64>(&naive(&bytes, &shape, dtype.size(), order)).unwrap();
             let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();

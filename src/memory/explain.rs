@@ -4,7 +4,6 @@ use super::{Energy, Layers, Memory, Recall, RecallOptions, Status, dense::Limits
 use crate::{
     Error, Result, Rows,
     ops::{Separation, Similarity},
-    reference::of_pair,
 };
 
 /// Patterns that are looked at closely.
@@ -180,6 +179,27 @@ fn squared(x: &[f64]) -> f64 {
     x.iter().map(|v| v * v).sum()
 }
 
+/// Similarity of a state and a pattern; 0 for cosine where one has a squared length of less than f32 holds.
+fn similarity(x: &[f64], xi: &[f64], kind: Similarity) -> f64 {
+    let sum = |of: fn(f64, f64) -> f64| x.iter().zip(xi).map(|(a, b)| of(*a, *b)).sum::<f64>();
+    let dot = || sum(|a, b| a * b);
+    match kind {
+        Similarity::Dot => dot(),
+        Similarity::Cosine => {
+            let lengths = [squared(x), squared(xi)];
+            if !lengths.iter().all(|s| *s <= f64::from(f32::MAX)) {
+                f64::NAN
+            } else if lengths.iter().any(|s| *s < f64::from(f32::MIN_POSITIVE)) {
+                0.0
+            } else {
+                dot() / (lengths[0].sqrt() * lengths[1].sqrt())
+            }
+        }
+        Similarity::L2 => -0.5 * sum(|a, b| (a - b).powi(2)),
+        Similarity::L1 => -sum(|a, b| (a - b).abs()),
+    }
+}
+
 struct View<'a> {
     energy: Energy,
     similarity: Similarity,
@@ -296,8 +316,8 @@ impl View<'_> {
 
     fn similarity(&self, x: &[f64], xi: &[f32]) -> f64 {
         match self.energy.is_binary() {
-            true => of_pair(x, &wide(xi), Similarity::Dot) / x.len() as f64,
-            false => of_pair(x, &wide(xi), self.similarity),
+            true => similarity(x, &wide(xi), Similarity::Dot) / x.len() as f64,
+            false => similarity(x, &wide(xi), self.similarity),
         }
     }
 

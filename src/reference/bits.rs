@@ -4,7 +4,7 @@ use super::Matrix;
 use crate::contract::{Interaction, Rule};
 
 /// `F(z)`.
-pub(crate) fn interaction(f: Interaction, z: f64) -> f64 {
+fn interaction(f: Interaction, z: f64) -> f64 {
     match f {
         Interaction::Polynomial(n) => z.powi(n as i32),
         Interaction::Rectified(n) => z.max(0.0).powi(n as i32),
@@ -13,7 +13,7 @@ pub(crate) fn interaction(f: Interaction, z: f64) -> f64 {
 }
 
 /// `F'(z)`.
-pub(crate) fn slope(f: Interaction, z: f64) -> f64 {
+fn slope(f: Interaction, z: f64) -> f64 {
     match f {
         Interaction::Polynomial(n) => f64::from(n) * z.powi(n as i32 - 1),
         Interaction::Rectified(n) => f64::from(n) * z.max(0.0).powi(n as i32 - 1),

@@ -12,7 +12,7 @@ const PHASES: u32 = 1;
 /// The first of three.
 const SIGNS: u32 = 2;
 /// Bits of generated patterns of -1 and 1.
-pub(crate) const SIGN_BITS: u32 = 5;
+pub(super) const SIGN_BITS: u32 = 5;
 
 /// Philox4x32-10: four random words of a counter and a key.
 pub fn philox(counter: [u32; 4], key: u64) -> [u32; 4] {
@@ -59,21 +59,23 @@ pub fn frequencies(projection: Projection, seed: u64, count: usize, d: usize) ->
     }
 }
 
-/// Makes rows orthogonal by Gram and Schmidt, each against those before it, with the lengths that they had. The directions
-/// of Gaussian rows do not depend on their lengths, so the lengths stay chi-distributed and independent.
-pub fn orthogonalise(rows: &mut [f64], d: usize) {
-    let length = |row: &[f64]| row.iter().map(|v| v * v).sum::<f64>().sqrt();
-    for j in 0..rows.len() / d {
-        let (before, rest) = rows.split_at_mut(j * d);
-        let row = &mut rest[..d];
-        let wanted = length(row);
-        // Twice, because the first time leaves rounding errors of what it takes away.
-        for other in before.chunks_exact(d).chain(before.chunks_exact(d)) {
-            let share = row.iter().zip(other).map(|(a, b)| a * b).sum::<f64>() / length(other).powi(2);
-            row.iter_mut().zip(other).for_each(|(a, b)| *a -= share * b);
+/// Makes rows orthogonal by Gram and Schmidt, each against those before it, with the lengths that they had.
+fn orthogonalise(rows: &mut [f64], d: usize) {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let mut axes: Vec<Vec<f64>> = Vec::new();
+    for row in rows.chunks_exact_mut(d) {
+        let mut axis = row.to_vec();
+        // The second time for the rounding errors of the first.
+        for _ in 0..2 {
+            for other in &axes {
+                let share = dot(&axis, other);
+                axis.iter_mut().zip(other).for_each(|(a, b)| *a -= share * b);
+            }
         }
-        let scale = wanted / length(row);
-        row.iter_mut().for_each(|v| *v *= scale);
+        let (wanted, left) = (dot(row, row).sqrt(), dot(&axis, &axis).sqrt());
+        axis.iter_mut().for_each(|a| *a /= left);
+        row.iter_mut().zip(&axis).for_each(|(v, a)| *v = wanted * a);
+        axes.push(axis);
     }
 }
 
@@ -186,5 +188,34 @@ impl FeatureModel {
         let u = self.sum(x, t);
         let scale = if u > epsilon { -1.0 / (self.beta * u) } else { 0.0 };
         self.sum_gradient(x, t).iter().map(|g| scale * g).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors for philox4x32-10 that come with the authors' implementation, Random123.
+    #[test]
+    fn philox_gives_the_known_answers() {
+        for (counter, key, want) in [
+            ([0; 4], 0, [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+            ([u32::MAX; 4], u64::MAX, [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
+            (
+                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
+                0x299f_31d0_a409_3822,
+                [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
+            ),
+        ] {
+            assert_eq!(philox(counter, key), want);
+        }
+    }
+
+    #[test]
+    fn orthogonal_rows_keep_their_lengths() {
+        let mut rows = [3.0, 4.0, 1.0, 1.0];
+        orthogonalise(&mut rows, 2);
+        let want = [3.0, 4.0, 0.8 * 2.0_f64.sqrt(), -0.6 * 2.0_f64.sqrt()];
+        assert!(rows.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-15), "{rows:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! The oracle: every operation in f64, by its formula, with plain loops.
 //!
 //! Nothing here is blocked, fused or fast; each function is short enough to check by eye. The CPU
-//! and GPU back ends are tested against it.
+//! and GPU back ends are tested against it, and nothing but tests uses it: a comparison of a function
+//! with itself would show nothing. The generator of random numbers stands here once more, by its paper.
 
 mod append;
 mod bank;
@@ -29,13 +30,11 @@ mod universal;
 pub use append::append_row;
 pub use bank::{bank_row, scan};
 pub use bits::{BinaryModel, quadratic_energy};
-pub(crate) use bits::{interaction, slope};
 pub use dense::{DenseModel, Step};
 pub use divergence::divergence;
 pub use elementwise::{binary, unary};
 pub use energy_transformer::EnergyTransformerModel;
-pub(crate) use features::SIGN_BITS;
-pub use features::{FeatureModel, frequencies, normals, orthogonalise, phases, philox};
+pub use features::{FeatureModel, frequencies, normals, phases, philox};
 pub use kernelized::KernelizedModel;
 pub use lagrangian::{activation, lagrangian};
 pub use matmul::matmul;
@@ -44,9 +43,7 @@ pub use network::{NetworkModel, SynapseModel};
 pub use normalize::normalize;
 pub use pairs::separation_loss;
 pub use reduce::{reduce_columns, reduce_rows};
-pub(crate) use separation::regulariser;
 pub use separation::{Separated, separate};
-pub(crate) use similarity::of_pair;
 pub use similarity::similarity;
 pub use softmax::{effective_number, log_sum_exp, softmax};
 pub use sparse::{SparseModel, epanechnikov_minima};

@@ -33,7 +33,7 @@ fn bisect_small(low: f64, high: f64, f: impl Fn(f64) -> f64) -> f64 {
 }
 
 /// The regulariser `Omega(p)` of a separation, 0 at a single pattern.
-pub(crate) fn regulariser(p: &[f64], kind: Separation) -> f64 {
+pub(super) fn regulariser(p: &[f64], kind: Separation) -> f64 {
     let power = |e: f64| p.iter().filter(|v| **v > 0.0).map(|v| v.powf(e)).sum::<f64>();
     match kind {
         Separation::Entmax(alpha) if alpha != 1.0 => {

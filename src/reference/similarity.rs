@@ -4,7 +4,7 @@ use super::Matrix;
 use crate::contract::Similarity;
 
 /// Similarity of two vectors, as [`Similarity`] defines it.
-pub(crate) fn of_pair(x: &[f64], xi: &[f64], kind: Similarity) -> f64 {
+pub(super) fn of_pair(x: &[f64], xi: &[f64], kind: Similarity) -> f64 {
     let pairs = || x.iter().zip(xi);
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(p, q)| p * q).sum::<f64>();
     match kind {

@@ -1,12 +1,12 @@
 //! Spherical codes: known ones measure right, the search finds them, bounds are the worked ones.
 
 use attractor::{
+    Matrix,
     codes::{
         Bounds, CodeOptions, KnownCode, cap_fraction, certified_beta, dimension_needed, fejes_toth_angle,
         known_optimum, least_dimension, measure, neural_collapse_bounds, optimize, packing_gaps, random_gap,
         rankin_gap, stored_patterns,
     },
-    reference::Matrix,
 };
 use std::f64::consts::PI;
 

@@ -35,6 +35,7 @@ mod network;
 mod numbers;
 mod operations;
 mod oracles;
+mod own_oracle;
 mod pairs;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -216,10 +216,7 @@ impl Chart {
     /// A name for parts of this plot that no other plot of a page has.
     fn id(&self) -> String {
         let text = format!("{}{}{}", self.title, self.x.label, self.y.label);
-        let hash = text
-            .bytes()
-            .fold(0xCBF2_9CE4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3));
-        format!("c{hash:x}")
+        format!("c{:x}", crc32fast::hash(text.as_bytes()))
     }
 
     fn axes(&self, svg: &mut String, x: &Scale, y: &Scale, bottom: f64, right: f64) {

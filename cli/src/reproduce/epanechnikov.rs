@@ -6,7 +6,6 @@ use attractor::{
     Rows,
     memory::{Beta, Memory, SparseMemory, SparseSettings},
     ops::Separation,
-    reference::{Matrix, epanechnikov_minima},
 };
 
 /// Five points of the unit cube in eight dimensions (uniform, numpy's default generator with seed 0).
@@ -63,21 +62,39 @@ const POINTS: [[f64; 8]; 5] = [
     ],
 ];
 
+/// All minima of the energy at a `beta`: the centroids of those subsets of the patterns that are just what lies within
+/// `sqrt(2 / beta)` of their centroid (Hoover et al. 2025). Those of single patterns come first, by number.
+fn minima(beta: f64) -> Vec<[f64; 8]> {
+    let mut subsets: Vec<u32> = (1..1 << POINTS.len()).collect();
+    subsets.sort_by_key(|s| s.count_ones());
+    let holds = |subset: u32, k: usize| subset >> k & 1 == 1;
+    let centroid = |subset: u32| {
+        let members = || POINTS.iter().enumerate().filter(move |(k, _)| holds(subset, *k));
+        std::array::from_fn(|j| members().map(|(_, x)| x[j]).sum::<f64>() / f64::from(subset.count_ones()))
+    };
+    let is_minimum = |(subset, x): &(u32, [f64; 8])| {
+        POINTS.iter().enumerate().all(|(k, xi)| {
+            let squared: f64 = x.iter().zip(xi).map(|(a, b)| (a - b).powi(2)).sum();
+            (1.0 - 0.5 * beta * squared > 0.0) == holds(*subset, k)
+        })
+    };
+    subsets.into_iter().map(|s| (s, centroid(s))).filter(is_minimum).map(|(_, x)| x).collect()
+}
+
 /// Most extra minima at any temperature at which all patterns are still minima, counted over all subsets; the memory is then asked to
 /// stay at each.
 pub(crate) fn emergent_minima(bench: &Bench<'_>) -> Result<Vec<Figure>> {
-    let points = Matrix::from_rows(&POINTS);
     let (mut most, mut at) = (0, 0.0);
     for step in 1..=400 {
         let beta = 0.025 * f64::from(step);
-        let minima = epanechnikov_minima(&points, beta);
+        let found = minima(beta);
         // Those of single patterns come first.
-        let kept = minima.iter().take(points.rows).zip(points.iter()).filter(|((x, _), xi)| x == xi).count();
-        if kept == points.rows && minima.len() - kept > most {
-            (most, at) = (minima.len() - kept, beta);
+        let kept = found.iter().zip(&POINTS).filter(|(x, xi)| x == xi).count();
+        if kept == POINTS.len() && found.len() - kept > most {
+            (most, at) = (found.len() - kept, beta);
         }
     }
-    let minima = epanechnikov_minima(&points, at);
+    let minima = minima(at);
     let values: Vec<f32> = POINTS.as_flattened().iter().map(|v| *v as f32).collect();
     let settings = SparseSettings {
         device: Some(bench.device.clone()),
@@ -86,7 +103,7 @@ pub(crate) fn emergent_minima(bench: &Bench<'_>) -> Result<Vec<Figure>> {
         ..SparseSettings::default()
     };
     let memory = SparseMemory::with(&Rows::new(values, 8)?, settings)?;
-    let starts: Vec<f32> = minima.iter().flat_map(|(x, _)| x).map(|v| *v as f32).collect();
+    let starts: Vec<f32> = minima.as_flattened().iter().map(|v| *v as f32).collect();
     let states = memory.recall(&Rows::new(&starts[..], 8)?)?.states;
     let stays = |(x, y): &(&[f32], &[f32])| x.iter().zip(*y).all(|(x, y)| (x - y).abs() < 1e-5);
     let stayed = states.iter().zip(starts.chunks_exact(8)).filter(stays).count();

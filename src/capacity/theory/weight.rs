@@ -178,13 +178,13 @@ impl Sums {
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
-    use crate::capacity::random::Draw;
+    use crate::random::Stream;
 
     /// The share of draws by the definition: the others' weights sum to less than the right one's.
     fn drawn(prior: Prior, d: usize, lambda: f64, c: f64, n: usize, trials: usize) -> f64 {
         let mut right = 0;
         for trial in 0..trials {
-            let mut draw = Draw::new(7, trial as u64, 1);
+            let mut draw = Stream::new(7, 1, trial as u64);
             let mut cosine = || match prior {
                 // The first coordinate of a direction.
                 Prior::Sphere => draw.direction(d)[0],

@@ -3,7 +3,6 @@
 mod order;
 
 pub use order::Order;
-pub(super) use order::permutation;
 
 use super::{
     Memory, Recall, RecallOptions, Status, check_columns,
@@ -15,6 +14,7 @@ use crate::{
     Bits, Device, Error, Result, Rows, ToRows,
     contract::{Plan, clamp_row},
     ops::{FlipTable, Interaction, Rule, Similarity, Wanted, flips, sweep},
+    random::permutation,
     tensor::check_bipolar,
 };
 

@@ -30,37 +30,3 @@ impl FromStr for Order {
         }
     }
 }
-
-/// The order of the bits in a sweep: a permutation of `0..d`, the same on every device.
-pub(in crate::memory) fn permutation(d: usize, seed: u64, sweep: u32) -> Vec<u32> {
-    let mut state = seed ^ (u64::from(sweep) + 1).wrapping_mul(0xD1B5_4A32_D192_ED03);
-    // SplitMix64.
-    let mut next = || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    };
-    let mut order: Vec<u32> = (0..d as u32).collect();
-    // Fisher and Yates; the bias of the remainder is below 2^-40 for any d that fits memory.
-    for i in (1..d).rev() {
-        order.swap(i, (next() % (i as u64 + 1)) as usize);
-    }
-    order
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn permutations_hold_everything_once() {
-        for d in [1, 2, 7, 100] {
-            let mut order = permutation(d, 3, 5);
-            order.sort_unstable();
-            assert_eq!(order, (0..d as u32).collect::<Vec<u32>>());
-        }
-        assert_ne!(permutation(50, 0, 0), permutation(50, 0, 1));
-        assert_ne!(permutation(50, 0, 0), permutation(50, 1, 0));
-    }
-}

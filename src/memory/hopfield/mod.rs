@@ -6,7 +6,7 @@ pub use learning::Learning;
 
 use super::{
     Memory, Order, Recall, RecallOptions,
-    binary::{bit_limits, bit_plan, decided, inert, inert_after, known, permutation},
+    binary::{bit_limits, bit_plan, decided, inert, inert_after, known},
     check_columns,
     relax::{Ask, Best, Landscape, Look, relax},
 };
@@ -16,6 +16,7 @@ use crate::{
         FlipTable, Interaction, Layout, Rule, Unary, Wanted, flips, matmul, matrix_sweep, noise, overlaps,
         sweep, top_k, unary,
     },
+    random::permutation,
     tensor::check_bipolar,
 };
 use learning::Couplings;
@@ -292,7 +293,9 @@ impl View<'_> {
             let squares: Vec<f64> = of.iter().map(|h| f64::from(*h).powi(2)).collect();
             let total: f64 = squares.iter().sum();
             let shares: Vec<f64> = squares.iter().map(|s| s / total.max(f64::MIN_POSITIVE)).collect();
-            crate::reference::effective_number(&shares) as f32
+            // `exp(H)`; 0 ln 0 is 0.
+            let entropy: f64 = shares.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum();
+            entropy.exp() as f32
         };
         Ok(Best {
             weights: indices.iter().enumerate().map(at).collect(),

@@ -6,10 +6,9 @@ use crate::{
         frequencies,
         matmul::{Operand, matmul},
     },
-    ops::{FeatureSpec, Features, Layout, Projection},
-    reference::{FeatureModel, Matrix},
+    ops::{FeatureMap, FeatureSpec, Features, Layout, Projection},
 };
-use std::fmt;
+use std::{f64::consts::TAU, fmt};
 
 /// A map `Phi` from rows `[n, d]` to features `[n, D]`, in f64 on the host. What trains it asks for the gradient by its parameters.
 pub trait FeatureTransform: fmt::Debug + Send + Sync {
@@ -55,7 +54,7 @@ pub trait FeatureTransform: fmt::Debug + Send + Sync {
     }
 }
 
-/// Standard normals `[rows * columns]` of a seed: the numbers of [`crate::reference::frequencies`].
+/// Standard normals `[rows * columns]` of a seed: the numbers of Gaussian frequencies.
 pub(super) fn normals(seed: u64, rows: usize, columns: usize) -> Vec<f64> {
     let all = frequencies::rows(Projection::Gaussian, seed, 0..rows, columns);
     all.into_iter().map(f64::from).collect()
@@ -237,7 +236,10 @@ impl FeatureTransform for LinearMap {
 #[derive(Clone, Debug)]
 pub struct RandomMap {
     spec: FeatureSpec,
-    model: FeatureModel,
+    /// `[m * d]`.
+    frequencies: Vec<f64>,
+    /// In turns (1 is 2 pi), `[m]`; only [`FeatureMap::Cos`] has them.
+    phases: Vec<f64>,
     factor: f64,
 }
 
@@ -257,14 +259,35 @@ impl RandomMap {
     /// ```
     pub fn new(spec: FeatureSpec) -> Result<Self> {
         let features = Features::new(&spec, &Device::cpu(), u64::MAX)?;
-        let frequencies = features.frequencies()?;
-        let model = FeatureModel {
-            map: spec.map,
-            frequencies: Matrix::from_f32(frequencies.as_slice(), spec.dim),
-            phases: spec.turns().into_iter().map(f64::from).collect(),
-            beta: f64::from(spec.beta),
-        };
-        Ok(Self { spec, model, factor: 1.0 })
+        let frequencies = features.frequencies()?.as_slice().iter().map(|v| f64::from(*v)).collect();
+        let phases = spec.turns().into_iter().map(f64::from).collect();
+        Ok(Self { spec, frequencies, phases, factor: 1.0 })
+    }
+
+    /// Appends the features of a row, the first half of pairs before the second.
+    fn append(&self, x: &[f64], out: &mut Vec<f64>) {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let (beta, m) = (f64::from(self.spec.beta), self.phases.len() as f64);
+        let z: Vec<f64> =
+            self.frequencies.chunks_exact(x.len()).map(|omega| beta.sqrt() * dot(omega, x)).collect();
+        let squared = beta * dot(x, x);
+        let mut put = |f: &dyn Fn(f64) -> f64| out.extend(z.iter().map(|z| self.factor * f(*z)));
+        match self.spec.map {
+            FeatureMap::SinCos => {
+                put(&|z| z.cos() / m.sqrt());
+                put(&|z| z.sin() / m.sqrt());
+            }
+            FeatureMap::Cos => {
+                let waves = z.iter().zip(&self.phases).map(|(z, turns)| (z + TAU * turns).cos());
+                out.extend(waves.map(|wave| self.factor * ((2.0 / m).sqrt() * wave)));
+            }
+            FeatureMap::Exp => put(&|z| (z - squared).exp() / m.sqrt()),
+            FeatureMap::ExpExp => {
+                put(&|z| (z - squared).exp() / (2.0 * m).sqrt());
+                put(&|z| (-z - squared).exp() / (2.0 * m).sqrt());
+            }
+            FeatureMap::DotExp => put(&|z| (z - squared / 2.0).exp() / m.sqrt()),
+        }
     }
 }
 
@@ -278,8 +301,9 @@ impl FeatureTransform for RandomMap {
     }
 
     fn apply(&self, rows: &[f64]) -> Vec<f64> {
-        let all = rows.chunks_exact(self.spec.dim).flat_map(|row| self.model.features(row));
-        all.map(|v| self.factor * v).collect()
+        let mut features = Vec::with_capacity(rows.len() / self.spec.dim * self.spec.length());
+        rows.chunks_exact(self.spec.dim).for_each(|row| self.append(row, &mut features));
+        features
     }
 
     fn parameters(&self) -> &[f64] {
@@ -321,7 +345,7 @@ impl Hidden {
             }
             Self::Gelu => {
                 let share = 0.5 * puruspe::erfc(-z * std::f64::consts::FRAC_1_SQRT_2);
-                let density = (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt();
+                let density = (-0.5 * z * z).exp() / TAU.sqrt();
                 (z * share, share + z * density)
             }
         }

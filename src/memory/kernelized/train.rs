@@ -11,7 +11,7 @@ use crate::{
     codes::Bounds,
     ops::{Progress, SeparationLoss, report, unit_rows},
     optimize::{Adam, Limits, Optimizer, Reason},
-    reference::philox,
+    random::{purpose::BATCHES, words},
 };
 use std::{cell::Cell, fmt};
 
@@ -538,7 +538,7 @@ impl<'a, 'b> Draw<'a, 'b> {
         if self.seen + batch > self.order.len() {
             self.order = (0..count).collect();
             for i in (1..count).rev() {
-                let word = philox([i as u32, self.counter as u32, 0x6261_7463, 0], settings.seed)[0];
+                let word = words(settings.seed, BATCHES, i as u64, self.counter as u32)[0];
                 self.order.swap(i, ((u64::from(word) * (i as u64 + 1)) >> 32) as usize);
             }
             self.seen = 0;

@@ -10,12 +10,12 @@ use crate::{
     progress::Progress,
 };
 use attractor::{
+    Matrix,
     codes::{
         Bounds, CodeOptions, KnownCode, Measure, Optimum, certified_beta, known_optimum, measure, optimize,
         random_gap,
     },
     io::{Array, ArrayData, check_writable, check_writable_bytes, write, write_bytes},
-    reference::Matrix,
 };
 
 /// Starts that end within this share of the best gap have found the same, or as good.

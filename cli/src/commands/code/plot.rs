@@ -2,8 +2,8 @@
 
 use crate::plot::{HEIGHT, MARGIN, WIDTH, frame, panels};
 use attractor::{
+    Matrix,
     codes::{Bounds, Measure, Optimum},
-    reference::Matrix,
 };
 
 const BLUE: &str = "#1565c0";
