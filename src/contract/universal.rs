@@ -18,7 +18,7 @@ pub enum UniversalSimilarity {
     /// `-sum |x_i - xi_i|`.
     #[default]
     L1,
-    /// `-sum x_i log(x_i / xi_i)` of rows divided by their sums; see [`Divergence::Kl`] for zeros. What the paper's
+    /// `-sum x_i log(x_i / xi_i)` of rows divided by their sums; see [`Divergence::Kl`](super::Divergence::Kl) for zeros. What the paper's
     /// code calls KL is [`UniversalSimilarity::ReverseKl`].
     Kl,
     /// `-sum xi_i log(xi_i / x_i)` of rows divided by their sums.

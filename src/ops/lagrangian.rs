@@ -42,7 +42,7 @@ fn over(a: f32, s: &Tensor) -> Result<Tensor> {
 /// Values `[rows]` of a Lagrangian at states `[rows, columns]`.
 ///
 /// # Errors
-/// [`Error::InvalidParameter`], [`Error::DimensionMismatch`] for parameters that do not fit; those of the device.
+/// [`Error::InvalidParameter`](crate::Error::InvalidParameter), [`Error::DimensionMismatch`](crate::Error::DimensionMismatch) for parameters that do not fit; those of the device.
 ///
 /// ```
 /// use attractor::{Device, Tensor, ops::{lagrangian, Lagrangian}};
@@ -129,7 +129,7 @@ pub fn activation(kind: &Lagrangian, x: &Tensor) -> Result<Tensor> {
 /// for the layer norm, ...
 ///
 /// # Errors
-/// As [`lagrangian()`]; [`Error::DeviceMismatch`].
+/// As [`lagrangian()`]; [`Error::DeviceMismatch`](crate::Error::DeviceMismatch).
 ///
 /// ```
 /// use attractor::{Device, Tensor, ops::{activation, layer_energy, Lagrangian}};

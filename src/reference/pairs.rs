@@ -4,7 +4,7 @@ use super::{Matrix, log_sum_exp};
 use crate::contract::SeparationLoss;
 
 /// The loss of unit rows `phi` `[M, D]` at a temperature, and its gradient by these rows as if they were free `[M, D]`: see
-/// [`crate::contract::separation_loss`].
+/// [`crate::ops::separation_loss`].
 ///
 /// # Panics
 /// For fewer than two rows.

@@ -42,6 +42,7 @@ mod parquet;
 mod separations;
 mod shaders;
 mod smoke;
+mod sources;
 mod sparse;
 mod spread;
 mod status;

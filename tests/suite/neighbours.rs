@@ -1,9 +1,6 @@
 //! No test depends on what runs beside it, nor on what else the machine has to do: read off the sources of all tests.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use crate::sources::{sources, tests_within};
 
 /// What belongs to a whole process or to the machine, what to do instead, and the sources in which it is right.
 const RULES: [(&[&str], &str, &[&str]); 12] = [
@@ -39,6 +36,7 @@ const RULES: [(&[&str], &str, &[&str]); 12] = [
             "tests/suite/common.rs",
             "tests/suite/faults_files/child.rs",
             "tests/suite/numbers/mod.rs",
+            "tests/suite/sources.rs",
             "tests/suite/translation.rs",
             "tests/suite/tuning.rs",
             "cli/tests/suite/desk.rs",
@@ -97,40 +95,11 @@ const RULES: [(&[&str], &str, &[&str]); 12] = [
     ),
 ];
 
-fn root() -> PathBuf {
-    // Not the path compiled in, which is another checkout's where they share a target folder.
-    let tests = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap());
-    tests.parent().unwrap().to_owned()
-}
-
-/// Paths below a folder, by their names from the root, and texts of Rust sources.
-fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|suffix| suffix == "rs") {
-            let name: Vec<_> =
-                path.strip_prefix(root()).unwrap().iter().map(|part| part.to_string_lossy()).collect();
-            found.push((name.join("/"), fs::read_to_string(&path).unwrap()));
-        }
-    }
-}
-
 /// Sources of tests, and the tests within other sources, which end those.
 fn tests() -> Vec<(String, String)> {
-    let (mut tests, mut others) = (Vec::new(), Vec::new());
-    for folder in ["tests", "cli/tests", "isa/tests"] {
-        sources(&root().join(folder), &mut tests);
-    }
-    for folder in ["src", "cli/src", "isa/src", "xtask/src"] {
-        sources(&root().join(folder), &mut others);
-    }
-    let within = others.into_iter().filter_map(|(name, text)| {
-        let at = text.find("#[cfg(test)]\nmod ").or_else(|| text.find("#[cfg(test)]\n#[allow"))?;
-        Some((name, text[at..].to_owned()))
-    });
-    tests.extend(within);
+    let mut tests = ["tests", "cli/tests", "isa/tests"].map(sources).concat();
+    let others = ["src", "cli/src", "isa/src", "xtask/src"].map(sources).concat();
+    tests.extend(others.into_iter().map(|(name, text)| (name, tests_within(&text).to_owned())));
     // This one has all the words.
     tests.retain(|(name, _)| name != "tests/suite/neighbours.rs");
     assert!(tests.len() > 100, "{} sources", tests.len());
