@@ -1,6 +1,6 @@
 //! Memory on a device: buffers from the pool, or made where it has none.
 
-use super::{Buffer, Context, buffer::size_class, context::lock, record::Recorder};
+use super::{Buffer, Context, buffer::size_class, record::Recorder};
 use crate::{Error, Result};
 use std::sync::{Arc, atomic::Ordering};
 use wgpu::{BufferDescriptor, BufferUsages, PollType};
@@ -17,7 +17,7 @@ impl Context {
     /// A storage buffer that the host will write to: one that no recorded command still names, since
     /// such writes go ahead of the recording.
     pub(crate) fn storage_for_host(self: &Arc<Self>, what: &str, bytes: u64) -> Result<Buffer> {
-        let epoch = lock(&self.recorder).epoch_for_host();
+        let epoch = self.recorder.lock().epoch_for_host();
         self.allocate(what, bytes, Some(epoch))
     }
 
@@ -34,7 +34,7 @@ impl Context {
             return Err(Error::TooLarge { what: what.to_owned(), needed: bytes, limit });
         }
         let class = size_class(bytes);
-        if let Some(raw) = lock(&self.pool).take(class, before) {
+        if let Some(raw) = self.pool.lock().take(class, before) {
             return Ok(Buffer::new(raw, bytes, self));
         }
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
@@ -74,14 +74,14 @@ impl Context {
     /// Lets memory go that is kept for later use: free buffers of the pool, and the buffer for readbacks. Happens by
     /// itself where memory runs out.
     pub fn release(&self) {
-        self.release_with(&mut lock(&self.recorder));
+        self.release_with(&mut self.recorder.lock());
     }
 
     pub(super) fn release_with(&self, recorder: &mut Recorder) {
         // Kept bind groups keep their buffers alive.
         recorder.forget_groups();
-        let staging = lock(&self.staging).take();
-        let freed = lock(&self.pool).clear() + u64::from(staging.is_some());
+        let staging = self.staging.lock().take();
+        let freed = self.pool.lock().clear() + u64::from(staging.is_some());
         self.counts.buffers.fetch_sub(freed, Ordering::Relaxed);
         drop(staging);
         // wgpu lets go of what no command needs any more.
@@ -92,7 +92,7 @@ impl Context {
     /// must not be read by that.
     pub(crate) fn write(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
         self.guarded("a write to the device", || self.queue.write_buffer(buffer.raw(), offset, bytes))?;
-        let pending = lock(&self.recorder).wrote(bytes.len() as u64);
+        let pending = self.recorder.lock().wrote(bytes.len() as u64);
         if pending > PENDING_WRITES {
             self.flush_writes()?;
         }
@@ -100,11 +100,11 @@ impl Context {
     }
 
     pub(super) fn recycle(&self, raw: wgpu::Buffer) {
-        let epoch = lock(&self.recorder).epoch();
+        let epoch = self.recorder.lock().epoch();
         let class = raw.size();
-        let evicted = lock(&self.pool).put(raw, class, epoch);
+        let evicted = self.pool.lock().put(raw, class, epoch);
         if evicted > 0 {
-            lock(&self.recorder).forget_groups();
+            self.recorder.lock().forget_groups();
             self.counts.buffers.fetch_sub(evicted, Ordering::Relaxed);
         }
     }

@@ -10,10 +10,11 @@ use super::{
     tuning,
 };
 use crate::{Error, Result};
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -158,11 +159,6 @@ pub struct Context {
 /// Smallest subgroups that are made use of.
 pub(crate) const LEAST_SUBGROUP: u32 = 4;
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A thread that panicked while it held the lock left plain data behind; it stays usable.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Context {
     /// The best hardware adapter, or `None`. An adapter that cannot be opened counts as none, with a
     /// warning: the CPU then takes its place.
@@ -292,12 +288,12 @@ impl Context {
 
     /// What timing has found to be the fastest way for a class of jobs, where it has been timed.
     pub(crate) fn timed(&self, class: tuning::Class) -> Option<Strategy> {
-        lock(&self.tuning).get_or_insert_with(|| tuning::Table::load(self)).get(class)
+        self.tuning.lock().get_or_insert_with(|| tuning::Table::load(self)).get(class)
     }
 
     /// Notes what timing has found.
     pub(crate) fn learn(&self, class: tuning::Class, winner: Strategy) {
-        lock(&self.tuning).get_or_insert_with(|| tuning::Table::load(self)).insert(class, winner);
+        self.tuning.lock().get_or_insert_with(|| tuning::Table::load(self)).insert(class, winner);
     }
 
     /// Bytes that the patterns of a memory may take on the device.
@@ -339,7 +335,7 @@ impl Context {
     /// # Ok::<(), attractor::Error>(())
     /// ```
     pub fn compiled(&self) -> Vec<String> {
-        let mut names: Vec<String> = lock(&self.pipelines).keys().cloned().collect();
+        let mut names: Vec<String> = self.pipelines.lock().keys().cloned().collect();
         names.sort_unstable();
         names
     }
@@ -355,7 +351,7 @@ impl Context {
             pipelines: read(&self.counts.pipelines),
             buffers: read(&self.counts.buffers),
             allocations: read(&self.counts.allocations),
-            pool_bytes: lock(&self.pool).bytes(),
+            pool_bytes: self.pool.lock().bytes(),
         }
     }
 

@@ -6,15 +6,16 @@
 //! ([`Context::check`]), and what a refused recording was to write is known as such (`Recorder::sound`). wgpu's error scopes
 //! would do for calls as well, but keep some memory for each thread that ever opened one.
 
-use super::{Context, context::lock};
+use super::Context;
 use crate::{Error, Result};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::{
     collections::HashMap,
     fmt::Display,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, ThreadId},
@@ -56,22 +57,22 @@ impl Faults {
         });
         let seen = Arc::clone(&faults);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            lock(&seen.untold).entry(thread::current().id()).or_insert(error);
+            seen.untold.lock().entry(thread::current().id()).or_insert(error);
         }));
         faults
     }
 
     fn lose(&self, reason: &str) {
-        self.lost.write().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason.to_owned());
+        self.lost.write().get_or_insert(reason.to_owned());
     }
 
     /// Takes the fault of this thread that no call was told of.
     fn take(&self) -> Option<wgpu::Error> {
-        lock(&self.untold).remove(&thread::current().id())
+        self.untold.lock().remove(&thread::current().id())
     }
 
     fn reason(&self) -> RwLockReadGuard<'_, Option<String>> {
-        self.lost.read().unwrap_or_else(PoisonError::into_inner)
+        self.lost.read()
     }
 
     /// Longest wait for one submission.
@@ -81,7 +82,7 @@ impl Faults {
 
     /// Whether the allocation of this number is to fail.
     pub(super) fn fails(&self, allocation: u64) -> bool {
-        lock(&self.failing).contains(&allocation)
+        self.failing.lock().contains(&allocation)
     }
 
     /// Whether the device is to be lost with the submission of this number.
@@ -111,7 +112,7 @@ impl Context {
         let done = work();
         let fault = self.faults.take();
         if let Some(earlier) = earlier {
-            lock(&self.faults.untold).insert(thread::current().id(), earlier);
+            self.faults.untold.lock().insert(thread::current().id(), earlier);
         }
         match fault {
             None => Ok(done),
@@ -192,7 +193,7 @@ impl Context {
     /// allocation that fails is made once more when the memory that is kept for later has been let go; that counts too.
     pub fn fail_allocations(&self, numbers: Range<u64>) {
         let next = self.counts.allocations.load(Ordering::Relaxed);
-        *lock(&self.faults.failing) = next + numbers.start..next.saturating_add(numbers.end);
+        *self.faults.failing.lock() = next + numbers.start..next.saturating_add(numbers.end);
     }
 
     /// For tests: the longest wait for work that was sent; see [`Options::patience`](super::Options::patience).
@@ -228,7 +229,7 @@ impl Context {
         let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let buffer = self.create("provoked refusal", 16, usage)?;
         // Beyond its end.
-        lock(&self.recorder).copy(&self.device, (&buffer, 0), (&buffer, 12), 16);
+        self.recorder.lock().copy(&self.device, (&buffer, 0), (&buffer, 12), 16);
         self.counts.buffers.fetch_sub(1, Ordering::Relaxed);
         Ok(())
     }

@@ -24,11 +24,8 @@ pub(crate) use matrix::{Matrix, unpadded};
 pub(crate) use record::{Dispatch, Parameters};
 
 use crate::{Error, Precision, Result};
-use std::{
-    fmt,
-    str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// Most loop trips of one invocation. Mesa's software driver silently ends all loops of an
 /// invocation after 65,535 trips together, so no kernel is started with more than half of that.
@@ -87,7 +84,7 @@ impl Device {
     /// Those of [`Device::open`], where the variable names a device that cannot be had.
     pub fn best() -> Result<Self> {
         static BEST: Mutex<Option<Device>> = Mutex::new(None);
-        let mut best = BEST.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut best = BEST.lock();
         if let Some(device) = best.as_ref().filter(|d| d.is_alive()) {
             return Ok(device.clone());
         }

@@ -3,15 +3,15 @@
 use super::{
     Buffer, Context,
     buffer::size_class,
-    context::lock,
     pipeline::Pipeline,
     record::{Dispatch, Recorder},
 };
 use crate::{Error, Result};
+use parking_lot::MutexGuard;
 use std::{
     ops::Range,
     sync::{
-        Arc, MutexGuard,
+        Arc,
         atomic::Ordering,
         mpsc::{self, RecvTimeoutError},
     },
@@ -42,7 +42,7 @@ fn rounds(sizes: &[u64], most: u64) -> Vec<Range<usize>> {
 
 impl Context {
     fn pipeline(&self, name: &str) -> Result<Arc<Pipeline>> {
-        if let Some(pipeline) = lock(&self.pipelines).get(name) {
+        if let Some(pipeline) = self.pipelines.lock().get(name) {
             return Ok(Arc::clone(pipeline));
         }
         let make =
@@ -50,13 +50,13 @@ impl Context {
         let pipeline = Arc::new(self.guarded(&format!("kernel {name}"), make)??);
         self.counts.pipelines.fetch_add(1, Ordering::Relaxed);
         tracing::debug!("compiled the kernel {name}");
-        Ok(Arc::clone(lock(&self.pipelines).entry(name.to_owned()).or_insert(pipeline)))
+        Ok(Arc::clone(self.pipelines.lock().entry(name.to_owned()).or_insert(pipeline)))
     }
 
     /// Records a kernel's start. Kernels run in the order of their recording.
     pub(crate) fn dispatch(&self, dispatch: &Dispatch<'_>) -> Result<()> {
         let pipeline = self.pipeline(dispatch.kernel)?;
-        let mut recorder = lock(&self.recorder);
+        let mut recorder = self.recorder.lock();
         recorder.dispatch(self, &pipeline, dispatch)?;
         self.counts.dispatches.fetch_add(1, Ordering::Relaxed);
         // A software adapter has no watchdog, and no one looks at its screen meanwhile.
@@ -69,7 +69,7 @@ impl Context {
 
     /// Records a copy of some bytes from a place in one buffer to a place in another.
     pub(crate) fn copy(&self, from: (&Buffer, u64), to: (&Buffer, u64), bytes: u64) -> Result<()> {
-        let mut recorder = lock(&self.recorder);
+        let mut recorder = self.recorder.lock();
         recorder.sound("a copy", from.0)?;
         recorder.copy(&self.device, (from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
         to.0.write_in(recorder.epoch() + 1);
@@ -78,12 +78,12 @@ impl Context {
 
     /// Sends what is recorded. Waits only where much is under way already.
     pub(crate) fn flush(&self) -> Result<()> {
-        self.submit(lock(&self.recorder)).map(drop)
+        self.submit(self.recorder.lock()).map(drop)
     }
 
     /// Sends what is recorded and waits for its end.
     pub(crate) fn finish(&self) -> Result<()> {
-        match self.submit(lock(&self.recorder))? {
+        match self.submit(self.recorder.lock())? {
             Some(index) => self.wait("recorded work", index),
             None => Ok(()),
         }
@@ -122,7 +122,7 @@ impl Context {
     /// Sends what the host has written, ahead of what is recorded, and waits where much is under way already: writes
     /// hold memory until the device has taken them.
     pub(super) fn flush_writes(&self) -> Result<()> {
-        let mut recorder = lock(&self.recorder);
+        let mut recorder = self.recorder.lock();
         let index = self.guarded("writes to the device", || self.queue.submit(None))?;
         self.counts.submissions.fetch_add(1, Ordering::Relaxed);
         recorder.flushed_writes();
@@ -166,7 +166,7 @@ impl Context {
         let result = self.read_through(&staging, total, buffers);
         if result.is_ok() {
             staging.unmap();
-            let before = lock(&self.staging).replace(staging);
+            let before = self.staging.lock().replace(staging);
             self.counts.buffers.fetch_sub(u64::from(before.is_some()), Ordering::Relaxed);
         } else {
             // It may still be written to, or about to be mapped: wgpu keeps its memory until that is over.
@@ -178,7 +178,7 @@ impl Context {
 
     /// A buffer to read back through: that of last time where it is large enough.
     fn staging(&self, bytes: u64) -> Result<wgpu::Buffer> {
-        match lock(&self.staging).take() {
+        match self.staging.lock().take() {
             Some(kept) if kept.size() >= bytes && kept.size() <= 16 * bytes.max(1 << 16) => return Ok(kept),
             Some(_) => drop(self.counts.buffers.fetch_sub(1, Ordering::Relaxed)),
             None => {}
@@ -196,7 +196,7 @@ impl Context {
 
     fn read_through(&self, staging: &wgpu::Buffer, total: u64, buffers: &[&Buffer]) -> Result<Vec<Vec<u8>>> {
         const WHAT: &str = "a readback";
-        let mut recorder = lock(&self.recorder);
+        let mut recorder = self.recorder.lock();
         buffers.iter().try_for_each(|buffer| recorder.sound(WHAT, buffer))?;
         let mut offset = 0;
         for buffer in buffers {

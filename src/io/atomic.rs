@@ -5,12 +5,12 @@ use super::{
     temporary::{Temporary, sweep},
 };
 use crate::{Error, Result};
+use parking_lot::Mutex;
 use std::{
     ffi::OsString,
     fs::{self, File, Metadata, OpenOptions},
     io::{self, BufWriter, Seek, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 /// Pipes that have been checked, and not been written to yet.
@@ -56,7 +56,7 @@ pub fn check_writable_bytes(path: impl AsRef<Path>) -> Result<()> {
     let check = || match Target::of(path)? {
         Target::Special => Ok(()),
         Target::Pipe(path) => {
-            let mut pipes = PIPES.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut pipes = PIPES.lock();
             if !pipes.iter().any(|(open, _)| *open == path) {
                 let pipe = open_pipe(&path)?;
                 pipes.push((path, pipe));
@@ -81,7 +81,7 @@ pub(super) fn replace(
             fill(&file, content)
         }
         Target::Pipe(path) => {
-            let mut pipes = PIPES.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut pipes = PIPES.lock();
             let checked = pipes.iter().position(|(open, _)| *open == path);
             let pipe = match checked.map(|at| pipes.swap_remove(at)) {
                 Some((_, pipe)) => pipe,

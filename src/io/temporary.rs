@@ -5,11 +5,11 @@
 
 use super::{atomic::directory, disk::call};
 use fs4::{FileExt, TryLockError};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 use tempfile::NamedTempFile;
 
@@ -20,7 +20,7 @@ const SUFFIX: &str = ".tmp";
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
-    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+    UNFINISHED.lock()
 }
 
 /// An empty file, which goes when it is dropped.

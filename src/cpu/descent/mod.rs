@@ -24,12 +24,10 @@ use crate::{
     contract::{Carry, Form, Landscape, Outcome, Plan, Similarity, Term, report, settle},
     tensor::CpuShard,
 };
+use parking_lot::Mutex;
 use std::{
     ops::Range,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// Queries whose recall runs together; bounds the scratch memory.
@@ -308,7 +306,7 @@ impl Tree {
             // Where the other side has no segments there is nothing to wait for.
             let other_starts = ((node ^ 1) * span) % leaves;
             if node % 2 == 1 || other_starts < self.parts {
-                let mut waiting = self.waiting[node / 2].lock().unwrap_or_else(PoisonError::into_inner);
+                let mut waiting = self.waiting[node / 2].lock();
                 match waiting.take() {
                     None => {
                         *waiting = Some(part);
@@ -323,13 +321,13 @@ impl Tree {
             }
             (node, span) = (node / 2, span * 2);
         }
-        *self.waiting[0].lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
+        *self.waiting[0].lock() = Some(part);
     }
 
     /// The whole; `None` where there was nothing.
     fn result(self) -> Option<Part> {
         let root = self.waiting.into_iter().next()?;
-        root.into_inner().unwrap_or_else(PoisonError::into_inner)
+        root.into_inner()
     }
 }
 

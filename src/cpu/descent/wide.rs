@@ -11,7 +11,7 @@ use crate::{
     contract::{MASKED, Term},
     cpu::{kernel::Metric, matmul::Operand},
 };
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 /// Independent partial sums.
 const LANES: usize = 16;
@@ -56,12 +56,12 @@ fn largest(source: &Source<'_>, asked: &[Vec<f64>], d: usize) -> Vec<f64> {
             for (x, found) in asked.iter().zip(&found) {
                 score(source, x, patterns, terms, d, &mut scores);
                 let here = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut found = found.lock();
                 *found = found.max(here);
             }
         }
     });
-    let value = |m: Mutex<f64>| m.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let value = |m: Mutex<f64>| m.into_inner();
     found.into_iter().map(value).collect()
 }
 

@@ -13,11 +13,8 @@ use crate::{
     Device, Error, Result, Rows, Tensor, ToRows,
     ops::{FeatureSpec, FeatureVector, Features, FrequencySource, LARGEST, check_lengths},
 };
-use std::{
-    borrow::Cow,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{borrow::Cow, fmt, sync::Arc};
 
 /// Patterns or states that go to the device together.
 const BATCH: usize = 1024;
@@ -381,12 +378,12 @@ impl FeatureMemory {
     }
 
     fn changed(&mut self) {
-        *self.on_device.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.on_device.get_mut() = None;
     }
 
     /// `T` on the device.
     fn on_device(&self) -> Result<Arc<FeatureVector>> {
-        let mut kept = self.on_device.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.on_device.lock();
         match kept.as_ref() {
             Some(vector) => Ok(Arc::clone(vector)),
             None => Ok(Arc::clone(kept.insert(Arc::new(self.features.memory(&self.t)?)))),

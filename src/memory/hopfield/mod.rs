@@ -20,7 +20,8 @@ use crate::{
     tensor::check_bipolar,
 };
 use learning::Couplings;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// The classical Hopfield network: states of -1 and 1, energy `-1/2 x.W x - b.x`, updates `x_i <- sign(sum_j W_ij x_j + b_i)`; where the
 /// field is 0, or as small as the rounding of its sum, the bit stays (Hopfield, PNAS 79, 1982).
@@ -155,10 +156,10 @@ impl HopfieldMemory {
             kept[pattern] = n as u32 - 1;
         }
         self.patterns = self.patterns.select(&kept)?;
-        if let Some(couplings) = self.couplings.get_mut().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(couplings) = self.couplings.get_mut() {
             couplings.hebb(&row, -1.0);
         }
-        *self.matrix.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.matrix.get_mut() = None;
         Ok(())
     }
 
@@ -175,13 +176,13 @@ impl HopfieldMemory {
 
     /// The couplings on the device.
     fn matrix(&self) -> Result<Arc<Matrix>> {
-        let kept = || self.matrix.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || self.matrix.lock();
         if let Some(matrix) = kept().as_ref() {
             return Ok(Arc::clone(matrix));
         }
         // Nothing is held while couplings are made: a thread of rayon's that waits for its share takes up another
         // recall meanwhile, which would wait for itself. Threads that come at once make them each.
-        let couplings = || self.couplings.lock().unwrap_or_else(PoisonError::into_inner);
+        let couplings = || self.couplings.lock();
         let before = couplings().take();
         let d = self.dim();
         let made = match before {
@@ -369,7 +370,7 @@ impl Memory for HopfieldMemory {
         check_columns(&rows, self.dim())?;
         let mut bits = self.patterns.clone();
         bits.append(&rows, "patterns")?;
-        let made = self.couplings.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let made = self.couplings.get_mut().take();
         let made = match (self.settings.learning, made) {
             (Learning::PseudoInverse, _) => Some(Couplings::pseudo_inverse(&bits)?),
             (_, Some(mut made)) => {
@@ -380,7 +381,7 @@ impl Memory for HopfieldMemory {
         };
         self.patterns = bits;
         self.couplings = Mutex::new(made);
-        *self.matrix.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.matrix.get_mut() = None;
         Ok(())
     }
 
