@@ -16,6 +16,7 @@ use crate::{
 use std::{
     borrow::Cow,
     fmt,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -461,6 +462,10 @@ impl Memory for FeatureMemory {
 
     fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
         self.add(&patterns.to_rows()?, 1.0)
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        Self::save(self, path)
     }
 
     /// [`FeatureMemory::descend`] with [`RecallOptions::steps`], [`RecallOptions::step_size`] and
