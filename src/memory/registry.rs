@@ -128,7 +128,8 @@ pub enum Dynamics {
 pub enum Promise {
     /// No update raises the energy (beyond rounding).
     Descends,
-    /// More patterns can be stored.
+    /// A memory to which patterns were appended is the one that is built of all of them. (Where something is learned of the patterns at
+    /// first, appending keeps that as it is.)
     Appends,
     /// Patterns can be left out of a recall.
     Masks,
@@ -676,7 +677,8 @@ const RANDOM_FEATURES: Family = Family {
 };
 
 const KERNELIZED: Family = Family {
-    properties: |_| REAL,
+    // What is appended goes through the matrix that was learned before.
+    properties: |_| Properties { promises: &[Promise::Descends, Promise::Masks], ..REAL },
     build: |_, patterns, columns, settings| {
         let (rows, device) = (rows(patterns, columns)?, device(settings)?);
         if rows.rows() == 0 {

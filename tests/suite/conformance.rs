@@ -93,10 +93,15 @@ fn names_are_those_of_the_table() {
 #[test]
 fn shapes_of_0_and_1() {
     each(|subject| {
-        let memory = subject.memory(&subject.patterns(1, 1));
-        assert_eq!((memory.len(), memory.dim()), (1, 1));
-        let one = recalled(&*memory, &subject.queries(1, 1), &subject.steps(2));
-        assert!(one.states.as_slice().iter().all(|v| v.is_finite()), "{}", subject.energy);
+        match subject.try_memory(&subject.patterns(1, 1), &Device::cpu()) {
+            Ok(memory) => {
+                assert_eq!((memory.len(), memory.dim()), (1, 1));
+                let one = recalled(&*memory, &subject.queries(1, 1), &subject.steps(2));
+                assert!(one.states.as_slice().iter().all(|v| v.is_finite()), "{}", subject.energy);
+            }
+            // A blend of more patterns than there are.
+            Err(error) => assert!(error.to_string().contains("k of ksubsets is 2"), "{error}"),
+        }
         let memory = subject.memory(&subject.patterns(3, 4));
         let none = recalled(&*memory, &Rows::new(Vec::new(), 4).unwrap(), &subject.steps(2));
         assert_eq!((none.len(), none.states.columns()), (0, 4), "{}", subject.energy);
@@ -120,7 +125,8 @@ fn wrong_data_is_refused() {
         };
         refused(memory.recall(&broken).unwrap_err(), &["row 1"]);
         refused(subject.try_memory(&broken, &Device::cpu()).err().unwrap(), &["row 1"]);
-        refused(memory.append(&broken).unwrap_err(), &["row 1"]);
+        // Some count from the first row stored.
+        refused(memory.append(&broken).unwrap_err(), &["column 3 is NaN"]);
         refused(memory.recall(&subject.queries(2, 5)).unwrap_err(), &["5", "16"]);
         refused(memory.append(&subject.patterns(2, 5)).unwrap_err(), &["5", "16"]);
         assert_eq!(memory.len(), N, "{}", subject.energy);
@@ -182,7 +188,7 @@ fn appending_is_building_anew() {
 
 #[test]
 fn what_is_saved_is_what_is_loaded() {
-    let folder = super::folder();
+    let folder = tempfile::tempdir().unwrap();
     each(|subject| {
         let (memory, queries) = (subject.memory(&subject.patterns(N, D)), subject.queries(5, D));
         let path = folder.path().join(format!("{}.safetensors", subject.kind.key()));
