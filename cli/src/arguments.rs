@@ -48,6 +48,11 @@ pub(crate) enum Command {
     Store(store::Store),
     /// Learn a matrix that moves patterns apart, for recalls through it (U-Hop, U-Hop+)
     Separate(kernelized::Separate),
+    /// Make a memory in a file, for `features` and `show`
+    #[command(subcommand)]
+    Learn(Box<Learn>),
+    /// What is in a file of a memory or store: kind, shapes, parameters, figures
+    Show(Show),
     /// A memory of fixed size through random features: encode, recall, merge and forget patterns
     #[command(subcommand)]
     Features(features::Features),
@@ -70,7 +75,7 @@ pub(crate) enum Command {
 impl Command {
     /// Whether it computes.
     pub(crate) fn computes(&self) -> bool {
-        !matches!(self, Self::Devices(_))
+        !matches!(self, Self::Devices(_) | Self::Show(_))
     }
 
     /// Whether it reads its files, computes, and says all that it has to say at the end: where a GPU is lost on the way, it can be
@@ -216,6 +221,23 @@ pub(crate) struct Recall {
     pub(crate) trace: bool,
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Learn {
+    /// As `features encode`: the sum of the patterns' random features
+    RandomFeatures(features::Encode),
+    /// As `separate`, with the patterns beside the matrix in one .safetensors
+    Kernelized(kernelized::Separate),
+}
+
+#[derive(Args)]
+pub(crate) struct Show {
+    /// A .safetensors file that `learn`, `features encode` or `store create` made
+    pub(crate) file: PathBuf,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

@@ -59,6 +59,8 @@ fn run(cli: &Cli) -> failure::Result<()> {
         Command::Energy(arguments) => commands::energy::run(arguments),
         Command::Store(command) => commands::store::run(command),
         Command::Separate(arguments) => commands::kernelized::separate(arguments),
+        Command::Learn(kind) => commands::learn::run(kind),
+        Command::Show(arguments) => commands::show::run(arguments),
         Command::Features(command) => commands::features::run(command),
         Command::Code(arguments) => commands::code::run(arguments),
         Command::Capacity(arguments) => commands::capacity::run(arguments),

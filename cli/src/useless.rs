@@ -1,8 +1,8 @@
 //! Options that what is asked for beside them leaves without effect: refused by name, as wrong usage, before anything is done.
 
 use crate::arguments::{
-    Bench, Command, Explain, Kind, Memory, Recall, Reproduce, code::Code, features, kernelized::Separate,
-    store,
+    Bench, Command, Explain, Kind, Learn, Memory, Recall, Reproduce, code::Code, features,
+    kernelized::Separate, store,
 };
 use attractor::{
     Precision,
@@ -52,6 +52,10 @@ pub(crate) fn find(command: &Command, line: &ArgMatches) -> Option<Useless> {
         }
         Command::Features(command) => features(command, &given),
         Command::Separate(arguments) => separate(arguments, &given),
+        Command::Learn(kind) => match &**kind {
+            Learn::RandomFeatures(arguments) => space(&arguments.space, &given),
+            Learn::Kernelized(arguments) => separate(arguments, &given),
+        },
         Command::Code(arguments) => code(arguments, &given),
         Command::Reproduce(arguments) => reproduce(arguments, &given),
         Command::Bench(arguments) => bench(arguments, &given),

@@ -9,18 +9,13 @@ use super::{
 };
 use crate::{
     Device, Result, Rows,
-    memory::Energy,
     ops::{Bank, Progress, Scan, ScanOptions},
 };
 use std::time::Instant;
 
 /// Whether a row of the grid can do without stored patterns.
 pub(super) fn can(model: &Model, schedule: Schedule) -> bool {
-    match model {
-        Model::Nearest => true,
-        Model::Energy(Energy::Softmax) => schedule == Schedule::Steps(1),
-        _ => false,
-    }
+    matches!(model, Model::Nearest) || model.is_softmax() && schedule == Schedule::Steps(1)
 }
 
 /// Queries for a bank: the same as for its stored patterns.

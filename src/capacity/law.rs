@@ -4,7 +4,7 @@ use super::{
     Corruption, Criterion, Ensemble, Model, Schedule, Series,
     theory::{NearestLaw, Prior, Ties, exponential_rate, iterated_capacity, one_step, polynomial_capacity},
 };
-use crate::{Result, memory::Energy, ops::Interaction};
+use crate::{Result, memory::registry::Law as Stored};
 
 /// A closed form for a row of the grid.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ pub fn laws(series: &Series, ensemble: &Ensemble, criterion: Criterion) -> Resul
         let name = if nearest { "nearest pattern, exact" } else { "nearest pattern, ceiling" };
         all.push(Law { name, ceiling: !nearest, at: curve.capacity(0.5), curve: Some(curve) });
     }
-    let softmax = matches!(series.model, Model::Energy(Energy::Softmax));
+    let softmax = series.model.is_softmax();
     let prior = match ensemble {
         Ensemble::Sphere => Some(Prior::Sphere),
         Ensemble::Bipolar => Some(Prior::Bits),
@@ -97,20 +97,13 @@ pub fn laws(series: &Series, ensemble: &Ensemble, criterion: Criterion) -> Resul
 fn of_bits(series: &Series, criterion: Criterion) -> Result<Option<Law>> {
     let Corruption::Flip(flipped) = series.corruption else { return Ok(None) };
     let signs = matches!(criterion, Criterion::Sign | Criterion::Hamming(_) | Criterion::Identity);
-    // Of rectified powers the half of the overlaps that are negative makes no noise: twice as many patterns.
-    let power = match &series.model {
-        Model::Energy(Energy::Hopfield(crate::memory::Learning::Hebb)) => Some((2, 1.0)),
-        Model::Energy(Energy::Binary(Interaction::Polynomial(n))) => Some((*n, 1.0)),
-        Model::Energy(Energy::Binary(Interaction::Rectified(n))) => Some((*n, 2.0)),
-        _ => None,
-    };
     let law = |name, at| Ok(Some(Law { name, ceiling: false, at, curve: None }));
-    match (&series.model, power) {
+    match series.model.properties().and_then(|properties| properties.law) {
         _ if !signs => Ok(None),
-        (_, Some((n, factor))) if flipped == 0.0 && series.d >= 2 => {
-            law("errorless, asymptotic", factor * polynomial_capacity(series.d, n)?.0)
+        Some(Stored::Polynomial { power, factor }) if flipped == 0.0 && series.d >= 2 => {
+            law("errorless, asymptotic", factor * polynomial_capacity(series.d, power)?.0)
         }
-        (Model::Energy(Energy::Binary(Interaction::Exponential)), _) if flipped <= 0.5 => {
+        Some(Stored::Exponential) if flipped <= 0.5 => {
             law("provable, asymptotic", (exponential_rate(flipped)? * series.d as f64).exp())
         }
         _ => Ok(None),

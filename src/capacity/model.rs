@@ -2,7 +2,10 @@
 
 use crate::{
     Error, Result, SharedRows,
-    memory::{Beta, Energy, EnergySettings, Memory},
+    memory::{
+        Beta, Energy, EnergySettings, Memory,
+        registry::{Properties, Setting, Weights},
+    },
 };
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -62,10 +65,25 @@ impl Model {
     /// How many numbers it keeps for `n` patterns of `d` values: for bits per parameter.
     pub fn parameters(&self, n: f64, d: usize) -> f64 {
         match self {
-            Self::Energy(Energy::Hopfield(_)) => 0.5 * d as f64 * (d as f64 - 1.0),
+            Self::Nearest => n * d as f64,
+            Self::Energy(energy) => (energy.properties().size)(n, d),
             Self::Other(subject) => subject.parameters(n, d),
-            Self::Nearest | Self::Energy(_) => n * d as f64,
         }
+    }
+
+    /// What is known of it, where it is an energy.
+    pub(super) fn properties(&self) -> Option<Properties> {
+        if let Self::Energy(energy) = self { Some(energy.properties()) } else { None }
+    }
+
+    /// Whether its recalls say which patterns they found. (What another kind of memory cannot report, it refuses.)
+    pub(super) fn names_patterns(&self) -> bool {
+        self.properties().is_none_or(|properties| properties.weights != Weights::None)
+    }
+
+    /// Whether it is the softmax memory.
+    pub(super) fn is_softmax(&self) -> bool {
+        matches!(self, Self::Energy(Energy::Softmax))
     }
 
     /// The memory of some patterns; `None` for the nearest pattern, which is none.
@@ -84,7 +102,7 @@ impl Model {
                     beta: if self.takes_beta() { beta } else { Beta::Auto },
                     // What has no meaning for an energy is left out: one list of settings serves all.
                     similarity: settings.similarity.filter(|_| energy.takes_similarity()),
-                    order: settings.order.filter(|_| energy.is_binary()),
+                    order: settings.order.filter(|_| energy.takes(Setting::Order)),
                     ..settings.clone()
                 };
                 energy.memory(patterns, columns, &settings).map(Some)

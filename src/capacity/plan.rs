@@ -1,7 +1,11 @@
 //! What an experiment goes through.
 
 use super::{Corruption, Criterion, Ensemble, Heat, Model, Schedule};
-use crate::{Device, Error, Result, memory::Order, ops::Similarity};
+use crate::{
+    Device, Error, Result,
+    memory::{Order, registry::Dynamics},
+    ops::Similarity,
+};
 
 /// A grid of experiments: every memory at every temperature and schedule, from the same patterns and queries.
 #[derive(Clone, Debug)]
@@ -229,7 +233,10 @@ impl Plan {
 
     /// The schedules that mean something for a memory.
     fn schedules_of(&self, model: &Model, warm: bool) -> Vec<Schedule> {
-        let one_shot = matches!(model, Model::Nearest | Model::Energy(crate::memory::Energy::Universal(..)));
+        let one_shot = match model.properties() {
+            Some(properties) => properties.dynamics == Dynamics::OneShot,
+            None => matches!(model, Model::Nearest),
+        };
         let mut all: Vec<Schedule> = Vec::new();
         for schedule in &self.schedules {
             let schedule = match schedule {

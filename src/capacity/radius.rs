@@ -157,6 +157,7 @@ pub fn retrieval_radii(
         beta,
         length: (most.max(1e-300)).sqrt(),
         weights_of_update: false,
+        names_patterns: true,
         progress: None,
     };
     while bounds.iter().any(|(low, high)| high - low > 1) {
@@ -348,6 +349,7 @@ mod tests {
             beta: None,
             length: 1.0,
             weights_of_update: false,
+            names_patterns: true,
             progress: None,
         };
         let all: Vec<usize> = (0..5).collect();

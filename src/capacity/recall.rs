@@ -42,6 +42,8 @@ pub(super) struct Way<'a> {
     pub(super) length: f64,
     /// Whether the weights that judge are those of the last update, and not those at the state that it led to.
     pub(super) weights_of_update: bool,
+    /// Whether recalls say which patterns they found.
+    pub(super) names_patterns: bool,
     /// Asked whether to go on.
     pub(super) progress: Option<Progress<'a>>,
 }
@@ -59,8 +61,8 @@ pub(super) fn recall_from(
     patterns: &Rows<'_>,
     way: &Way<'_>,
 ) -> Result<Ended> {
-    let Way { schedule, beta, length, weights_of_update, progress } = *way;
-    let plain = RecallOptions { top_k: Some(1), progress, ..RecallOptions::default() };
+    let Way { schedule, beta, length, weights_of_update, names_patterns, progress } = *way;
+    let plain = RecallOptions { top_k: Some(names_patterns.into()), progress, ..RecallOptions::default() };
     let options = |steps: u32, beta: Option<f32>| RecallOptions { beta, steps, ..plain.clone() };
     let exactly =
         |steps: u32, beta: Option<f32>| RecallOptions { tolerance: Some(0.0), ..options(steps, beta) };

@@ -322,6 +322,7 @@ impl<'a> Block<'a> {
             length: plan.ensemble.squared_length(self.d).sqrt(),
             // Bits are judged by where they are; of a mixture, the weights that made it tell which pattern was found.
             weights_of_update: series.model.takes_beta(),
+            names_patterns: series.model.names_patterns(),
             progress: Some(progress),
         };
         let started = Instant::now();
@@ -341,7 +342,7 @@ impl<'a> Block<'a> {
         }
         cell.seconds = seconds;
         cell.beta = series.model.takes_beta().then(|| f64::from(ended.beta));
-        if plan.mixing > 0 {
+        if plan.mixing > 0 && way.names_patterns {
             cell.mixing = mixing(&*memory, &ended, plan.mixing, last_beta(series.schedule, beta))?;
         }
         Ok(cell)

@@ -1,6 +1,10 @@
 //! Why a recall ended where it did, and what would change it.
 
-use super::{Energy, Layers, Memory, Recall, RecallOptions, Status, dense::Limits};
+use super::{
+    Energy, Memory, Recall, RecallOptions, Status,
+    dense::Limits,
+    registry::{Dynamics, Properties, Weights},
+};
 use crate::{
     Error, Result, Rows,
     ops::{Separation, Similarity},
@@ -118,12 +122,13 @@ pub fn explain(
     if patterns.rows() != memory.len() || patterns.columns() != memory.dim() {
         return Err(Error::dimension("patterns (as many as are stored)", patterns.rows(), memory.len()));
     }
-    if let Energy::Universal(..) = energy {
+    let properties = energy.properties();
+    if properties.dynamics == Dynamics::OneShot || properties.weights == Weights::None {
         return Err(Error::parameter("energy to explain", energy, "one that a recall descends on"));
     }
     Limits { patterns: memory.len(), live: memory.len(), dim: memory.dim(), similarity, largest: 1.0 }
         .check(&Rows::new(query, memory.dim())?, options.mask)?;
-    let view = View { energy, similarity, patterns, mask: options.mask, clamp: options.clamp };
+    let view = View { energy, properties, similarity, patterns, mask: options.mask, clamp: options.clamp };
     let top_k = Some(LISTED.min(view.eligible().count()));
     let query = Rows::new(query, memory.dim())?;
     let recall = memory.recall_with(&query, &RecallOptions { trace: true, top_k, ..options.clone() })?;
@@ -161,7 +166,7 @@ pub fn explain(
                 separation,
                 stable_from: separation.and_then(|s| view.stable_from(s, widest)),
                 sharp_from: separation
-                    .filter(|s| *s > 0.0 && energy == Energy::Softmax)
+                    .filter(|s| *s > 0.0 && properties.weights == Weights::Separation(Separation::Softmax))
                     .map(|s| view.sharp_from(s)),
             }
         })
@@ -202,6 +207,7 @@ fn similarity(x: &[f64], xi: &[f64], kind: Similarity) -> f64 {
 
 struct View<'a> {
     energy: Energy,
+    properties: Properties,
     similarity: Similarity,
     patterns: &'a Rows<'a>,
     mask: Option<&'a [bool]>,
@@ -247,8 +253,8 @@ impl View<'_> {
             }
             let row = self.patterns.row(pattern as usize);
             // The weights of a classical network are overlaps, no shares.
-            let copies = match self.energy {
-                Energy::Hopfield(_) => 1,
+            let copies = match self.properties.weights {
+                Weights::Overlaps => 1,
                 _ => self.eligible().filter(|(_, xi)| *xi == row).count(),
             };
             shares.push(Share { pattern, weight: copies as f32 * weight, copies });
@@ -264,7 +270,8 @@ impl View<'_> {
     /// How many different patterns a state effectively mixes: from the number that counts copies one by one, without what the
     /// listed ones add to its entropy.
     fn effective(&self, recall: &Recall, shares: &[Share]) -> f32 {
-        let total = if let Energy::Sparse(s) = self.energy { f64::from(s.total()) } else { 1.0 };
+        let total =
+            if let Weights::Separation(s) = self.properties.weights { f64::from(s.total()) } else { 1.0 };
         let of_copies = |s: &Share| f64::from(s.weight.abs()) / total * (s.copies as f64).ln();
         let entropy = f64::from(recall.effective[0]).ln() - shares.iter().map(of_copies).sum::<f64>();
         entropy.exp().max(1.0) as f32
@@ -299,7 +306,7 @@ impl View<'_> {
 
     /// Whether states are neurons in time, whose directions are the patterns.
     fn is_in_time(&self) -> bool {
-        matches!(self.energy, Energy::Lagrangian(Layers::A(_) | Layers::C(_)))
+        self.properties.dynamics == Dynamics::Neurons
     }
 
     /// Whether a state is where the mean of all patterns is, and nearer to that than to any of them.
@@ -341,10 +348,10 @@ impl View<'_> {
         if separation <= 0.0 {
             return None;
         }
-        match self.energy {
-            Energy::Sparse(s) if s.margin().is_finite() => Some(f64::from(s.margin()) / separation),
+        match self.properties.weights {
+            Weights::Separation(s) if s.margin().is_finite() => Some(f64::from(s.margin()) / separation),
             // The theorem is one of dot products; distances are that with a bias.
-            Energy::Softmax | Energy::Sparse(Separation::Softmax | Separation::Entmax(1.0))
+            Weights::Separation(Separation::Softmax | Separation::Entmax(1.0))
                 if matches!(self.similarity, Similarity::Dot | Similarity::L2) =>
             {
                 let n = self.eligible().count() as f64;
@@ -399,7 +406,7 @@ impl View<'_> {
         }
         // Where the state is decides, not the weights: a state that is nowhere near has a heaviest pattern too.
         let reach = if self.is_in_time() { NEAR_IN_TIME } else { NEAR };
-        let shrunk = matches!(self.energy, Energy::Lagrangian(Layers::A(_))) && length < WHOLE * own;
+        let shrunk = self.is_in_time() && self.energy.stores_bits() && length < WHOLE * own;
         let (n, effective) = (self.eligible().count() as f32, recall.effective[0]);
         match recall.status[0] {
             _ if !shrunk && nearest.apart <= reach * nearest.rival => Verdict::Pattern(nearest.pattern),
@@ -478,8 +485,8 @@ impl Explanation {
                 2.0 / (distance * distance)
             ),
             Verdict::Spurious => {
-                let alternative = match energy {
-                    Energy::Hopfield(_) => {
+                let alternative = match energy.properties().weights {
+                    Weights::Overlaps => {
                         "store fewer patterns, or take the energy rectified:3 or exponential, which hold more"
                     }
                     _ => {

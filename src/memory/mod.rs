@@ -14,6 +14,7 @@ mod kernelized;
 mod lagrangian;
 mod mixture;
 mod recall;
+pub mod registry;
 mod relax;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
@@ -26,7 +27,7 @@ pub use beta::{Beta, BetaChoice};
 pub use binary::{BinaryMemory, BinarySettings, Order};
 pub(crate) use dense::check_patterns;
 pub use dense::{Builder, DenseMemory};
-pub use energy::{Energy, EnergySettings, Entry, Layers};
+pub use energy::{Energy, EnergySettings, Layers};
 pub use explain::{Explanation, Suspect, Verdict, explain};
 pub use features::{
     Advice, FeatureDescent, FeatureMemory, FeatureSettings, FeatureWarning, beta_for_isolation,
@@ -45,6 +46,7 @@ pub use spread::SpreadMemory;
 pub use universal::{UniversalBuilder, UniversalMemory};
 
 use crate::{Device, Result, Rows, ToRows};
+use std::path::Path;
 
 /// A store of patterns that completes damaged ones.
 ///
@@ -111,6 +113,16 @@ pub trait Memory: Send + Sync {
     /// Faults of the device.
     fn automatic_beta(&self) -> Result<Option<BetaChoice>> {
         Ok(None)
+    }
+
+    /// Writes the memory to a `.safetensors` file, whole or not at all; [`registry::load`] reads it.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidParameter`] for a memory that has no file of its own, [`crate::Error::Format`] for another suffix,
+    /// [`crate::Error::File`].
+    fn save(&self, path: &Path) -> Result<()> {
+        let want = "that of a memory with a file of its own; patterns are kept in a store";
+        Err(crate::Error::parameter("file to save to", path.display().to_string(), want))
     }
 
     /// Completes cues `[b, d]` with options.

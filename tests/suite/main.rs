@@ -15,6 +15,7 @@ mod binary;
 mod capacity;
 mod codes;
 mod common;
+mod conformance;
 mod dense;
 mod determinism;
 mod devices;

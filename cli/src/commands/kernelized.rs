@@ -30,6 +30,19 @@ const RATE: f64 = 0.02;
 const ADAM: (f64, usize) = (0.1, 400);
 
 pub(crate) fn separate(arguments: &Separate) -> Result<()> {
+    run(arguments, false)
+}
+
+/// As [`separate`], with the patterns beside the matrix: a memory in a file.
+pub(crate) fn learn(arguments: &Separate) -> Result<()> {
+    run(arguments, true)
+}
+
+fn run(arguments: &Separate, whole: bool) -> Result<()> {
+    if whole && !arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
+        let message = format!("{}: a memory is a .safetensors file", arguments.out.display());
+        return Err(Failure::data(message));
+    }
     io::check_writable(&arguments.out)?;
     let mut warnings = Warnings::new(arguments.common.quiet);
     let plain = is_npy(&arguments.out);
@@ -96,11 +109,18 @@ pub(crate) fn separate(arguments: &Separate) -> Result<()> {
     let report = separate_memories(&rows, &mut map, &settings, Some(&tell)).map_err(failed)?;
     let seconds = started.elapsed().as_secs_f64();
     drop(progress);
-    write(arguments, &map)?;
+    if !whole {
+        write(arguments, &map)?;
+    }
     // What is certain is said of the recall that will be: of features of length 1, through the matrix that is written.
     let as_used =
         KernelizedSettings { device: Some(device.clone()), unit: true, ..KernelizedSettings::default() };
-    let certain = KernelizedMemory::new(&rows, map.clone(), as_used).map_err(failed)?.certified_betas()?;
+    let mut memory = KernelizedMemory::new(&rows, map.clone(), as_used).map_err(failed)?;
+    let certain = memory.certified_betas()?;
+    if whole {
+        memory.choose_beta()?;
+        memory.save(&arguments.out)?;
+    }
     report.warnings.iter().for_each(|warning| warnings.push(warning));
     if common.json {
         let mut summary = json(arguments, &rows, &map, &report, certain, seconds, &device);

@@ -9,8 +9,10 @@ pub(crate) mod energy;
 pub(crate) mod explain;
 pub(crate) mod features;
 pub(crate) mod kernelized;
+pub(crate) mod learn;
 pub(crate) mod recall;
 pub(crate) mod reproduce;
+pub(crate) mod show;
 pub(crate) mod store;
 pub(crate) mod tune;
 

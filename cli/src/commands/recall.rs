@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         vec![Array { name: "indices", shape: shape.to_vec(), data: ArrayData::U32(&recall.indices) }];
     more.extend(ids.iter().flat_map(|ids| ids.arrays(&shape)));
     // A memory that keeps no patterns has none to name.
-    let more = if arguments.kind == Kind::RandomFeatures { &[] } else { &more[..] };
+    let more = if recall.effective.len() == recall.len() { &more[..] } else { &[] };
     write_restored(&arguments.out, &recall, offset, more)?;
     phases.end(Phase::Write, arguments.out.display());
 

@@ -140,3 +140,33 @@ fn what_does_not_fit_is_said_in_a_line() {
     let text = desk.fails("forget a.safetensors --patterns three.npy");
     assert!(text.contains("the memory holds 2"), "{text}");
 }
+
+/// One idea for all learned memories: made by `learn`, looked at by `show`.
+#[test]
+fn learned_memories_are_files() {
+    let desk = Desk::new(&[], &[]);
+    save(&desk, "p.npy", &[3, 2], &[0.7, 0.0, 0.0, 0.7, -0.5, -0.5]);
+    save(&desk, "q.npy", &[1, 2], &[0.6, 0.1]);
+    let features = "--patterns p.npy --features 300 --beta 20 --seed 5 --device cpu --out";
+    desk.done(&format!("learn random-features {features} f.safetensors"));
+    desk.done(&format!("features encode {features} g.safetensors"));
+    let read = |name: &str| std::fs::read(desk.path(name)).unwrap();
+    assert_eq!(read("f.safetensors"), read("g.safetensors"));
+    desk.done("learn kernelized --patterns p.npy --out k.safetensors --optimizer adam --device cpu");
+    let show = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&desk.done(&format!("show {name} --json"))).unwrap()
+    };
+    let shown = show("f.safetensors");
+    assert_eq!(
+        (&shown["kind"], &shown["features"], &shown["count"]),
+        (&"random-features".into(), &300.into(), &3.into())
+    );
+    let shown = show("k.safetensors");
+    assert_eq!(
+        (&shown["kind"], &shown["patterns"]["shape"]),
+        (&"kernelized".into(), &serde_json::json!([3, 2]))
+    );
+    assert!(desk.done("show k.safetensors").contains("separation"));
+    desk.fails_with("learn kernelized --patterns p.npy --out k.npy --device cpu", 1);
+    desk.fails_with("show p.npy", 1);
+}

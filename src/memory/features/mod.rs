@@ -14,7 +14,7 @@ use crate::{
     ops::{FeatureSpec, FeatureVector, Features, FrequencySource, LARGEST, check_lengths},
 };
 use parking_lot::Mutex;
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt, path::Path, sync::Arc};
 
 /// Patterns or states that go to the device together.
 const BATCH: usize = 1024;
@@ -458,6 +458,10 @@ impl Memory for FeatureMemory {
 
     fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
         self.add(&patterns.to_rows()?, 1.0)
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        Self::save(self, path)
     }
 
     /// [`FeatureMemory::descend`] with [`RecallOptions::steps`], [`RecallOptions::step_size`] and

@@ -152,6 +152,23 @@ impl LinearMap {
         Ok(Self { dim, features, biased: bias.is_some(), parameters })
     }
 
+    /// The map of these rows of `dim` values each, and a bias.
+    pub(super) fn of_parameters(dim: usize, weights: Vec<f64>, bias: Option<Vec<f64>>) -> Result<Self> {
+        let features = weights.len().checked_div(dim).unwrap_or(0);
+        check_sizes(dim, features)?;
+        let (biased, mut parameters) = (bias.is_some(), weights);
+        if let Some(bias) = bias {
+            if bias.len() != features {
+                return Err(Error::dimension("values of the bias (one per feature)", bias.len(), features));
+            }
+            parameters.extend(bias);
+        }
+        match parameters.iter().find(|v| !v.is_finite()) {
+            None => Ok(Self { dim, features, biased, parameters }),
+            Some(v) => Err(Error::parameter("weights and bias", v, "finite numbers")),
+        }
+    }
+
     /// `W`, `[D * d]`.
     pub fn weights(&self) -> &[f64] {
         &self.parameters[..self.features * self.dim]

@@ -2,6 +2,7 @@
 
 mod beta;
 mod certificate;
+mod file;
 mod map;
 mod objective;
 mod spectrum;
@@ -28,7 +29,10 @@ use crate::{
         reduce, separate, unary, unit_rows, weighted_sum,
     },
 };
-use std::sync::{Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 /// `beta m^2` beyond which scores in f32 are known to less than a thousandth.
 const SHARPEST: f64 = 1e4;
@@ -596,6 +600,10 @@ impl Memory for KernelizedMemory {
         check_values(&rows, self.len())?;
         self.values = Some(Tensor::new(self.device(), &rows)?);
         Ok(())
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        Self::save(self, path)
     }
 
     /// Energies are those of the states that move: with unit features or among features, not of the mixtures that are given out.

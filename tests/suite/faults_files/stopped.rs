@@ -70,17 +70,7 @@ fn every_memory() {
     let queries = Rows::new(bits[..16 * 8].to_vec(), 8).unwrap();
     let settings = EnergySettings { device: Some(Device::cpu()), ..EnergySettings::default() };
     for entry in Energy::LIST {
-        // Each parameter that a name has, by a value.
-        let values = [
-            ("ALPHA", "1.5"),
-            ("GAMMA", "2"),
-            (":K", ":3"),
-            (":N", ":3"),
-            ("RULE", "hebb"),
-            ("MODEL", "a"),
-            ("SIM:SEP", "dot:softmax"),
-        ];
-        let name = values.iter().fold(entry.name.to_owned(), |name, (from, to)| name.replace(from, to));
+        let name = entry.example();
         let energy: Energy = name.parse().unwrap();
         let memory = energy.memory(Arc::new(bits.clone()), 8, &settings).unwrap();
         stops(&name, |progress| memory.recall_with(&queries, &options(progress)));

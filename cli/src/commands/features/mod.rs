@@ -5,6 +5,8 @@ mod energy;
 mod recall;
 mod vector;
 
+pub(super) use vector::encode;
+
 use crate::{
     arguments::{
         Common, Memory as Patterns,
@@ -23,7 +25,7 @@ use std::path::Path;
 
 pub(crate) fn run(command: &Features) -> Result<()> {
     match command {
-        Features::Encode(arguments) => vector::encode(arguments),
+        Features::Encode(arguments) => encode(arguments),
         Features::Energy(arguments) => energy::run(arguments),
         Features::Recall(arguments) => recall::run(arguments),
         Features::Merge(arguments) => vector::merge(arguments),

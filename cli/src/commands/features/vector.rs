@@ -8,7 +8,7 @@ use crate::{
 };
 use attractor::{io, memory::FeatureMemory};
 
-pub(super) fn encode(arguments: &Encode) -> Result<()> {
+pub(in super::super) fn encode(arguments: &Encode) -> Result<()> {
     io::check_writable(&arguments.out)?;
     let device = arguments.common.open()?;
     let memory =
