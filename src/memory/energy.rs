@@ -140,11 +140,6 @@ impl Energy {
         self.properties().patterns == Data::Bipolar
     }
 
-    /// The first of the settings that is given and means nothing to it, with its value.
-    pub fn unused(self, settings: &EnergySettings) -> Option<(Setting, String)> {
-        settings.given().find(|(setting, _)| !self.takes(*setting))
-    }
-
     /// The memory with this energy and these patterns, rows of `columns` values. Softmax uses them where they are, if it can.
     ///
     /// # Errors

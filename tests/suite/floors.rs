@@ -4,12 +4,13 @@ use crate::sources::{production, root, sources};
 use std::{collections::BTreeMap, fs};
 
 /// What the root of the library hands on, and the module that has it.
-const ROOT: [(&str, &str); 12] = [
+const ROOT: [(&str, &str); 13] = [
     ("Bits", "tensor"),
     ("Device", "device"),
     ("DeviceName", "device"),
     ("Element", "rows"),
     ("Error", "error"),
+    ("Matrix", "matrix"),
     ("Precision", "precision"),
     ("Result", "error"),
     ("Rows", "rows"),
