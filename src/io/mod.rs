@@ -32,6 +32,7 @@ mod layout;
 mod mapped;
 mod npy;
 mod npz;
+pub(crate) mod own_format;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod ragged;

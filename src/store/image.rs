@@ -26,8 +26,8 @@ use crate::{
     Error, Precision, Result, SharedRows,
     io::{
         Source, atomic,
-        fault::other_version,
-        safetensors::{Contents, Entry, STORE as FORMAT, contents},
+        own_format::OwnFormat,
+        safetensors::{Contents, Entry, STORE, contents},
         seal::{Seal, Sealing, sealed_header},
     },
     narrow::Offset,
@@ -40,7 +40,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const VERSION: &str = "1";
+const FORMAT: OwnFormat = OwnFormat {
+    name: STORE,
+    version: "1",
+    what: "store",
+    want: "a file that `attractor store create` made is needed",
+};
 
 /// Which writing of a store's file this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,20 +99,12 @@ impl Image {
     /// The store in a file that is open.
     pub(super) fn of(source: Source) -> Result<Self> {
         let path = source.path();
-        const WANT: &str = "a file that `attractor store create` made is needed";
-        let wrong = |problem: String| Error::Format { path: path.to_owned(), problem, want: WANT.to_owned() };
-        let unfit = |error: Error| error.in_file(path, WANT);
+        let wrong = |problem: String| FORMAT.wrong(path, problem);
+        let unfit = |error: Error| error.in_file(path, FORMAT.want);
         let contents = contents(source.bytes()).map_err(wrong)?;
-        let Contents { metadata, tensors } = &contents;
-        let get = |key: &str| {
-            metadata.get(key).ok_or_else(|| wrong(format!("the metadata has no '{key}': it is no store")))
-        };
-        if get("format")? != FORMAT {
-            return Err(wrong(format!("it is '{}', not '{FORMAT}'", get("format")?)));
-        }
-        if get("version")? != VERSION {
-            return Err(other_version(path, FORMAT, get("version")?, VERSION));
-        }
+        let Contents { tensors, .. } = &contents;
+        let get = |key: &str| FORMAT.entry(path, &contents, key);
+        FORMAT.check(path, &contents)?;
         let number = |key: &str, radix| {
             let text = get(key)?;
             u64::from_str_radix(text, radix)
@@ -384,8 +381,8 @@ impl<'a> Draft<'a> {
         let values: usize = entries.iter().map(|entry| entry.bytes).sum();
 
         let metadata = [
-            ("format", FORMAT.to_owned()),
-            ("version", VERSION.to_owned()),
+            ("format", FORMAT.name.to_owned()),
+            ("version", FORMAT.version.to_owned()),
             ("similarity", settings.similarity.to_string()),
             ("beta", settings.beta_text()),
             ("precision", settings.precision.to_string()),

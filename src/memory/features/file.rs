@@ -17,7 +17,7 @@ use crate::{
     Device, Error, Result, Rows,
     io::{
         Array, ArrayData, Source,
-        fault::other_version,
+        own_format::OwnFormat,
         safetensors::{Contents, contents},
         seal::Seal,
         write_sealed,
@@ -26,8 +26,12 @@ use crate::{
 };
 use std::{path::Path, str::FromStr};
 
-const FORMAT: &str = "attractor features";
-const VERSION: &str = "1";
+const FORMAT: OwnFormat = OwnFormat {
+    name: "attractor features",
+    version: "1",
+    what: "memory of features",
+    want: "a file that a memory of features was saved to is needed",
+};
 /// The generator of frequencies and phases: another one makes other numbers of the same seed.
 const GENERATOR: &str = "philox4x32-10 box-muller 1";
 
@@ -51,11 +55,11 @@ impl FeatureMemory {
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        check_suffix(path)?;
+        FORMAT.check_suffix(path)?;
         let (spec, settings) = (self.spec(), &self.settings);
         let mut metadata: Vec<(&str, String)> = vec![
-            ("format", FORMAT.into()),
-            ("version", VERSION.into()),
+            ("format", FORMAT.name.into()),
+            ("version", FORMAT.version.into()),
             ("generator", GENERATOR.into()),
             ("map", spec.map.to_string()),
             ("features", spec.count.to_string()),
@@ -97,27 +101,18 @@ impl FeatureMemory {
     /// its frequencies; faults of the device.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let path = path.as_ref();
-        const WANT: &str = "a file that a memory of features was saved to is needed";
-        let wrong = |problem: String| Error::Format { path: path.to_owned(), problem, want: WANT.to_owned() };
+        let wrong = |problem: String| FORMAT.wrong(path, problem);
         let damaged = |problem| {
             let want = "the file is damaged: take it from a backup, or encode the patterns again".to_owned();
             Error::Format { path: path.to_owned(), problem, want }
         };
-        let unfit = |error: Error| error.in_file(path, WANT);
-        check_suffix(path)?;
+        let unfit = |error: Error| error.in_file(path, FORMAT.want);
+        FORMAT.check_suffix(path)?;
         let source = Source::open_file(path)?;
         let contents = contents(source.bytes()).map_err(wrong)?;
         let Contents { metadata, tensors } = &contents;
-        let get = |key: &str| {
-            let missing = || wrong(format!("the metadata has no '{key}': it is no memory of features"));
-            metadata.get(key).map(String::as_str).ok_or_else(missing)
-        };
-        if get("format")? != FORMAT {
-            return Err(wrong(format!("it is '{}', not '{FORMAT}'", get("format")?)));
-        }
-        if get("version")? != VERSION {
-            return Err(other_version(path, FORMAT, get("version")?, VERSION));
-        }
+        let get = |key: &str| FORMAT.entry(path, &contents, key);
+        FORMAT.check(path, &contents)?;
         if let Some(seal) = Seal::of(source.bytes(), &contents).map_err(damaged)? {
             seal.check_all(source.bytes()).map_err(damaged)?;
         }
@@ -212,13 +207,4 @@ fn length(data: &ArrayData<'_>) -> usize {
 
 fn finite(values: Vec<f64>) -> Option<Vec<f64>> {
     values.iter().all(|v| v.is_finite()).then_some(values)
-}
-
-/// Only safetensors files have a place for what belongs to `T`.
-fn check_suffix(path: &Path) -> Result<()> {
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
-        return Ok(());
-    }
-    let problem = "a memory of features needs metadata".to_owned();
-    Err(Error::Format { path: path.to_owned(), problem, want: "use a .safetensors file".to_owned() })
 }

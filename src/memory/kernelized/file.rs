@@ -16,7 +16,7 @@ use crate::{
     Device, Error, Result, ToRows,
     io::{
         Array, ArrayData, Source,
-        fault::other_version,
+        own_format::OwnFormat,
         safetensors::{Contents, contents},
         seal::Seal,
         write_sealed,
@@ -25,9 +25,12 @@ use crate::{
 };
 use std::path::Path;
 
-const FORMAT: &str = "attractor kernelized";
-const VERSION: &str = "1";
-const WANT: &str = "a file that a kernelized memory was saved to is needed";
+const FORMAT: OwnFormat = OwnFormat {
+    name: "attractor kernelized",
+    version: "1",
+    what: "kernelized memory",
+    want: "a file that a kernelized memory was saved to is needed",
+};
 
 impl KernelizedMemory {
     /// Writes the memory to a `.safetensors` file, whole or not at all.
@@ -48,7 +51,7 @@ impl KernelizedMemory {
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        check_suffix(path)?;
+        FORMAT.check_suffix(path)?;
         let Some(map) = self.map.as_linear() else {
             return Err(Error::parameter("map of a memory to save", "not linear", "a matrix"));
         };
@@ -81,8 +84,8 @@ impl KernelizedMemory {
         };
         let (separation, beta) = (separation.to_string(), beta.to_string());
         let metadata = [
-            ("format", FORMAT),
-            ("version", VERSION),
+            ("format", FORMAT.name),
+            ("version", FORMAT.version),
             ("separation", &separation),
             ("beta", &beta),
             ("space", space),
@@ -96,22 +99,14 @@ impl KernelizedMemory {
     /// [`Error::File`]; [`Error::Format`] where it is no such file, of another version, or damaged; faults of the device.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let path = path.as_ref();
-        let wrong = |problem: String| Error::Format { path: path.to_owned(), problem, want: WANT.to_owned() };
-        let unfit = |error: Error| error.in_file(path, WANT);
-        check_suffix(path)?;
+        let wrong = |problem: String| FORMAT.wrong(path, problem);
+        let unfit = |error: Error| error.in_file(path, FORMAT.want);
+        FORMAT.check_suffix(path)?;
         let source = Source::open_file(path)?;
         let contents = contents(source.bytes()).map_err(wrong)?;
         let Contents { metadata, tensors } = &contents;
-        let get = |key: &str| {
-            let missing = || wrong(format!("the metadata has no '{key}': it is no kernelized memory"));
-            metadata.get(key).map(String::as_str).ok_or_else(missing)
-        };
-        if get("format")? != FORMAT {
-            return Err(wrong(format!("it is '{}', not '{FORMAT}'", get("format")?)));
-        }
-        if get("version")? != VERSION {
-            return Err(other_version(path, FORMAT, get("version")?, VERSION));
-        }
+        let get = |key: &str| FORMAT.entry(path, &contents, key);
+        FORMAT.check(path, &contents)?;
         if let Some(seal) = Seal::of(source.bytes(), &contents).map_err(wrong)? {
             seal.check_all(source.bytes()).map_err(wrong)?;
         }
@@ -150,13 +145,4 @@ impl KernelizedMemory {
         }
         Ok(memory)
     }
-}
-
-/// Only safetensors files have a place for what belongs to the patterns.
-fn check_suffix(path: &Path) -> Result<()> {
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
-        return Ok(());
-    }
-    let problem = "a kernelized memory needs metadata".to_owned();
-    Err(Error::Format { path: path.to_owned(), problem, want: "use a .safetensors file".to_owned() })
 }
