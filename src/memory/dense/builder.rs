@@ -7,7 +7,8 @@ use crate::{
     ops::{Similarity, SimilarityForm, check_beta},
     tensor::Shards,
 };
-use std::sync::{Arc, Mutex};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Settings of a [`DenseMemory`] before it takes patterns.
 #[derive(Clone, Debug, Default)]

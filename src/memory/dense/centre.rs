@@ -4,7 +4,6 @@
 use super::DenseMemory;
 use crate::{Precision, Result, Rows, memory::Memory, tensor::Shards};
 use rayon::prelude::*;
-use std::sync::PoisonError;
 
 /// About the mean row, where the rows lie farther from the origin than is good for products; 0 in columns from which it could not be
 /// taken without rounding. Also whether the rows still lie far from the origin without it.
@@ -101,7 +100,7 @@ impl DenseMemory {
         self.widest = self.most_of(&self.squared, f32::INFINITY);
         self.largest = self.most_of(&self.magnitudes, f32::INFINITY);
         self.sample.rows = back(std::mem::take(&mut self.sample.rows));
-        *self.terms.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.terms.get_mut() = None;
         (self.centre, self.far) = (None, true);
         Ok(())
     }

@@ -3,10 +3,7 @@
 
 use super::{DenseMemory, Sample};
 use crate::{Error, Result, memory::Memory, ops::Term};
-use std::{
-    collections::HashSet,
-    sync::{Arc, PoisonError},
-};
+use std::{collections::HashSet, sync::Arc};
 
 /// Which rows are forgotten.
 #[derive(Debug, Default)]
@@ -93,9 +90,9 @@ impl DenseMemory {
             Some(sample) => self.sample = sample,
             None => self.sample.retain(self.patterns.columns(), |i| !forgotten.has(i as usize)),
         }
-        let neighbours = self.neighbours.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let neighbours = self.neighbours.get_mut();
         neighbours.drop_forgotten(|i| forgotten.has(i as usize), live);
-        *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.choice.get_mut() = None;
     }
 
     /// The largest of these values, one for each stored pattern, among the patterns that are not forgotten. One that is `enough` ends the
@@ -131,7 +128,7 @@ impl DenseMemory {
 
     /// Hides patterns in the terms, where those are made.
     fn hide(&mut self, numbers: &[u32]) {
-        let terms = self.terms.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let terms = self.terms.get_mut();
         let patterns = &self.patterns;
         // No recall holds them while this memory is changed.
         let kept = terms.as_mut().and_then(Arc::get_mut).is_some_and(|terms| {

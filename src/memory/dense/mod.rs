@@ -25,12 +25,10 @@ use forgotten::Forgotten;
 use intake::{Intake, Measured, rounded_to_f16};
 pub(super) use intake::{check_values, measure};
 use neighbours::Neighbours;
+use parking_lot::Mutex;
 use sample::Sample;
 pub(super) use sample::even_sample;
-use std::{
-    borrow::Cow,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{borrow::Cow, sync::Arc};
 
 /// A dense associative memory (modern Hopfield network): patterns `xi_k`, energy by log-sum-exp,
 /// update `x <- sum_k p_k xi_k` with `p = softmax(beta * similarity(x, xi))`.
@@ -144,12 +142,12 @@ impl DenseMemory {
     pub fn beta_choice(&self) -> Result<BetaChoice> {
         // Not held while choosing: that runs on all cores, and a core that waits may take up another
         // recall of this memory.
-        let kept = *self.choice.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = *self.choice.lock();
         if let Some(choice) = kept {
             return Ok(choice);
         }
         let choice = self.choose_beta()?;
-        *self.choice.lock().unwrap_or_else(PoisonError::into_inner) = Some(choice);
+        *self.choice.lock() = Some(choice);
         Ok(choice)
     }
 
@@ -236,14 +234,14 @@ impl DenseMemory {
         let new: Vec<Term> = measured.squared.iter().map(|s| Term::new(similarity, *s)).collect();
         self.squared.extend(measured.squared);
         self.magnitudes.extend(measured.magnitudes);
-        let terms = self.terms.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let terms = self.terms.get_mut();
         let extended = |terms: &mut Terms| terms.extend(&new, &self.patterns).is_ok();
         // No recall holds them while this memory is changed.
         if !terms.as_mut().and_then(Arc::get_mut).is_some_and(extended) {
             *terms = None;
         }
-        self.neighbours.get_mut().unwrap_or_else(PoisonError::into_inner).merge(nearest);
-        *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        self.neighbours.get_mut().merge(nearest);
+        *self.choice.get_mut() = None;
         Ok(())
     }
 
@@ -303,7 +301,7 @@ impl DenseMemory {
             let terms = (0..self.len()).map(|i| if mask[i] { of(i) } else { Term::HIDDEN }).collect();
             return Ok(Arc::new(Terms::upload(terms, &self.patterns)?));
         }
-        let mut kept = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.terms.lock();
         if let Some(terms) = &*kept {
             return Ok(Arc::clone(terms));
         }

@@ -11,10 +11,7 @@ use crate::{
     },
     ops::{Resolution, Similarity, SimilarityForm, descent::descend, nearest, product_error},
 };
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::PoisonError,
-};
+use std::collections::{BTreeMap, HashSet};
 
 /// Nearest patterns that the choice looks at one by one.
 const NEAREST: usize = 16;
@@ -75,7 +72,7 @@ impl DenseMemory {
         let affordable = (SAMPLE_WORK / (self.len() * d)).max(64);
         let every = self.sample.indices.len().div_ceil(affordable).next_power_of_two();
         let wanted: Vec<u32> = self.sample.indices.iter().copied().step_by(every).collect();
-        let neighbours = || self.neighbours.lock().unwrap_or_else(PoisonError::into_inner);
+        let neighbours = || self.neighbours.lock();
         // Not held while computing, as in `beta_choice`.
         let missing: Vec<u32> = {
             let known = neighbours();
@@ -166,7 +163,7 @@ impl DenseMemory {
     /// known. Where that is more work than to look at all patterns anew when it is wanted: nothing.
     pub(super) fn nearest_of(&self, rows: &Rows<'_>) -> Result<Vec<(u32, Nearest)>> {
         let known: Vec<u32> = {
-            let known = self.neighbours.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = self.neighbours.lock();
             known.0.keys().copied().filter(|own| self.sample.row(*own, self.dim()).is_some()).collect()
         };
         let (m, d) = (rows.rows(), self.dim());

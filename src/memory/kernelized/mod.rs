@@ -29,10 +29,8 @@ use crate::{
         reduce, separate, unary, unit_rows, weighted_sum,
     },
 };
-use std::{
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::path::Path;
 
 /// `beta m^2` beyond which scores in f32 are known to less than a thousandth.
 const SHARPEST: f64 = 1e4;
@@ -454,7 +452,7 @@ impl KernelizedMemory {
         let view = View { memory: self, beta, bias, hidden, among_features, step_size, reading };
         let mut recall = relax(&view, &self.starts(rows)?, &limits, &plan, beta)?;
         if apart {
-            let reading = view.reading.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let reading = view.reading.into_inner();
             recall.states = Rows::new(reading, self.dim())?;
         }
         recall.listing(listed)
@@ -503,7 +501,7 @@ impl View<'_> {
 
     /// Mixes the patterns as they are into what the queries get, but for those that are halted.
     fn read(&self, weights: &Tensor, queries: &[usize], halted: &[Option<Status>]) -> Result<()> {
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = self.reading.lock();
         if reading.is_empty() {
             return Ok(());
         }

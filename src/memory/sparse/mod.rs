@@ -18,10 +18,8 @@ use crate::{
         check_small, matmul, separate, similarity_in, weighted_sum,
     },
 };
-use std::{
-    borrow::Cow,
-    sync::{Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::borrow::Cow;
 
 /// A dense associative memory with a sparse separation: far patterns get no weight at all, so a stored pattern comes
 /// back exactly (Santos et al., "Hopfield-Fenchel-Young Networks", arXiv 2411.08590; Hu et al., "On Sparse Modern Hopfield
@@ -164,12 +162,12 @@ impl SparseMemory {
     /// # Errors
     /// Faults of the device.
     pub fn beta_choice(&self) -> Result<BetaChoice> {
-        let kept = *self.choice.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = *self.choice.lock();
         if let Some(choice) = kept {
             return Ok(choice);
         }
         let choice = beta::choose(&self.patterns, &self.squared, &self.settings)?;
-        *self.choice.lock().unwrap_or_else(PoisonError::into_inner) = Some(choice);
+        *self.choice.lock() = Some(choice);
         Ok(choice)
     }
 
@@ -196,7 +194,7 @@ impl SparseMemory {
         self.patterns = Tensor::from_flat(self.device(), &all, &[all.len() / self.dim(), self.dim()])?;
         self.squared.extend(measured.squared);
         self.largest = self.largest.max(measured.largest);
-        *self.choice.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.choice.get_mut() = None;
         Ok(())
     }
 
