@@ -2,7 +2,7 @@
 //!
 //! J. Hu et al., "Provably Optimal Memory Capacity for Modern Hopfield Models" (U-Hop+), `NeurIPS` 2024: the loss.
 
-use super::{Measure, measure, measure::dot};
+use super::{Measure, measure};
 use crate::{
     Error, Matrix, Result,
     ops::{Progress, SeparationLoss, by_rows, report, separation_loss_f64, unit_rows},
@@ -116,16 +116,7 @@ fn search(
     options: &CodeOptions<'_>,
     tell: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<(Matrix, Measure)> {
-    let row = |i: usize| {
-        let mut row = Stream::new(options.seed, NORMALS, (start * points + i) as u64).normals(dim);
-        let length = dot(&row, &row).sqrt();
-        match length > 0.0 {
-            true => row.iter_mut().for_each(|v| *v /= length),
-            // A normal may be 0: once in 2^24 for one or two dimensions, never seen in more.
-            false => row[0] = 1.0,
-        }
-        row
-    };
+    let row = |i: usize| Stream::new(options.seed, NORMALS, (start * points + i) as u64).direction(dim);
     let mut x: Vec<f64> = (0..points).flat_map(row).collect();
     let limits = Limits { iterations: options.iterations, tolerance: 1e-12, watch: None };
     let mut best: Option<(Matrix, Measure)> = None;

@@ -1,5 +1,5 @@
-//! What an operation is asked and what it answers: plain types that [`crate::ops`] and its back ends share. Nothing here computes on
-//! a device, or knows which one will.
+//! What an operation is asked and what it answers: types that [`crate::ops`] and its back ends share. No operation is
+//! carried out here, and none is dispatched.
 
 mod bank;
 mod bits;

@@ -19,7 +19,7 @@ const ROWS: usize = 256;
 /// Patterns that are skipped together.
 const BLOCK: usize = 64;
 
-/// See [`crate::contract::flips`].
+/// See [`crate::ops::flips`].
 pub(crate) fn flips(states: &Packed, patterns: &Packed, table: &FlipTable, wanted: Wanted) -> Flips {
     let starts: Vec<usize> = (0..states.rows).step_by(QUERIES).collect();
     let blocks: Vec<Flips> = starts
@@ -47,7 +47,7 @@ struct Agreements {
     histograms: Vec<Vec<u32>>,
 }
 
-/// See [`crate::contract::overlaps`].
+/// See [`crate::ops::overlaps`].
 pub(crate) fn overlaps(states: &Packed, patterns: &Packed) -> Vec<f32> {
     let d = patterns.columns as f32;
     let of_query = |query: usize| {
@@ -406,7 +406,7 @@ impl SignedSum {
     }
 }
 
-/// See [`crate::contract::sweep`].
+/// See [`crate::ops::sweep`].
 pub(crate) fn sweep(
     states: &Packed,
     patterns: &Packed,
@@ -480,7 +480,7 @@ fn signed_total(patterns: &Packed, weights: &[f32], word: usize, bit: u32) -> f6
     })
 }
 
-/// See [`crate::contract::matrix_sweep`].
+/// See [`crate::ops::matrix_sweep`].
 pub(crate) fn sweep_matrix(
     states: &[f32],
     fields: &[f32],

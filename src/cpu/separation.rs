@@ -12,7 +12,7 @@ struct Candidate {
     u: f64,
 }
 
-/// Weights `[b, n]` and summaries `[b, 4]` of rows of scores; see [`crate::contract::separate`].
+/// Weights `[b, n]` and summaries `[b, 4]` of rows of scores; see [`crate::ops::separate`].
 pub(crate) fn separate(z: &[f32], columns: usize, beta: f32, kind: Separation) -> (Vec<f32>, Vec<f32>) {
     let mut weights = vec![0.0; z.len()];
     let mut summary = vec![0.0; z.len() / columns * 4];

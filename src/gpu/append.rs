@@ -3,7 +3,7 @@
 use super::{Dispatch, Matrix, parameters};
 use crate::Result;
 
-/// See [`crate::contract::append_row`]: `x` has matrices of `n` rows one below the other.
+/// See [`crate::ops::append_row`]: `x` has matrices of `n` rows one below the other.
 pub(crate) fn append_row(x: &Matrix, n: usize, row: &Matrix) -> Result<Matrix> {
     let (rows, width) = (x.rows() / n * (n + 1), x.width4());
     let out = Matrix::new(x.context(), "appended rows", rows, x.columns())?;

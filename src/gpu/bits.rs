@@ -181,7 +181,7 @@ fn flags(context: &Arc<Context>, clamp: &[bool]) -> Result<Buffer> {
     context.upload("clamped bits", bytemuck::cast_slice(&flags))
 }
 
-/// See [`crate::contract::sweep`].
+/// See [`crate::ops::sweep`].
 pub(crate) fn sweep(
     context: &Arc<Context>,
     states: &Bits,

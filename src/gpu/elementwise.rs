@@ -6,7 +6,7 @@ use crate::{
     contract::{Binary, Unary},
 };
 
-/// See [`crate::contract::unary`].
+/// See [`crate::ops::unary`].
 pub(crate) fn unary(f: Unary, x: &Matrix) -> Result<Matrix> {
     let (code, constant) = match f {
         Unary::Neg => (0, 0.0),
@@ -38,12 +38,12 @@ fn code(f: Binary) -> u32 {
     }
 }
 
-/// See [`crate::contract::binary`]. The shapes agree.
+/// See [`crate::ops::binary`]. The shapes agree.
 pub(crate) fn binary(f: Binary, x: &Matrix, y: &Matrix) -> Result<Matrix> {
     run("binary", x, Some(y), code(f), 0.0)
 }
 
-/// See [`crate::contract::by_row`]. There are as many values as rows.
+/// See [`crate::ops::by_row`]. There are as many values as rows.
 pub(crate) fn by_row(f: Binary, x: &Matrix, y: &Matrix) -> Result<Matrix> {
     run("by_row", x, Some(y), code(f), 0.0)
 }

@@ -143,7 +143,7 @@ pub(crate) fn matmul(a: &Matrix, b: &Matrix, layout: Layout) -> Result<Matrix> {
     matmul_by(a, b, layout, tune::fastest(a.context(), class))
 }
 
-/// See [`crate::contract::batched_matmul`]: `batch` products, operands and results one below the other.
+/// See [`crate::ops::batched_matmul`]: `batch` products, operands and results one below the other.
 pub(crate) fn batched_matmul(
     (a, b): (&Matrix, &Matrix),
     [batch, m, n, k]: [usize; 4],

@@ -13,7 +13,7 @@ const FINE: u32 = 32;
 /// Bits of a score.
 const DIGITS: u32 = 32;
 
-/// See [`crate::contract::separate`]: weights and summary.
+/// See [`crate::ops::separate`]: weights and summary.
 pub(crate) fn separate(z: &Matrix, beta: f32, kind: Separation) -> Result<(Matrix, Matrix)> {
     let (rows, columns, width) = (z.rows(), z.columns(), z.width4());
     let n = columns as f32;

@@ -44,7 +44,7 @@ pub(crate) fn softmax(z: &Matrix, beta: f32) -> Result<Matrix> {
     run(z, beta, ("softmax.serial", "softmax.group"), z.columns())
 }
 
-/// See [`crate::contract::log_sum_exp`].
+/// See [`crate::ops::log_sum_exp`].
 pub(crate) fn log_sum_exp(z: &Matrix, beta: f32) -> Result<Matrix> {
     run(z, beta, ("log_sum_exp.serial", "log_sum_exp.group"), 0)
 }

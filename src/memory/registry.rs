@@ -368,6 +368,7 @@ const fn parameter(name: &'static str, range: &'static str, default: &'static st
 }
 
 const POWER: Parameter = parameter("N", "a whole number from 2 to 1000", "3");
+const MODEL: Parameter = parameter("MODEL", "a:N, b or c:N with a power N from 2 to 1000", "b");
 
 /// The kinds of this crate.
 pub(super) static KINDS: [Kind; 15] = [
@@ -463,7 +464,7 @@ pub(super) static KINDS: [Kind; 15] = [
         name: "lagrangian:MODEL",
         about: "two layers of neurons in continuous time: a:N (bits), b (softmax) or c:N (directions)",
         source: "Krotov & Hopfield 2021",
-        parameters: &[parameter("MODEL", "a:N, b or c:N with a power N from 2 to 1000", "b")],
+        parameters: &[MODEL],
         parse: lagrangian,
         family: LAGRANGIAN,
     },
@@ -543,10 +544,8 @@ pub(super) const SPARSE: Family = Family {
         takes: &[Setting::Similarity, Setting::SimilarityForm, Setting::Beta, Setting::Post],
         weights: Weights::Separation(separation_of(energy)),
         promises: match separation_of(energy) {
-            Separation::Entmax(alpha) if alpha > 1.0 => {
-                &[Promise::Descends, Promise::Appends, Promise::Masks, Promise::RecallsExactly]
-            }
-            Separation::Normmax(_) => {
+            Separation::Entmax(alpha) if alpha <= 1.0 => DESCENDS,
+            Separation::Entmax(_) | Separation::Normmax(_) => {
                 &[Promise::Descends, Promise::Appends, Promise::Masks, Promise::RecallsExactly]
             }
             _ => DESCENDS,
@@ -788,7 +787,7 @@ fn lagrangian(_: &'static Kind, text: Option<&str>) -> Result<Energy> {
         _ if model == "b" => Ok(Energy::Lagrangian(Layers::B)),
         ("a", Ok(n)) if (2..=1000).contains(&n) => Ok(Energy::Lagrangian(Layers::A(n))),
         ("c", Ok(n)) if (2..=1000).contains(&n) => Ok(Energy::Lagrangian(Layers::C(n))),
-        _ => Err(Error::parameter("two-layer model", model, "a:N, b or c:N with a power N from 2 to 1000")),
+        _ => Err(Error::parameter("two-layer model", model, MODEL.range)),
     }
 }
 

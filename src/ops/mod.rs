@@ -1,4 +1,4 @@
-//! The operations: one file a family, with its contract (shapes, units, errors, source), its checks
+//! The operations: one file a family, with what it promises (shapes, units, errors, source), its checks
 //! and its dispatch to the CPU or the GPU. Each exists three times under one name: in
 //! [`crate::reference`], in the CPU back end and as a shader.
 

@@ -352,7 +352,7 @@ impl Part {
     }
 }
 
-/// See [`crate::contract::descend`].
+/// See [`crate::ops::descent::descend`].
 pub(crate) fn descend(
     landscape: &Landscape<'_, [Term]>,
     queries: &Rows<'_>,
@@ -433,7 +433,7 @@ pub(crate) fn variant(b: usize) -> &'static str {
     if b < FEW { "stream" } else { "tiles" }
 }
 
-/// See [`crate::contract::step`].
+/// See [`crate::ops::step`].
 pub(crate) fn step(
     queries: Operand<'_>,
     patterns: Operand<'_>,

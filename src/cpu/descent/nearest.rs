@@ -10,7 +10,7 @@ use crate::{
     },
     tensor::CpuShard,
 };
-/// See [`crate::contract::nearest`]; `longest` is the largest squared length of a row.
+/// See [`crate::ops::nearest`]; `longest` is the largest squared length of a row.
 pub(crate) fn nearest(
     queries: Operand<'_>,
     patterns: Operand<'_>,

@@ -265,7 +265,7 @@ struct Finish<'a> {
     trace_first: usize,
 }
 
-/// See [`crate::contract::descend`].
+/// See [`crate::ops::descent::descend`].
 pub(crate) fn descend(
     context: &Arc<Context>,
     landscape: &Landscape<'_, GpuTerms>,
@@ -462,7 +462,7 @@ fn collect(form: Form, plan: &Plan<'_>, b: usize, bytes: &[Vec<u8>], traced: boo
     Ok(out)
 }
 
-/// See [`crate::contract::step`]: from tensors on the device to tensors on the device.
+/// See [`crate::ops::step`]: from tensors on the device to tensors on the device.
 pub(crate) fn step(
     queries: &Matrix,
     patterns: &Matrix,

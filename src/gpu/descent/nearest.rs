@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// See [`crate::contract::nearest`]; `longest` is the largest squared length of a row.
+/// See [`crate::ops::nearest`]; `longest` is the largest squared length of a row.
 pub(crate) fn nearest(
     queries: &Matrix,
     patterns: &Matrix,

@@ -5,10 +5,9 @@
 //! structured frequencies: F. Yu et al., NIPS 2016. Shapes: states `[b, d]`, frequencies `[m, d]`, a memory `T` `[m]` or `[2 m]`.
 
 mod descent;
-mod spec;
 mod tiles;
 
-use crate::contract::{FeatureSpec, FrequencySource, Projection};
+use crate::contract::{FeatureMap, FeatureSpec, FrequencySource, Projection};
 pub(crate) use descent::{End, FeatureRules};
 
 use super::matmul::zeros;
@@ -20,6 +19,21 @@ use crate::{
     tensor::Place,
 };
 use std::{fmt, ops::Range, sync::Arc};
+
+impl FeatureSpec {
+    /// The phases in turns, `[m]`.
+    pub(crate) fn turns(&self) -> Vec<f32> {
+        match (&self.source, self.map) {
+            (FrequencySource::Seed { seed, .. }, FeatureMap::Cos) => {
+                cpu::frequencies::phases(*seed, self.count)
+            }
+            (FrequencySource::Given { phases, .. }, FeatureMap::Cos) => {
+                phases.iter().map(|p| (f64::from(*p) / std::f64::consts::TAU) as f32).collect()
+            }
+            _ => vec![0.0; self.count],
+        }
+    }
+}
 
 /// What is kept of the frequencies.
 enum Kept {
