@@ -10,12 +10,15 @@ use crate::{drivers, failure};
 use attractor::{
     Device, DeviceName, Precision,
     gpu::Options,
-    memory::{Beta, Energy, Order, Post},
+    memory::{
+        Beta, Energy, Order, Post,
+        registry::{self, KindSetting},
+    },
     ops::{Ensemble, Similarity, SimilarityForm},
     threads,
 };
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use std::{fmt, path::PathBuf};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, Parser, Subcommand};
+use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 
 #[derive(Parser)]
 #[command(
@@ -48,7 +51,7 @@ pub(crate) enum Command {
     Store(store::Store),
     /// Learn a matrix that moves patterns apart, for recalls through it (U-Hop, U-Hop+)
     Separate(kernelized::Separate),
-    /// Make a memory in a file, for `features` and `show`
+    /// Make a memory in a file, for `recall --memory FILE` and `show`
     #[command(subcommand)]
     Learn(Box<Learn>),
     /// What is in a file of a memory or store: kind, shapes, parameters, figures
@@ -70,6 +73,39 @@ pub(crate) enum Command {
     Tune(Tune),
     /// List the GPU adapters, and which device would be chosen
     Devices(Devices),
+}
+
+impl Recall {
+    /// Takes over the settings that kinds of memories in files have, from the table of kinds.
+    pub(crate) fn take_settings(&mut self, line: &ArgMatches) {
+        let values = kind_settings()
+            .into_iter()
+            .filter_map(|setting| Some((setting, line.get_one::<String>(setting.name)?.clone())));
+        self.settings = values.collect();
+    }
+}
+
+/// All settings of recalls that single kinds of memory have, each name once.
+fn kind_settings() -> Vec<&'static KindSetting> {
+    let mut settings: Vec<&'static KindSetting> = Vec::new();
+    for setting in registry::kinds().into_iter().flat_map(|kind| kind.family.settings) {
+        if !settings.iter().any(|known| known.name == setting.name) {
+            settings.push(setting);
+        }
+    }
+    settings
+}
+
+/// The command line, with the settings of each kind of memory among the options of `recall`.
+pub(crate) fn line() -> clap::Command {
+    let options = kind_settings().into_iter().map(|setting| {
+        Arg::new(setting.name)
+            .long(setting.name)
+            .value_name(setting.value)
+            .help(setting.about)
+            .help_heading("With --memory FILE")
+    });
+    Cli::command().mut_subcommand("recall", |recall| recall.args(options))
 }
 
 impl Command {
@@ -118,12 +154,9 @@ impl Common {
     }
 }
 
-/// What makes a memory.
-#[derive(Args)]
+/// What makes a memory of patterns.
+#[derive(Args, Clone)]
 pub(crate) struct Memory {
-    /// Patterns to store, [n, d]
-    #[arg(long, value_name = "P")]
-    pub(crate) patterns: PathBuf,
     /// Energy of the memory, with its parameter: softmax, entmax:1.5, sparsemax, rectified:3, hopfield:storkey, ...
     /// (--list-energies explains them)
     #[arg(long, default_value_t = Energy::Softmax, value_name = "E")]
@@ -169,27 +202,51 @@ pub(crate) struct Updates {
     pub(crate) step_size: f32,
 }
 
-/// What is kept of the patterns.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// What a recall goes through.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The patterns themselves, with the energy of --energy
+    /// The patterns themselves, with the energy of --energy.
     Patterns,
-    /// The sum of their random features, softmax energy: needs --features (or --frequencies)
+    /// The sum of their random features, softmax energy.
     RandomFeatures,
-    /// The patterns, compared through a matrix: needs --weights, which `separate` makes
+    /// The patterns, compared through a matrix.
     Kernelized,
+    /// A memory of any kind in a file.
+    File(PathBuf),
+}
+
+impl FromStr for Kind {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "patterns" => Self::Patterns,
+            "random-features" => Self::RandomFeatures,
+            "kernelized" => Self::Kernelized,
+            file => Self::File(file.into()),
+        })
+    }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+        match self {
+            Self::Patterns => f.write_str("patterns"),
+            Self::RandomFeatures => f.write_str("random-features"),
+            Self::Kernelized => f.write_str("kernelized"),
+            Self::File(path) => path.display().fmt(f),
+        }
     }
 }
 
 #[derive(Args)]
 pub(crate) struct Recall {
-    /// What is kept of the patterns
-    #[arg(long = "memory", default_value = "patterns", value_name = "KIND")]
+    /// Patterns to store, [n, d]; not with --memory FILE, which has what it needs
+    #[arg(long, required_unless_present = "kind", value_name = "P")]
+    pub(crate) patterns: Option<PathBuf>,
+    /// What a recall goes through: patterns as they are, random-features (the sum of their features: needs --features or --frequencies),
+    /// kernelized (patterns compared through a matrix: needs --weights, which `separate` makes), or a file that `learn` made, of any kind
+    #[arg(long = "memory", default_value = "patterns", value_name = "KIND|FILE")]
     pub(crate) kind: Kind,
     #[command(flatten)]
     pub(crate) memory: Memory,
@@ -219,6 +276,9 @@ pub(crate) struct Recall {
     /// Also write the energy before the first and after each step, as `trace`
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Settings of the kind of memory in a file: their names and values.
+    #[arg(skip)]
+    pub(crate) settings: Vec<(&'static KindSetting, String)>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -242,6 +302,9 @@ pub(crate) struct Show {
 
 #[derive(Args)]
 pub(crate) struct Explain {
+    /// Patterns to store, [n, d]
+    #[arg(long, value_name = "P")]
+    pub(crate) patterns: PathBuf,
     #[command(flatten)]
     pub(crate) memory: Memory,
     /// Queries, [b, d], of which one is explained
@@ -262,6 +325,9 @@ pub(crate) struct Explain {
 
 #[derive(Args)]
 pub(crate) struct Energies {
+    /// Patterns to store, [n, d]
+    #[arg(long, value_name = "P")]
+    pub(crate) patterns: PathBuf,
     #[command(flatten)]
     pub(crate) memory: Memory,
     /// States, [b, d]

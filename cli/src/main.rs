@@ -24,7 +24,7 @@ mod warnings;
 
 use arguments::{Cli, Command};
 use attractor::threads;
-use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
+use clap::{FromArgMatches, error::ErrorKind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -36,11 +36,14 @@ fn main() -> ExitCode {
     if std::env::args_os().any(|argument| argument == "--list-energies") {
         return ended(commands::list_energies());
     }
-    let line = Cli::command().get_matches();
-    let cli = Cli::from_arg_matches(&line).unwrap_or_else(|error| error.exit());
+    let line = arguments::line().get_matches();
+    let mut cli = Cli::from_arg_matches(&line).unwrap_or_else(|error| error.exit());
+    if let (Command::Recall(recall), Some((_, line))) = (&mut cli.command, line.subcommand()) {
+        recall.take_settings(line);
+    }
     if let Some((option, why)) = useless::find(&cli.command, &line) {
-        let message = format!("{option} would have no effect here: {why}");
-        Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+        let message = format!("--{} would have no effect here: {why}", option.trim_start_matches('-'));
+        arguments::line().error(ErrorKind::ArgumentConflict, message).exit();
     }
     fatal::listen();
     ended(fatal::caught(|| run(&cli)))

@@ -79,6 +79,10 @@ const SPACE: [&str; 8] =
 /// What makes a comparison through a matrix.
 const KERNEL: [&str; 4] = ["--weights", "--bias", "--separation", "--unit"];
 
+/// What makes a memory of patterns.
+const PATTERNS: [&str; 7] =
+    ["--patterns", "--energy", "--similarity", "--similarity-form", "--precision", "--post", "--order"];
+
 fn recall(arguments: &Recall, given: &Given<'_>) -> Option<Useless> {
     let strangers = [(Kind::RandomFeatures, &SPACE[..]), (Kind::Kernelized, &KERNEL)];
     for (kind, options) in strangers {
@@ -86,7 +90,15 @@ fn recall(arguments: &Recall, given: &Given<'_>) -> Option<Useless> {
             return Some((option, format!("{option} is for --memory {kind}")));
         }
     }
-    match arguments.kind {
+    let of_file = arguments.settings.first().filter(|_| !matches!(arguments.kind, Kind::File(_)));
+    if let Some((setting, _)) = of_file {
+        return Some((setting.name, format!("--{} is for --memory FILE", setting.name)));
+    }
+    match &arguments.kind {
+        Kind::File(path) => given.first(&PATTERNS).map(|option| {
+            let why = format!("the memory in {} is as it was made: leave {option} out", path.display());
+            (option, why)
+        }),
         Kind::Patterns => energy(&arguments.memory).or_else(|| updates(arguments, given)),
         Kind::RandomFeatures => of_patterns(
             &arguments.memory,

@@ -30,6 +30,7 @@ pub enum ArrayData<'a> {
     U8(&'a [u8]),
     U32(&'a [u32]),
     U64(&'a [u64]),
+    I32(&'a [i32]),
     I64(&'a [i64]),
     F16(&'a [f16]),
     F32(&'a [f32]),
@@ -47,7 +48,7 @@ impl<'a> ArrayData<'a> {
         match self {
             Self::Bool(_) | Self::U8(_) => 1,
             Self::F16(_) => 2,
-            Self::U32(_) | Self::F32(_) => 4,
+            Self::U32(_) | Self::I32(_) | Self::F32(_) => 4,
             Self::U64(_) | Self::I64(_) | Self::F64(_) => 8,
         }
     }
@@ -59,6 +60,7 @@ impl<'a> ArrayData<'a> {
             Self::U8(_) => "|u1",
             Self::U32(_) => "<u4",
             Self::U64(_) => "<u8",
+            Self::I32(_) => "<i4",
             Self::I64(_) => "<i8",
             Self::F16(_) => "<f2",
             Self::F32(_) => "<f4",
@@ -73,6 +75,7 @@ impl<'a> ArrayData<'a> {
             Self::U8(_) => "U8",
             Self::U32(_) => "U32",
             Self::U64(_) => "U64",
+            Self::I32(_) => "I32",
             Self::I64(_) => "I64",
             Self::F16(_) => "F16",
             Self::F32(_) => "F32",
@@ -87,6 +90,7 @@ impl<'a> ArrayData<'a> {
             Self::U8(values) => little_endian(values),
             Self::U32(values) => little_endian(values),
             Self::U64(values) => little_endian(values),
+            Self::I32(values) => little_endian(values),
             Self::I64(values) => little_endian(values),
             Self::F16(values) => little_endian(values),
             Self::F32(values) => little_endian(values),

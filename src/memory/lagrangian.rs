@@ -346,6 +346,7 @@ impl Memory for LagrangianMemory {
             values: None,
             beta: model.beta().unwrap_or(1.0),
             similarity_form: None,
+            more: Vec::new(),
         };
         let mut states = Vec::with_capacity(b * d);
         for first in (0..b).step_by(batch(n, d)) {

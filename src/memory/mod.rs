@@ -40,7 +40,9 @@ pub use kernelized::{
     separate_memories,
 };
 pub use lagrangian::{LagrangianBuilder, LagrangianMemory, LagrangianModel};
-pub use recall::{NO_PATTERN, Recall, RecallOptions, Status};
+pub use recall::{
+    NO_PATTERN, NamedArray, NamedValues, Recall, RecallOptions, RecallSetting, SettingValue, Status,
+};
 pub use sparse::{Post, Settings as SparseSettings, SparseMemory};
 pub use spread::SpreadMemory;
 pub use universal::{UniversalBuilder, UniversalMemory};
@@ -131,6 +133,26 @@ pub trait Memory: Send + Sync {
     /// [`crate::Error::EmptyMemory`], [`crate::Error::DimensionMismatch`], [`crate::Error::NonFinite`],
     /// [`crate::Error::InvalidParameter`], and faults of the device.
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall>;
+
+    /// Completes cues `[b, d]` with options, and with settings that only this kind of memory has
+    /// ([`registry::Family::settings`]).
+    ///
+    /// # Errors
+    /// As [`Memory::recall_with`]; [`crate::Error::InvalidParameter`] for a setting that this kind does not have.
+    fn recall_with_settings(
+        &self,
+        queries: &dyn ToRows,
+        options: &RecallOptions<'_>,
+        settings: &[RecallSetting<'_>],
+    ) -> Result<Recall> {
+        match settings.first() {
+            None => self.recall_with(queries, options),
+            Some(setting) => {
+                let want = "none: this kind of memory has no settings of its own";
+                Err(crate::Error::parameter("setting of the recall", setting.name, want))
+            }
+        }
+    }
 
     /// Completes cues `[b, d]` with default options.
     ///

@@ -3,6 +3,7 @@
 use crate::{
     Error, Result, Rows,
     contract::{Outcome, Plan},
+    io::ArrayData,
     ops::{Progress, SimilarityForm},
 };
 use std::fmt;
@@ -85,6 +86,24 @@ impl fmt::Debug for RecallOptions<'_> {
             .field("top_k", &self.top_k)
             .finish_non_exhaustive()
     }
+}
+
+/// A setting of a recall that only one kind of memory has: see [`Memory::recall_with_settings`](super::Memory::recall_with_settings).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecallSetting<'a> {
+    /// Its name, as [`KindSetting::name`](super::registry::KindSetting::name).
+    pub name: &'a str,
+    /// Its value.
+    pub value: SettingValue<'a>,
+}
+
+/// The value of a [`RecallSetting`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SettingValue<'a> {
+    /// A number or a name.
+    Text(&'a str),
+    /// Coordinates: `[d]` for all queries, or `[b * d]`.
+    Mask(&'a [bool]),
 }
 
 /// How a query's recall ended.
@@ -177,6 +196,55 @@ pub struct Recall {
     pub beta: f32,
     /// How similarities were worked out; `None` for a memory that has no choice.
     pub similarity_form: Option<SimilarityForm>,
+    /// What this kind of memory says beyond that, by names of its own.
+    pub more: Vec<NamedArray>,
+}
+
+/// Values that a kind of memory gives beside the states: one row per query.
+///
+/// ```
+/// use attractor::memory::{NamedArray, NamedValues};
+/// let errors = NamedArray { name: "errors", columns: None, values: NamedValues::U32(vec![2, 0]) };
+/// assert_eq!(errors.shape(2), [2]);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedArray {
+    /// Its name in files.
+    pub name: &'static str,
+    /// How many values a row has: `[b, columns]`; `None`: `[b]`.
+    pub columns: Option<usize>,
+    /// Its values, row after row.
+    pub values: NamedValues,
+}
+
+/// The values of a [`NamedArray`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is named for the type that it holds")]
+pub enum NamedValues {
+    Bool(Vec<bool>),
+    U8(Vec<u8>),
+    U32(Vec<u32>),
+    I32(Vec<i32>),
+    F32(Vec<f32>),
+}
+
+impl NamedArray {
+    /// Its shape for `b` queries.
+    pub fn shape(&self, b: usize) -> Vec<usize> {
+        [b].into_iter().chain(self.columns).collect()
+    }
+
+    /// Its values as files take them.
+    pub fn data(&self) -> ArrayData<'_> {
+        match &self.values {
+            NamedValues::Bool(values) => ArrayData::Bool(values),
+            NamedValues::U8(values) => ArrayData::U8(values),
+            NamedValues::U32(values) => ArrayData::U32(values),
+            NamedValues::I32(values) => ArrayData::I32(values),
+            NamedValues::F32(values) => ArrayData::F32(values),
+        }
+    }
 }
 
 impl Recall {
@@ -205,6 +273,7 @@ impl Recall {
                 None => None,
             },
             beta,
+            more: Vec::new(),
         })
     }
 
@@ -224,6 +293,7 @@ impl Recall {
             values: None,
             beta,
             similarity_form: None,
+            more: Vec::new(),
         }
     }
 

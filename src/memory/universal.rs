@@ -420,6 +420,7 @@ impl Memory for UniversalMemory {
             },
             beta,
             similarity_form: None,
+            more: Vec::new(),
         };
         recall.listing(listed)
     }

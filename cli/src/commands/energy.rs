@@ -20,19 +20,20 @@ pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
     let mut phases = Phases::start();
     let mut warnings = Warnings::new(arguments.common.quiet);
     let states = input::open_as_kept(&arguments.states)?;
-    let patterns = open_patterns(&arguments.memory, &mut warnings)?;
+    let patterns = open_patterns(&arguments.patterns, &arguments.memory, &mut warnings)?;
     let states =
         input::beside(&states, &arguments.states, STATES, patterns.narrowed.offset(), &mut warnings)?;
     let rows = states.rows();
     phases.end(Phase::Open, format_args!("{} states of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;
     phases.end(Phase::Device, &device);
-    let (memory, mask) = open_memory(&arguments.memory, &arguments.common, &patterns, &device)?;
+    let (memory, mask) =
+        open_memory(&arguments.patterns, &arguments.memory, &arguments.common, &patterns, &device)?;
     phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
     let what = described(&arguments.memory, &*memory)?;
     phases.end(Phase::Beta, &what);
     let files = [
-        ("patterns", Some(arguments.memory.patterns.as_path())),
+        ("patterns", Some(arguments.patterns.as_path())),
         ("queries", Some(arguments.states.as_path())),
         ("mask", given(&arguments.memory.mask)),
     ];

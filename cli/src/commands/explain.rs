@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let mut phases = Phases::start();
     let mut warnings = Warnings::new(common.quiet);
     let source = input::open_as_kept(&arguments.queries)?;
-    let patterns = open_patterns(&arguments.memory, &mut warnings)?;
+    let patterns = open_patterns(&arguments.patterns, &arguments.memory, &mut warnings)?;
     let queries =
         input::beside(&source, &arguments.queries, QUERIES, patterns.narrowed.offset(), &mut warnings)?;
     let queries = queries.rows();
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     phases.end(Phase::Open, format_args!("{} queries of {} values", queries.rows(), queries.columns()));
     let device = common.open()?;
     phases.end(Phase::Device, &device);
-    let (memory, mask) = open_memory(&arguments.memory, common, &patterns, &device)?;
+    let (memory, mask) = open_memory(&arguments.patterns, &arguments.memory, common, &patterns, &device)?;
     let ids = patterns.ids()?;
     let patterns = patterns.narrowed.rows();
     phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let similarity = arguments.memory.similarity.unwrap_or_default();
     let options = RecallOptions { steps: arguments.steps, mask: mask.as_deref(), ..RecallOptions::default() };
     let files = [
-        ("patterns", Some(arguments.memory.patterns.as_path())),
+        ("patterns", Some(arguments.patterns.as_path())),
         ("queries", Some(arguments.queries.as_path())),
         ("mask", given(&arguments.memory.mask)),
     ];

@@ -242,6 +242,7 @@ fn json(
 
 /// The memory for a recall through a matrix, and the ids of its patterns where they come from a store.
 pub(super) fn memory(
+    patterns: &Path,
     asked: &Patterns,
     kernel: &Kernel,
     device: &Device,
@@ -251,7 +252,7 @@ pub(super) fn memory(
         let message = "--memory kernelized needs --weights, a matrix [D, d]: `attractor separate` learns one";
         return Err(Failure::data(message));
     };
-    let source = input::open(&asked.patterns)?;
+    let source = input::open(patterns)?;
     let rows = source.matrix(input::PATTERNS)?;
     let of_weights = input::open(path)?;
     let weights = of_weights.matrix(&["weights"])?;
@@ -268,11 +269,8 @@ pub(super) fn memory(
         true => Some(beside.values(&["unit"])?.0.first().is_some_and(|unit| *unit != 0.0)),
         false => None,
     };
-    let files = [
-        ("patterns", Some(asked.patterns.as_path())),
-        ("weights", Some(path.as_path())),
-        ("bias", kernel.bias.as_deref()),
-    ];
+    let files =
+        [("patterns", Some(patterns)), ("weights", Some(path.as_path())), ("bias", kernel.bias.as_deref())];
     let failed = |error| in_file(&files, error);
     if rows.rows() > 0 && rows.columns() != weights.columns() {
         let what = "columns of weights (as patterns have)";

@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod features;
 pub(crate) mod kernelized;
 pub(crate) mod learn;
+mod origin;
 pub(crate) mod recall;
 pub(crate) mod reproduce;
 pub(crate) mod show;
@@ -41,14 +42,15 @@ pub(crate) fn list_energies() -> Result<()> {
 type Opened = (Box<dyn Memory>, Option<Vec<bool>>);
 
 /// The patterns of the memory that the arguments describe.
-fn open_patterns(arguments: &arguments::Memory, warnings: &mut Warnings) -> Result<Patterns> {
+fn open_patterns(path: &Path, arguments: &arguments::Memory, warnings: &mut Warnings) -> Result<Patterns> {
     let similarity = arguments.similarity.unwrap_or_default();
     let is_movable = arguments.energy.is_translation_invariant(similarity, arguments.post);
-    input::patterns(&arguments.patterns, is_movable, warnings)
+    input::patterns(path, is_movable, warnings)
 }
 
 /// The memory of these patterns that the arguments describe, and its pattern mask.
 fn open_memory(
+    path: &Path,
     arguments: &arguments::Memory,
     common: &arguments::Common,
     patterns: &Patterns,
@@ -65,7 +67,7 @@ fn open_memory(
         order: arguments.order,
         seed: common.seed,
     };
-    let files = [("patterns", Some(arguments.patterns.as_path()))];
+    let files = [("patterns", Some(path))];
     let memory = arguments.energy.memory(rows, columns, &settings).map_err(|e| in_file(&files, e))?;
     if memory.is_empty() {
         return Err(in_file(&files, attractor::Error::EmptyMemory));

@@ -1,14 +1,15 @@
 //! `attractor recall`
 
 use super::{
-    beta_json, described, ended, features, given, kernelized, open_memory, open_patterns, read_mask,
-    read_pattern_mask, similarity_name,
+    beta_json, ended, given,
+    origin::{Origin, Through},
+    read_mask, similarity_name,
 };
 use crate::{
     arguments::{self, Kind},
     failure::{Failure, Result, in_file},
     ids::Ids,
-    input::{self, Patterns, QUERIES},
+    input::{self, QUERIES},
     output::{line, shown},
     phases::{Phase, Phases},
     progress::Progress,
@@ -19,33 +20,29 @@ use attractor::{
     gpu::tune::Op,
     io::{self, Array, ArrayData},
     machine::variant,
-    memory::{Energy, Memory, Recall, RecallOptions, Status},
+    memory::{Beta, Energy, Recall, RecallOptions, RecallSetting, SettingValue, Status, registry::Takes},
     narrow::Offset,
     ops::SimilarityForm,
-    store::Id,
 };
 use std::{collections::BTreeMap, path::Path};
 
 pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
+    let origin = Origin::of(arguments)?;
     io::check_writable(&arguments.out)?;
     let mut phases = Phases::start();
     let mut warnings = Warnings::new(arguments.common.quiet);
     let queries = input::open_as_kept(&arguments.queries)?;
-    let patterns = match arguments.kind {
-        Kind::Patterns => open_patterns(&arguments.memory, &mut warnings)?,
-        // These read their patterns themselves, to the nearest f32.
-        _ => input::patterns(&arguments.memory.patterns, false, &mut warnings)?,
-    };
-    let offset = patterns.narrowed.offset();
+    let patterns = origin.read(arguments, &mut warnings)?;
+    let offset = patterns.as_ref().and_then(|patterns| patterns.narrowed.offset());
     let queries = input::beside(&queries, &arguments.queries, QUERIES, offset, &mut warnings)?;
     let rows = queries.rows();
     phases.end(Phase::Open, format_args!("{} queries of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;
     phases.end(Phase::Device, &device);
     let Through { mut memory, mask, ids, what } =
-        open(arguments, &patterns, &device, &mut phases, &mut warnings)?;
+        origin.open(patterns.as_ref(), arguments, &device, &mut phases, &mut warnings)?;
     let files = [
-        ("patterns", Some(arguments.memory.patterns.as_path())),
+        ("patterns", given(&arguments.patterns)),
         ("queries", Some(arguments.queries.as_path())),
         ("values", given(&arguments.values)),
         ("clamp", given(&arguments.clamp)),
@@ -58,10 +55,15 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         Some(path) => Some(read_clamp(path, rows.rows(), memory.dim())?),
         None => None,
     };
+    let masks = masks_of(arguments, rows.rows(), memory.dim())?;
+    let settings: Vec<RecallSetting<'_>> = settings_of(arguments, &masks).collect();
     let progress = Progress::new("recalling", arguments.common.quiet);
     let tell = |done, total| progress.tell(done, total);
     let options = RecallOptions {
-        beta: None,
+        beta: match (&origin, arguments.memory.beta) {
+            (Origin::File { .. }, Beta::Fixed(beta)) => Some(beta),
+            _ => None,
+        },
         steps: arguments.updates.steps,
         tolerance: arguments.updates.tol,
         step_size: arguments.updates.step_size,
@@ -73,7 +75,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     };
     log_strategy(arguments, &device, [rows.rows(), memory.len(), memory.dim()]);
     phases.end(Phase::Open, "values and known coordinates");
-    let recall = memory.recall_with(&rows, &options).map_err(|e| in_file(&files, e))?;
+    let recall = memory.recall_with_settings(&rows, &options, &settings).map_err(|e| in_file(&files, e))?;
     let most = recall.steps.iter().max().copied().unwrap_or(0);
     let seconds = phases.end(Phase::Recall, format_args!("{} queries, up to {most} updates", recall.len()));
     drop(progress);
@@ -91,22 +93,30 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     let rate = recall.len() as f64 / seconds.max(1e-9);
     if arguments.common.json {
         let summary = serde_json::json!({
-            "memory": arguments.kind.to_string(),
+            "memory": match &origin {
+                Origin::File { kind, .. } => kind.key().to_owned(),
+                Origin::Patterns { .. } => arguments.kind.to_string(),
+            },
             "patterns": memory.len(),
             "dim": memory.dim(),
             "queries": recall.len(),
             "device": device.to_string(),
-            "energy": match arguments.kind {
-                Kind::Kernelized => arguments.kernel.separation.unwrap_or_default().to_string(),
-                _ => arguments.memory.energy.to_string(),
+            "energy": match (&origin, &arguments.kind) {
+                (Origin::File { .. }, _) => None,
+                (_, Kind::Kernelized) => Some(arguments.kernel.separation.unwrap_or_default().to_string()),
+                (Origin::Patterns { asked, .. }, _) => Some(asked.energy.to_string()),
             },
-            "similarity": match arguments.kind {
-                Kind::Kernelized => Some("features"),
-                _ => similarity_name(&arguments.memory),
+            "similarity": match (&origin, &arguments.kind) {
+                (Origin::File { .. }, _) => None,
+                (_, Kind::Kernelized) => Some("features"),
+                (Origin::Patterns { asked, .. }, _) => similarity_name(asked),
             },
             "similarity_form": recall.similarity_form.map(SimilarityForm::name),
             "precision": arguments.memory.precision.to_string(),
-            "beta": beta_json(&arguments.memory, &*memory)?,
+            "beta": match &origin {
+                Origin::File { .. } => serde_json::json!({ "value": recall.beta, "auto": false }),
+                Origin::Patterns { asked, .. } => beta_json(asked, &*memory)?,
+            },
             "converged": converged,
             "status": statuses(&recall),
             "steps_most": recall.steps.iter().max(),
@@ -127,50 +137,25 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     Ok(())
 }
 
-/// What a recall goes through.
-struct Through {
-    memory: Box<dyn Memory>,
-    /// Which patterns may answer.
-    mask: Option<Vec<bool>>,
-    /// What the patterns of a store are called.
-    ids: Option<Vec<Id>>,
-    /// The memory in words.
-    what: String,
+/// The masks among the settings of a kind, in their order.
+fn masks_of(arguments: &arguments::Recall, b: usize, d: usize) -> Result<Vec<Vec<bool>>> {
+    let masks = arguments.settings.iter().filter(|(setting, _)| setting.takes == Takes::Mask);
+    masks.map(|(setting, path)| read_coordinates(Path::new(path), setting.name, b, d)).collect()
 }
 
-/// The memory that the arguments describe. An automatic `beta` is chosen here, before any clock starts: it is part of storing,
-/// not of recalling.
-fn open(
-    arguments: &arguments::Recall,
-    patterns: &Patterns,
-    device: &Device,
-    phases: &mut Phases,
-    warnings: &mut Warnings,
-) -> Result<Through> {
-    let read_mask =
-        |n: usize| arguments.memory.mask.as_deref().map(|path| read_pattern_mask(path, n)).transpose();
-    match arguments.kind {
-        Kind::Patterns => {
-            let (memory, mask) = open_memory(&arguments.memory, &arguments.common, patterns, device)?;
-            let ids = patterns.ids()?;
-            phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
-            let what = described(&arguments.memory, &*memory)?;
-            phases.end(Phase::Beta, &what);
-            let what = format!("{} patterns of {} values, {what}", memory.len(), memory.dim());
-            Ok(Through { memory, mask, ids, what })
-        }
-        Kind::RandomFeatures => {
-            let memory =
-                features::in_place_of(&arguments.memory, &arguments.space, &arguments.common, device)?;
-            let (mask, what) = (read_mask(memory.len())?, features::described(&memory));
-            Ok(Through { memory: Box::new(memory), mask, ids: None, what })
-        }
-        Kind::Kernelized => {
-            let (memory, ids) = kernelized::memory(&arguments.memory, &arguments.kernel, device, warnings)?;
-            let (mask, what) = (read_mask(memory.len())?, kernelized::described(&memory)?);
-            Ok(Through { memory: Box::new(memory), mask, ids, what })
-        }
-    }
+/// The settings of a kind with their values; `masks` are those of [`masks_of`].
+fn settings_of<'a>(
+    arguments: &'a arguments::Recall,
+    masks: &'a [Vec<bool>],
+) -> impl Iterator<Item = RecallSetting<'a>> {
+    let mut masks = masks.iter();
+    arguments.settings.iter().filter_map(move |(setting, text)| {
+        let value = match setting.takes {
+            Takes::Text => SettingValue::Text(text),
+            Takes::Mask => SettingValue::Mask(masks.next()?),
+        };
+        Some(RecallSetting { name: setting.name, value })
+    })
 }
 
 /// Says in the log which way a recall goes, where there are several.
@@ -207,12 +192,17 @@ fn read_values(path: &Path, n: usize) -> Result<Rows<'static>> {
 
 /// Known coordinates: `[d]`, or `[b, d]`.
 pub(super) fn read_clamp(path: &Path, b: usize, d: usize) -> Result<Vec<bool>> {
-    let (clamp, shape) = read_mask(path, "clamp")?;
+    read_coordinates(path, "clamp", b, d)
+}
+
+/// A choice of coordinates of this name: `[d]`, or `[b, d]`.
+fn read_coordinates(path: &Path, name: &'static str, b: usize, d: usize) -> Result<Vec<bool>> {
+    let (chosen, shape) = read_mask(path, name)?;
     // One image for all queries, or one for each, first axis first: a transposed file must not pass.
-    if clamp.len() == d || (clamp.len() == b * d && shape.first() == Some(&b)) {
-        return Ok(clamp);
+    if chosen.len() == d || (chosen.len() == b * d && shape.first() == Some(&b)) {
+        return Ok(chosen);
     }
-    let message = format!("{}: the clamp has shape {shape:?}; want [{d}] or [{b}, {d}]", path.display());
+    let message = format!("{}: the {name} has shape {shape:?}; want [{d}] or [{b}, {d}]", path.display());
     Err(Failure::data(message))
 }
 
@@ -264,6 +254,9 @@ pub(super) fn write_restored(
     if let Some(values) = &recall.values {
         let shape = vec![b, values.columns()];
         arrays.push(Array { name: "values", shape, data: ArrayData::F32(values.as_slice()) });
+    }
+    for array in &recall.more {
+        arrays.push(Array { name: array.name, shape: array.shape(b), data: array.data() });
     }
     arrays.extend_from_slice(more);
     Ok(io::write(path, &arrays)?)

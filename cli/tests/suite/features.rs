@@ -169,4 +169,26 @@ fn learned_memories_are_files() {
     assert!(desk.done("show k.safetensors").contains("separation"));
     desk.fails_with("learn kernelized --patterns p.npy --out k.npy --device cpu", 1);
     desk.fails_with("show p.npy", 1);
+
+    let recall = "--queries q.npy --device cpu --out";
+    desk.done(&format!("recall --memory k.safetensors {recall} k.npz"));
+    assert_eq!(desk.values("k.npz", "indices")[0], 0.0);
+    desk.done(&format!("recall --memory f.safetensors --steps 1000 --step-size 0.1 {recall} r.npz"));
+    desk.done(&format!("features recall --memory f.safetensors {recall} s.npz"));
+    assert_eq!(desk.values("r.npz", "state"), desk.values("s.npz", "state"));
+    // A store is recalled with its own similarity.
+    desk.done("store create s.safetensors --patterns p.npy --similarity cosine --beta 9 --device cpu");
+    desk.done(&format!("recall --memory s.safetensors {recall} c.npz"));
+    desk.done(&format!("recall --patterns p.npy --similarity cosine --beta 9 {recall} d.npz"));
+    assert_eq!(desk.values("c.npz", "state"), desk.values("d.npz", "state"));
+    // What a memory in a file was made with is not asked for again.
+    for option in ["--patterns p.npy", "--energy softmax", "--similarity l2", "--features 9"] {
+        let text = desk.fails_with(&format!("recall --memory f.safetensors {option} {recall} o.npy"), 2);
+        let name = option.split(' ').next().unwrap_or_default();
+        assert!(text.contains(&format!("{name} would have no effect")), "{text}");
+    }
+    let text = desk.fails_with(&format!("recall --memory kernelized {recall} o.npy"), 2);
+    assert!(text.contains("needs --patterns"), "{text}");
+    let text = desk.fails_with(&format!("recall --memory q.npy {recall} o.npy"), 1);
+    assert!(text.contains("q.npy"), "{text}");
 }

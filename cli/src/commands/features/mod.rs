@@ -90,6 +90,7 @@ pub(super) fn of_patterns(
 /// The memory of features for a recall that could have been one of the patterns; `beta` is that of such a memory where none is
 /// given.
 pub(super) fn in_place_of(
+    patterns: &Path,
     asked: &Patterns,
     space: &Space,
     common: &Common,
@@ -98,15 +99,15 @@ pub(super) fn in_place_of(
     let beta = match asked.beta {
         Beta::Fixed(beta) => beta,
         Beta::Auto => {
-            let source = input::open(&asked.patterns)?;
+            let source = input::open(patterns)?;
             let rows = scaled(source.matrix(input::PATTERNS)?, space.scale)?;
             let kernel = if space.map == FeatureMap::DotExp { Similarity::Dot } else { Similarity::L2 };
-            let files = [("patterns", Some(asked.patterns.as_path()))];
+            let files = [("patterns", Some(patterns))];
             let exact = DenseMemory::builder().device(device).similarity(kernel).build(&rows);
             exact.and_then(|exact| exact.beta()).map_err(|e| in_file(&files, e))?
         }
     };
-    of_patterns(&asked.patterns, space, Some(beta), common, device)
+    of_patterns(patterns, space, Some(beta), common, device)
 }
 
 /// Why there is no feature map.
