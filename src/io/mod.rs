@@ -27,12 +27,12 @@ pub(crate) mod disk;
 pub(crate) mod fault;
 #[cfg(test)]
 mod faults;
+mod file_format;
 mod format;
 mod layout;
 mod mapped;
 mod npy;
 mod npz;
-pub(crate) mod own_format;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod ragged;
@@ -44,9 +44,9 @@ mod text;
 mod write;
 
 pub use atomic::{check_writable_bytes, write_bytes};
+pub use file_format::{FileFormat, FormattedFile};
 pub use format::split_array;
 pub use ragged::Ragged;
 pub use source::Source;
 pub use temporary::discard_unfinished;
-pub(crate) use write::write_sealed;
 pub use write::{Array, ArrayData, check_writable, write, write_with_metadata};

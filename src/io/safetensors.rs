@@ -188,6 +188,7 @@ fn ordered<'a, 'b>(arrays: &'b [Array<'a>]) -> (Vec<&'b Array<'a>>, Vec<Entry<'a
 }
 
 /// What the header of a file says: its metadata, and the type, shape and bytes of each tensor.
+#[derive(Debug)]
 pub(crate) struct Contents {
     pub(crate) metadata: HashMap<String, String>,
     pub(crate) tensors: HashMap<String, (FileDtype, Vec<usize>, Range<usize>)>,

@@ -25,8 +25,7 @@ use super::{
 use crate::{
     Error, Precision, Result, SharedRows,
     io::{
-        Source, atomic,
-        own_format::OwnFormat,
+        FileFormat, Source, atomic,
         safetensors::{Contents, Entry, STORE, contents},
         seal::{Seal, Sealing, sealed_header},
     },
@@ -40,7 +39,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const FORMAT: OwnFormat = OwnFormat {
+const FORMAT: FileFormat = FileFormat {
     name: STORE,
     version: "1",
     what: "store",

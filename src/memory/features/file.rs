@@ -15,18 +15,12 @@
 use super::{FeatureMemory, FeatureSettings, MOST_PATTERNS};
 use crate::{
     Device, Error, Result, Rows,
-    io::{
-        Array, ArrayData, Source,
-        own_format::OwnFormat,
-        safetensors::{Contents, contents},
-        seal::Seal,
-        write_sealed,
-    },
+    io::{Array, ArrayData, FileFormat},
     ops::{FeatureSpec, FrequencySource},
 };
-use std::{path::Path, str::FromStr};
+use std::path::Path;
 
-const FORMAT: OwnFormat = OwnFormat {
+const FORMAT: FileFormat = FileFormat {
     name: "attractor features",
     version: "1",
     what: "memory of features",
@@ -54,12 +48,8 @@ impl FeatureMemory {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        FORMAT.check_suffix(path)?;
         let (spec, settings) = (self.spec(), &self.settings);
         let mut metadata: Vec<(&str, String)> = vec![
-            ("format", FORMAT.name.into()),
-            ("version", FORMAT.version.into()),
             ("generator", GENERATOR.into()),
             ("map", spec.map.to_string()),
             ("features", spec.count.to_string()),
@@ -91,7 +81,7 @@ impl FeatureMemory {
             }
         }
         let metadata: Vec<(&str, &str)> = metadata.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        write_sealed(path, &arrays, &metadata)
+        FORMAT.write(path.as_ref(), &arrays, &metadata)
     }
 
     /// Reads a memory from a file that [`FeatureMemory::save`] wrote.
@@ -100,37 +90,19 @@ impl FeatureMemory {
     /// [`Error::File`]; [`Error::Format`] where it is no such file or damaged; [`Error::IncompatibleMemory`] where another generator made
     /// its frequencies; faults of the device.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        let path = path.as_ref();
-        let wrong = |problem: String| FORMAT.wrong(path, problem);
-        let damaged = |problem| {
-            let want = "the file is damaged: take it from a backup, or encode the patterns again".to_owned();
-            Error::Format { path: path.to_owned(), problem, want }
-        };
-        let unfit = |error: Error| error.in_file(path, FORMAT.want);
-        FORMAT.check_suffix(path)?;
-        let source = Source::open_file(path)?;
-        let contents = contents(source.bytes()).map_err(wrong)?;
-        let Contents { metadata, tensors } = &contents;
-        let get = |key: &str| FORMAT.entry(path, &contents, key);
-        FORMAT.check(path, &contents)?;
-        if let Some(seal) = Seal::of(source.bytes(), &contents).map_err(damaged)? {
-            seal.check_all(source.bytes()).map_err(damaged)?;
-        }
-        if get("generator")? != GENERATOR {
-            let (left, right) = (get("generator")?.to_owned(), GENERATOR.to_owned());
+        let file = FORMAT.open(path.as_ref())?;
+        if file.entry("generator")? != GENERATOR {
+            let (left, right) = (file.entry("generator")?.to_owned(), GENERATOR.to_owned());
             return Err(Error::IncompatibleMemory { field: "generator", left, right });
         }
-        let bad = |key: &str, text: &str| wrong(format!("'{key}' in the metadata is '{text}'"));
-        fn parsed<T: FromStr>(key: &str, text: &str, bad: impl Fn(&str, &str) -> Error) -> Result<T> {
-            text.parse().map_err(|_| bad(key, text))
-        }
+        let (wrong, unfit) = (|problem| file.wrong(problem), |error| file.unfit(error));
         let tensor = |name: &str, dtype: &str, shape: &[usize]| {
-            let (found, has, range) =
-                tensors.get(name).ok_or_else(|| wrong(format!("there is no tensor '{name}'")))?;
+            let known = file.contents().tensors.get(name);
+            let (found, has, range) = known.ok_or_else(|| wrong(format!("there is no tensor '{name}'")))?;
             if found.to_string() != dtype || has != shape {
                 return Err(wrong(format!("'{name}' is {found} {has:?}, not {dtype} {shape:?}")));
             }
-            source.bytes().get(range.clone()).ok_or_else(|| wrong(format!("'{name}' is cut off")))
+            file.source().bytes().get(range.clone()).ok_or_else(|| wrong(format!("'{name}' is cut off")))
         };
         let f64s = |name: &str, n: usize| -> Result<Vec<f64>> {
             let bytes = tensor(name, "F64", &[n])?.as_chunks::<8>().0;
@@ -141,56 +113,49 @@ impl FeatureMemory {
             let bytes = tensor(name, "F32", shape)?.as_chunks::<4>().0;
             Ok(bytes.iter().map(|b| f32::from_le_bytes(*b)).collect())
         };
-        let map = parsed("map", get("map")?, bad)?;
-        let (m, d): (usize, usize) =
-            (parsed("features", get("features")?, bad)?, parsed("dim", get("dim")?, bad)?);
-        let beta = parsed("beta", get("beta")?, bad)?;
-        let spec = if tensors.contains_key("frequencies") {
+        let map = file.number("map")?;
+        let (m, d): (usize, usize) = (file.number("features")?, file.number("dim")?);
+        let beta = file.number("beta")?;
+        let spec = if file.has("frequencies") {
             let phases = f32s("phases", &[m])?;
             let frequencies = Rows::new(f32s("frequencies", &[m, d])?, d).map_err(unfit)?;
             FeatureSpec::given(map, frequencies, Some(&phases), beta).map_err(unfit)?
         } else {
-            let seed = parsed("seed", get("seed")?, bad)?;
-            let projection = parsed("projection", get("projection")?, bad)?;
+            let seed = file.number("seed")?;
+            let projection = file.number("projection")?;
             FeatureSpec {
                 source: FrequencySource::Seed { seed, projection },
                 ..FeatureSpec::new(map, m, d, beta, seed)
             }
         };
         spec.check().map_err(unfit)?;
-        let count: u64 = parsed("count", get("count")?, bad)?;
+        let count: u64 = file.number("count")?;
         if count > MOST_PATTERNS {
-            return Err(bad("count", get("count")?));
+            return Err(file.bad("count"));
         }
-        let weight: f64 = parsed("weight", get("weight")?, bad)?;
+        let weight: f64 = file.number("weight")?;
         // Each pattern weighs 1 at most.
         if !(weight >= 0.0 && weight <= count as f64 * (1.0 + 1e-9)) {
-            return Err(bad("weight", get("weight")?));
+            return Err(file.bad("weight"));
         }
-        let largest = match metadata.get("largest") {
-            None => None,
-            Some(text) => match text.parse::<f64>() {
-                Ok(largest) if largest >= 0.0 && largest.is_finite() => Some(largest),
-                _ => return Err(bad("largest", text)),
-            },
+        let largest = match file.contents().metadata.contains_key("largest") {
+            true => Some(file.number::<f64>("largest")?),
+            false => None,
         };
+        if largest.is_some_and(|largest| !(largest >= 0.0 && largest.is_finite())) {
+            return Err(file.bad("largest"));
+        }
         // Before anything is made for them, whether the tensors are as large as the metadata says.
         let (t, sum) = (f64s("memory", spec.length())?, f64s("sum", d)?);
-        let shift = if tensors.contains_key("shift") { f32s("shift", &[d])? } else { Vec::new() };
+        let shift = if file.has("shift") { f32s("shift", &[d])? } else { Vec::new() };
         let settings = FeatureSettings {
             device: Some(device.clone()),
-            scale: parsed("scale", get("scale")?, bad)?,
+            scale: file.number("scale")?,
             shift,
-            epsilon: Some(parsed("epsilon", get("epsilon")?, bad)?),
+            epsilon: Some(file.number("epsilon")?),
             ..FeatureSettings::default()
         };
-        let mut memory = Self::with(spec, settings).map_err(|error| match error {
-            // What the file says is out of range; all else is the device's.
-            Error::InvalidParameter { .. } | Error::DimensionMismatch { .. } | Error::NonFinite { .. } => {
-                unfit(error)
-            }
-            other => other,
-        })?;
+        let mut memory = Self::with(spec, settings).map_err(unfit)?;
         (memory.t, memory.sum, memory.count, memory.weight) = (t, sum, count, weight);
         memory.largest = largest;
         Ok(memory)

@@ -13,19 +13,13 @@
 
 use super::{FeatureTransform, KernelizedMemory, KernelizedSettings, LinearMap, StateSpace};
 use crate::{
-    Device, Error, Result, ToRows,
-    io::{
-        Array, ArrayData, Source,
-        own_format::OwnFormat,
-        safetensors::{Contents, contents},
-        seal::Seal,
-        write_sealed,
-    },
+    Device, Error, Result,
+    io::{Array, ArrayData, FileFormat},
     memory::Memory,
 };
 use std::path::Path;
 
-const FORMAT: OwnFormat = OwnFormat {
+const FORMAT: FileFormat = FileFormat {
     name: "attractor kernelized",
     version: "1",
     what: "kernelized memory",
@@ -51,7 +45,6 @@ impl KernelizedMemory {
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        FORMAT.check_suffix(path)?;
         let Some(map) = self.map.as_linear() else {
             return Err(Error::parameter("map of a memory to save", "not linear", "a matrix"));
         };
@@ -83,14 +76,8 @@ impl KernelizedMemory {
             StateSpace::Features => "features",
         };
         let (separation, beta) = (separation.to_string(), beta.to_string());
-        let metadata = [
-            ("format", FORMAT.name),
-            ("version", FORMAT.version),
-            ("separation", &separation),
-            ("beta", &beta),
-            ("space", space),
-        ];
-        write_sealed(path, &arrays, &metadata)
+        let metadata = [("separation", separation.as_str()), ("beta", &beta), ("space", space)];
+        FORMAT.write(path, &arrays, &metadata)
     }
 
     /// Reads a memory from a file that [`KernelizedMemory::save`] wrote.
@@ -98,50 +85,30 @@ impl KernelizedMemory {
     /// # Errors
     /// [`Error::File`]; [`Error::Format`] where it is no such file, of another version, or damaged; faults of the device.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        let path = path.as_ref();
-        let wrong = |problem: String| FORMAT.wrong(path, problem);
-        let unfit = |error: Error| error.in_file(path, FORMAT.want);
-        FORMAT.check_suffix(path)?;
-        let source = Source::open_file(path)?;
-        let contents = contents(source.bytes()).map_err(wrong)?;
-        let Contents { metadata, tensors } = &contents;
-        let get = |key: &str| FORMAT.entry(path, &contents, key);
-        FORMAT.check(path, &contents)?;
-        if let Some(seal) = Seal::of(source.bytes(), &contents).map_err(wrong)? {
-            seal.check_all(source.bytes()).map_err(wrong)?;
+        let file = FORMAT.open(path.as_ref())?;
+        if let Some(name) = ["patterns", "weights", "unit"].into_iter().find(|name| !file.has(name)) {
+            return Err(file.wrong(format!("there is no tensor '{name}'")));
         }
-        let bad = |key: &str, text: &str| wrong(format!("'{key}' in the metadata is '{text}'"));
-        let has = |name: &str| tensors.contains_key(name);
-        if let Some(name) = ["patterns", "weights", "unit"].into_iter().find(|name| !has(name)) {
-            return Err(wrong(format!("there is no tensor '{name}'")));
-        }
-        let (weights, dim) = source.matrix_f64(&["weights"])?;
-        let bias = if has("bias") { Some(source.matrix_f64(&["bias"])?.0) } else { None };
+        let unfit = |error| file.unfit(error);
+        let (weights, dim) = file.source().matrix_f64(&["weights"])?;
+        let bias = if file.has("bias") { Some(file.source().matrix_f64(&["bias"])?.0) } else { None };
         let map = LinearMap::of_parameters(dim, weights, bias).map_err(unfit)?;
-        let space = match get("space")? {
+        let space = match file.entry("space")? {
             "auto" => StateSpace::Auto,
             "patterns" => StateSpace::Patterns,
             "features" => StateSpace::Features,
-            other => return Err(bad("space", other)),
+            _ => return Err(file.bad("space")),
         };
         let settings = KernelizedSettings {
             device: Some(device.clone()),
-            separation: get("separation")?.parse().map_err(|_| bad("separation", &metadata["separation"]))?,
-            beta: get("beta")?.parse().map_err(|_| bad("beta", &metadata["beta"]))?,
-            unit: source.values(&["unit"])?.0.first().is_some_and(|unit| *unit != 0.0),
+            separation: file.number("separation")?,
+            beta: file.number("beta")?,
+            unit: file.source().values(&["unit"])?.0.first().is_some_and(|unit| *unit != 0.0),
             space,
         };
-        let check = |error: Error| match error {
-            // What the file says is out of range; all else is the device's.
-            Error::InvalidParameter { .. }
-            | Error::DimensionMismatch { .. }
-            | Error::NonFinite { .. }
-            | Error::EmptyMemory => unfit(error),
-            other => other,
-        };
-        let mut memory = Self::new(&source.matrix(&["patterns"])?, map, settings).map_err(check)?;
-        if has("values") {
-            memory.associate(&source.matrix(&["values"])?.to_rows()?).map_err(check)?;
+        let mut memory = Self::new(&file.source().matrix(&["patterns"])?, map, settings).map_err(unfit)?;
+        if file.has("values") {
+            memory.associate(&file.source().matrix(&["values"])?).map_err(unfit)?;
         }
         Ok(memory)
     }
