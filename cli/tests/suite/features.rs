@@ -177,7 +177,7 @@ fn learned_memories_are_files() {
     desk.done(&format!("features recall --memory f.safetensors {recall} s.npz"));
     assert_eq!(desk.values("r.npz", "state"), desk.values("s.npz", "state"));
     // A store is recalled with its own similarity.
-    desk.done("store create s.safetensors --patterns p.npy --similarity cosine --beta 9 --device cpu");
+    desk.done("store create s.safetensors --patterns p.npy --similarity cosine --beta 9");
     desk.done(&format!("recall --memory s.safetensors {recall} c.npz"));
     desk.done(&format!("recall --patterns p.npy --similarity cosine --beta 9 {recall} d.npz"));
     assert_eq!(desk.values("c.npz", "state"), desk.values("d.npz", "state"));
