@@ -18,8 +18,27 @@ pub enum Beta {
     /// Chosen from the separations of the stored patterns; see [`BetaChoice`].
     #[default]
     Auto,
+    /// The same from all stored patterns, where [`Beta::Auto`] takes a sample: `n^2 d` multiply-adds.
+    AutoExact,
     /// This one.
     Fixed(f32),
+}
+
+impl Beta {
+    /// Whether it is left to the memory.
+    pub fn is_auto(self) -> bool {
+        !matches!(self, Self::Fixed(_))
+    }
+}
+
+impl fmt::Display for Beta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::AutoExact => f.write_str("auto:exact"),
+            Self::Fixed(beta) => beta.fmt(f),
+        }
+    }
 }
 
 impl From<f32> for Beta {
@@ -32,12 +51,11 @@ impl FromStr for Beta {
     type Err = Error;
 
     fn from_str(s: &str) -> Result<Self> {
-        if s == "auto" {
-            return Ok(Self::Auto);
-        }
-        match s.parse::<f32>() {
-            Ok(beta) if beta > 0.0 && beta.is_finite() => Ok(Self::Fixed(beta)),
-            _ => Err(Error::parameter("beta", s, "'auto' or a positive, finite number")),
+        match (s, s.parse::<f32>()) {
+            ("auto", _) => Ok(Self::Auto),
+            ("auto:exact", _) => Ok(Self::AutoExact),
+            (_, Ok(beta)) if beta > 0.0 && beta.is_finite() => Ok(Self::Fixed(beta)),
+            _ => Err(Error::parameter("beta", s, "'auto', 'auto:exact' or a positive, finite number")),
         }
     }
 }
@@ -47,8 +65,16 @@ impl FromStr for Beta {
 pub struct BetaChoice {
     /// The inverse temperature.
     pub beta: f32,
-    /// How many stored patterns were looked at; all of up to a few thousand, else an even sample.
+    /// What all patterns would have given lies between this and `high`, with a probability of 95 % (order statistics of a quantile); both are
+    /// `beta` where all were looked at.
+    pub low: f32,
+    /// See `low`; infinite where too few were looked at to know.
+    pub high: f32,
+    /// How many stored patterns were looked at; all of up to 2,048, else a sample of 512 or more that depends on the patterns alone, not on
+    /// their order.
     pub sampled: usize,
+    /// Share of them to which another pattern is more similar than they are to themselves, as the dot product allows: no `beta` recalls them.
+    pub outdone: f64,
     /// Share of them, those with copies left out, that keep at least 0.99 of the weight when they are the
     /// query.
     pub separated: f64,
@@ -62,8 +88,45 @@ impl fmt::Display for BetaChoice {
         let Self { beta, sampled, separated, .. } = self;
         let beta = Short(f64::from(*beta));
         let share = 100.0 * separated;
-        write!(f, "{beta} (auto: {share:.1} % of the {sampled} patterns looked at keep 0.99 of the weight)")
+        write!(
+            f,
+            "{beta} (auto: {share:.1} % of the {sampled} patterns looked at keep 0.99 of the weight{})",
+            self.range()
+        )
     }
+}
+
+impl BetaChoice {
+    /// Where the choice from all patterns lies, in words; nothing where all were looked at.
+    pub fn range(&self) -> String {
+        let Self { beta, low, high, .. } = *self;
+        match (low == beta && high == beta, high.is_finite()) {
+            (true, _) => String::new(),
+            (_, true) => format!("; of all, from {} to {}", Short(low.into()), Short(high.into())),
+            _ => format!("; of all, from {}", Short(low.into())),
+        }
+    }
+}
+
+/// The numbers from 0 between whose values, of `n` in ascending order that were drawn at random, the quantile of a share lies with a probability
+/// of 95 %; `None` for the second where it may be above all.
+fn quantile_between(n: usize, share: f64) -> (usize, Option<usize>) {
+    // How many of them lie above the quantile is binomial.
+    let mut term = share.powi(n as i32);
+    let (mut sum, mut fewest, mut most) = (0.0, None, n);
+    for above in 0..=n {
+        sum += term;
+        if sum > 0.025 && fewest.is_none() {
+            fewest = Some(above);
+        }
+        if sum >= 0.975 {
+            most = above;
+            break;
+        }
+        term *= (n - above) as f64 / (above + 1) as f64 * (1.0 - share) / share;
+    }
+    let high = fewest.filter(|above| *above > 0).map(|above| n - above);
+    (n.saturating_sub(most + 1), high)
 }
 
 /// Weight that a stored pattern must keep.
@@ -143,7 +206,8 @@ pub(super) fn separation_of(own: &[f32], other: &[f32], similarity: Similarity) 
 /// Largest `beta` times similarity that is chosen: scores stay within the range of f32.
 const SHARPEST: f64 = 1e20;
 
-/// Chooses `beta` for these separations of sampled patterns of `d` columns, with squared lengths of up to `longest`.
+/// Chooses `beta` for these separations of sampled patterns of `d` columns, with squared lengths of up to `longest`; `stored` of which they are a
+/// sample.
 ///
 /// # Errors
 /// [`Error::InvalidParameter`] where patterns differ by so little that f32 does not hold the squares.
@@ -152,8 +216,9 @@ pub(super) fn choose(
     similarity: Similarity,
     longest: f64,
     d: usize,
+    stored: usize,
 ) -> Result<BetaChoice> {
-    choose_up_to(sample, similarity, longest, d, f64::INFINITY)
+    choose_up_to(sample, similarity, longest, d, stored, f64::INFINITY)
 }
 
 /// The same, with a largest `beta`.
@@ -162,6 +227,7 @@ pub(super) fn choose_up_to(
     similarity: Similarity,
     longest: f64,
     d: usize,
+    stored: usize,
     most: f64,
 ) -> Result<BetaChoice> {
     let scale = similarity.reach(longest, d);
@@ -173,24 +239,56 @@ pub(super) fn choose_up_to(
     if let Some(needed) = needed.get(rank) {
         check_small(needed.min(most), similarity, d)?;
     }
-    let beta = needed.get(rank).map_or(fallback, |b| b.min(SHARPEST * fallback).min(most));
-    let beta = (beta as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
+    let narrowed = |b: f64| (b.min(SHARPEST * fallback).min(most) as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
+    let beta = narrowed(needed.get(rank).copied().unwrap_or(fallback));
+    let (low, high) = interval(&needed, SHARE, beta, sample.len() < stored, narrowed);
     let unique = || sample.iter().filter(|s| !s.copied);
     let kept = unique().filter(|s| s.kept(f64::from(beta))).count();
     let mut nearest: Vec<f64> = sample.iter().filter_map(|s| s.nearest.first().copied()).collect();
     nearest.sort_by(f64::total_cmp);
     Ok(BetaChoice {
         beta,
+        low,
+        high,
+        outdone: sample.iter().filter(|s| s.outdone).count() as f64 / sample.len().max(1) as f64,
         sampled: sample.len(),
         separated: if unique().count() == 0 { 1.0 } else { kept as f64 / unique().count() as f64 },
         separation: nearest.get(nearest.len() / 2).map(|d| *d as f32),
     })
 }
 
+/// Between which values of `beta` the one that this share of all patterns needs lies, from those that a sample needs, ascending; `beta` itself
+/// where they are not a sample.
+pub(super) fn interval(
+    needed: &[f64],
+    share: f64,
+    beta: f32,
+    is_sample: bool,
+    narrowed: impl Fn(f64) -> f32,
+) -> (f32, f32) {
+    if !is_sample || needed.is_empty() {
+        return (beta, beta);
+    }
+    let (low, high) = quantile_between(needed.len(), share);
+    let low = needed.get(low).map_or(beta, |b| narrowed(*b).min(beta));
+    let high = high.and_then(|at| needed.get(at)).map_or(f32::INFINITY, |b| narrowed(*b).max(beta));
+    (low, high)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_interval_of_a_quantile_is_that_of_the_binomial() {
+        // From tables of the binomial: of 512, between 1 and 10 are beyond the 0.99 quantile with a probability of 95 %.
+        assert_eq!(quantile_between(512, 0.99), (512 - 11, Some(512 - 1)));
+        assert_eq!(quantile_between(2048, 0.99), (2048 - 31, Some(2048 - 12)));
+        // Of 100, none may be.
+        assert_eq!(quantile_between(100, 0.99), (100 - 4, None));
+        assert_eq!(quantile_between(0, 0.99).1, None);
+    }
 
     #[test]
     fn the_needed_beta_is_the_smallest() {
@@ -206,7 +304,9 @@ mod tests {
         let apart = || Separations::new(vec![1.0], 0);
         let twin = || Separations::new(vec![0.0, 1.0], 0);
         let outdone = || Separations::new(vec![-1.0], 0);
-        let choose = |sample: &[Separations], longest| choose(sample, Similarity::Dot, longest, 2).unwrap();
+        let choose = |sample: &[Separations], longest| {
+            choose(sample, Similarity::Dot, longest, 2, sample.len()).unwrap()
+        };
         let choice = choose(&[copied(), apart()], 1.0);
         assert!((choice.beta - 99.0_f32.ln()).abs() < 0.02, "{choice:?}");
         assert_eq!(choice.separated, 1.0);

@@ -16,6 +16,7 @@ mod mixture;
 mod recall;
 pub mod registry;
 mod relax;
+mod sample;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod small;
@@ -115,6 +116,16 @@ pub trait Memory: Send + Sync {
     /// Faults of the device.
     fn automatic_beta(&self) -> Result<Option<BetaChoice>> {
         Ok(None)
+    }
+
+    /// The same for a recall in which only the patterns of this mask `[n]` may answer.
+    ///
+    /// # Errors
+    /// As [`Memory::automatic_beta`]; [`crate::Error::DimensionMismatch`] for a mask of another length,
+    /// [`crate::Error::NoEligiblePattern`] for one that leaves nothing.
+    fn automatic_beta_among(&self, mask: &[bool]) -> Result<Option<BetaChoice>> {
+        let _ = mask;
+        self.automatic_beta()
     }
 
     /// Writes the memory to a `.safetensors` file, whole or not at all; [`registry::load`] reads it.

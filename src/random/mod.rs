@@ -44,6 +44,8 @@ pub(crate) mod purpose {
     /// Where a recall starts around a pattern.
     pub(crate) const START: u32 = 18;
 
+    /// Hashes of rows, by their checksums.
+    pub(crate) const SAMPLE: u32 = 31;
     /// Data to time kernels with.
     pub(crate) const TIMING: u32 = 32;
 }

@@ -383,7 +383,7 @@ impl<'a> Draft<'a> {
             ("format", FORMAT.name.to_owned()),
             ("version", FORMAT.version.to_owned()),
             ("similarity", settings.similarity.to_string()),
-            ("beta", settings.beta_text()),
+            ("beta", settings.beta.to_string()),
             ("precision", settings.precision.to_string()),
             ("ids", settings.ids.to_string()),
             ("next", book.next.to_string()),

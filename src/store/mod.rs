@@ -57,14 +57,6 @@ impl Settings {
     fn row_bytes(&self, dim: usize) -> usize {
         dim * if self.precision == Precision::F16 { 2 } else { 4 }
     }
-
-    /// `beta` as text.
-    fn beta_text(&self) -> String {
-        match self.beta {
-            Beta::Auto => "auto".to_owned(),
-            Beta::Fixed(beta) => beta.to_string(),
-        }
-    }
 }
 
 /// What a recall from a store is asked for.

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
     let (memory, mask) =
         open_memory(&arguments.patterns, &arguments.memory, &arguments.common, &patterns, &device)?;
     phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
-    let what = described(&arguments.memory, &*memory)?;
+    let what = described(&arguments.memory, &*memory, mask.as_deref())?;
     phases.end(Phase::Beta, &what);
     let files = [
         ("patterns", Some(arguments.patterns.as_path())),
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &arguments::Energies) -> Result<()> {
             "device": device.to_string(),
             "energy": arguments.memory.energy.to_string(),
             "similarity": similarity_name(&arguments.memory),
-            "beta": beta_json(&arguments.memory, &*memory)?,
+            "beta": beta_json(&arguments.memory, &*memory, mask.as_deref())?,
             "least": least,
             "most": most,
             "seconds_by_phase": phases.json(),

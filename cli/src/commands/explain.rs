@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &arguments::Explain) -> Result<()> {
     let ids = patterns.ids()?;
     let patterns = patterns.narrowed.rows();
     phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
-    let what = described(&arguments.memory, &*memory)?;
+    let what = described(&arguments.memory, &*memory, mask.as_deref())?;
     phases.end(Phase::Beta, &what);
     let energy = arguments.memory.energy;
     let similarity = arguments.memory.similarity.unwrap_or_default();

@@ -283,7 +283,7 @@ pub(super) fn memory(
         separation: kernel.separation.unwrap_or_default(),
         beta: match asked.beta {
             Beta::Fixed(beta) => beta,
-            Beta::Auto => defaults.beta,
+            _ => defaults.beta,
         },
         unit: kernel.unit.or(said).unwrap_or(false),
         ..defaults
@@ -304,7 +304,7 @@ pub(super) fn memory(
             )));
         }
     }
-    if asked.beta == Beta::Auto {
+    if asked.beta.is_auto() {
         memory.choose_beta()?;
     }
     if let Some(sharpness) = memory.sharpness_beyond_f32() {

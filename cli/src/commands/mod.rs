@@ -102,7 +102,7 @@ fn read_pattern_mask(path: &Path, n: usize) -> Result<Vec<bool>> {
 }
 
 /// Energy, similarity and `beta` in a few words.
-fn described(arguments: &arguments::Memory, memory: &dyn Memory) -> Result<String> {
+fn described(arguments: &arguments::Memory, memory: &dyn Memory, mask: Option<&[bool]>) -> Result<String> {
     let energy = arguments.energy;
     let mut words = format!("energy {energy}");
     if energy.is_binary() {
@@ -111,17 +111,34 @@ fn described(arguments: &arguments::Memory, memory: &dyn Memory) -> Result<Strin
     if let Some(similarity) = similarity_name(arguments) {
         words += &format!(", similarity {similarity}");
     }
-    match (arguments.beta, memory.automatic_beta()?) {
+    let eligible = mask.map_or(memory.len(), |mask| mask.iter().filter(|may| **may).count());
+    match (arguments.beta, automatic_beta(memory, mask)?) {
         (Beta::Fixed(beta), _) => words += &format!(", beta {}", Short(beta.into())),
-        (Beta::Auto, Some(choice)) => {
+        (_, Some(choice)) => {
             let (beta, share) = (Short(choice.beta.into()), 100.0 * choice.separated);
             let what = if energy == Energy::Softmax { "keep 0.99 of the weight" } else { "are fixed points" };
-            words +=
-                &format!(", beta {beta} (auto: {share:.1} % of {} {what})", looked_at(&choice, memory.len()));
+            let (of, range) = (looked_at(&choice, eligible), choice.range());
+            words += &format!(", beta {beta} (auto: {share:.1} % of {of} {what}{range})");
         }
-        (Beta::Auto, None) => {}
+        (_, None) => {}
     }
     Ok(words)
+}
+
+/// How `beta` was chosen among the patterns of a mask, where it was.
+fn automatic_beta(memory: &dyn Memory, mask: Option<&[bool]>) -> attractor::Result<Option<BetaChoice>> {
+    mask.map_or_else(|| memory.automatic_beta(), |mask| memory.automatic_beta_among(mask))
+}
+
+/// Why the automatic `beta` does not keep what it promises, and what would, where that is so.
+fn warn_of_beta(choice: Option<BetaChoice>, warnings: &mut Warnings) {
+    if let Some(choice) = choice.filter(|choice| choice.outdone > 0.01) {
+        warnings.push(format!(
+            "{:.1} % of the patterns are less similar to themselves than to a longer one: no beta recalls them; take l2 or cosine, or \
+             make the lengths of all patterns equal",
+            100.0 * choice.outdone
+        ));
+    }
 }
 
 /// Which patterns the share of a choice is one of.
@@ -151,17 +168,24 @@ fn similarity_name(arguments: &arguments::Memory) -> Option<&'static str> {
 }
 
 /// `beta` and how it came about, for JSON; null where the energy has none.
-fn beta_json(arguments: &arguments::Memory, memory: &dyn Memory) -> Result<serde_json::Value> {
-    Ok(match (arguments.beta, memory.automatic_beta()?) {
+fn beta_json(
+    arguments: &arguments::Memory,
+    memory: &dyn Memory,
+    mask: Option<&[bool]>,
+) -> Result<serde_json::Value> {
+    Ok(match (arguments.beta, automatic_beta(memory, mask)?) {
         (Beta::Fixed(beta), _) => serde_json::json!({ "value": beta, "auto": false }),
-        (Beta::Auto, Some(choice)) => serde_json::json!({
+        (_, Some(choice)) => serde_json::json!({
             "value": choice.beta,
             "auto": true,
+            "low": choice.low,
+            "high": choice.high,
             "sampled": choice.sampled,
+            "outdone": choice.outdone,
             "separated": choice.separated,
             "separation": choice.separation,
         }),
-        (Beta::Auto, None) => serde_json::Value::Null,
+        (_, None) => serde_json::Value::Null,
     })
 }
 

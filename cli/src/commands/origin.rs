@@ -11,7 +11,7 @@ use crate::{
 use attractor::{
     Device,
     memory::{
-        Beta, Memory,
+        Memory,
         registry::{self, KindSetting},
     },
     store::Id,
@@ -58,7 +58,7 @@ impl<'a> Origin<'a> {
         };
         // A store is recalled with its own settings.
         asked.similarity = Some(similarity.parse()?);
-        if asked.beta == Beta::Auto {
+        if asked.beta.is_auto() {
             asked.beta = beta.parse()?;
         }
         Ok(Self::Patterns { path, asked })
@@ -101,7 +101,8 @@ impl<'a> Origin<'a> {
                 let (memory, mask) = open_memory(path, asked, common, patterns, device)?;
                 let ids = patterns.ids()?;
                 phases.end(Phase::Open, format_args!("{} patterns of {} values", memory.len(), memory.dim()));
-                let what = super::described(asked, &*memory)?;
+                let what = super::described(asked, &*memory, mask.as_deref())?;
+                super::warn_of_beta(super::automatic_beta(&*memory, mask.as_deref())?, warnings);
                 phases.end(Phase::Beta, &what);
                 let what = format!("{} patterns of {} values, {what}", memory.len(), memory.dim());
                 Ok(Through { memory, mask, ids, what })

@@ -115,7 +115,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             "precision": arguments.memory.precision.to_string(),
             "beta": match &origin {
                 Origin::File { .. } => serde_json::json!({ "value": recall.beta, "auto": false }),
-                Origin::Patterns { asked, .. } => beta_json(asked, &*memory)?,
+                Origin::Patterns { asked, .. } => beta_json(asked, &*memory, mask.as_deref())?,
             },
             "converged": converged,
             "status": statuses(&recall),

@@ -1,6 +1,6 @@
 //! Settings of a dense memory.
 
-use super::{DenseMemory, Forgotten, Neighbours, Sample};
+use super::{DenseMemory, Forgotten, Neighbours};
 use crate::{
     Device, Error, Precision, Result, Rows, SharedRows, ToRows,
     memory::Beta,
@@ -120,10 +120,11 @@ impl Builder {
             magnitudes: Vec::new(),
             largest: 0.0,
             forgotten: Forgotten::default(),
-            sample: Sample::default(),
+            hashes: Vec::new(),
             terms: Mutex::new(None),
             neighbours: Mutex::new(Neighbours::default()),
             choice: Mutex::new(None),
+            choice_among: Mutex::new(None),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! A common offset of all patterns, taken off so that products of what is left know distances better. It comes off and goes on again
 //! without any rounding, so a stored row comes back bit by bit.
 
-use super::DenseMemory;
+use super::{DenseMemory, Neighbours};
 use crate::{Precision, Result, Rows, memory::Memory, tensor::Shards};
 use rayon::prelude::*;
 
@@ -99,7 +99,7 @@ impl DenseMemory {
         self.magnitudes = rows.iter().map(magnitude).collect();
         self.widest = self.most_of(&self.squared, f32::INFINITY);
         self.largest = self.most_of(&self.magnitudes, f32::INFINITY);
-        self.sample.rows = back(std::mem::take(&mut self.sample.rows));
+        *self.neighbours.get_mut() = Neighbours::default();
         *self.terms.get_mut() = None;
         (self.centre, self.far) = (None, true);
         Ok(())

@@ -1,7 +1,7 @@
 //! Patterns that are stored no more. Their rows stay where they are, hidden from every recall, so that
 //! forgetting costs in proportion to what is forgotten and the numbers of the others stay.
 
-use super::{DenseMemory, Sample};
+use super::DenseMemory;
 use crate::{Error, Result, memory::Memory, ops::Term};
 use std::{collections::HashSet, sync::Arc};
 
@@ -59,23 +59,12 @@ impl DenseMemory {
         if numbers.is_empty() {
             return Ok(());
         }
-        let sample = self.sample_without(numbers)?;
-        self.forget_now(numbers, sample);
+        self.forget_surely(numbers);
         Ok(())
     }
 
-    /// The same with numbers that are known to be right, whatever the device does: where the sample can't be refreshed, an
-    /// automatic `beta` rests on fewer patterns.
+    /// The same with numbers that are known to be right.
     pub(crate) fn forget_surely(&mut self, numbers: &[u32]) {
-        let sample = self.sample_without(numbers).unwrap_or_else(|error| {
-            tracing::warn!("the sample of patterns is not refreshed: {error}");
-            None
-        });
-        self.forget_now(numbers, sample);
-    }
-
-    /// Forgets patterns; `sample` takes the place of the one that is left.
-    fn forget_now(&mut self, numbers: &[u32], sample: Option<Sample>) {
         let rows = self.len();
         numbers.iter().for_each(|&i| self.forgotten.mark(i as usize, rows));
         if numbers.iter().any(|&i| self.squared[i as usize] == self.widest) {
@@ -86,13 +75,9 @@ impl DenseMemory {
         }
         self.hide(numbers);
         let (live, forgotten) = (self.live(), &self.forgotten);
-        match sample {
-            Some(sample) => self.sample = sample,
-            None => self.sample.retain(self.patterns.columns(), |i| !forgotten.has(i as usize)),
-        }
         let neighbours = self.neighbours.get_mut();
         neighbours.drop_forgotten(|i| forgotten.has(i as usize), live);
-        *self.choice.get_mut() = None;
+        self.drop_choices();
     }
 
     /// The largest of these values, one for each stored pattern, among the patterns that are not forgotten. One that is `enough` ends the

@@ -15,6 +15,7 @@ pub(crate) struct Intake<'r> {
     /// As they will be kept; `None` where there are none.
     pub(super) rows: Option<Cow<'r, Rows<'r>>>,
     pub(super) measured: Measured,
+    pub(super) hashes: Vec<u32>,
     /// The memory's centre with them.
     pub(super) centre: Option<Vec<f32>>,
     /// Whether they lie far from the origin all the same.

@@ -6,12 +6,11 @@ mod far;
 mod forgotten;
 mod intake;
 mod neighbours;
-mod sample;
 
 pub use builder::Builder;
 pub(crate) use intake::check_patterns;
 
-use super::{Beta, BetaChoice, Memory, Recall, RecallOptions, check_columns};
+use super::{Beta, BetaChoice, Memory, Recall, RecallOptions, check_columns, sample::hashes};
 use crate::{
     Device, Error, Precision, Result, Rows, SharedRows, ToRows,
     contract::{Form, Landscape, Outcome, Plan, Terms},
@@ -26,8 +25,6 @@ use intake::{Intake, Measured, rounded_to_f16};
 pub(super) use intake::{check_values, measure};
 use neighbours::Neighbours;
 use parking_lot::Mutex;
-use sample::Sample;
-pub(super) use sample::even_sample;
 use std::{borrow::Cow, sync::Arc};
 
 /// A dense associative memory (modern Hopfield network): patterns `xi_k`, energy by log-sum-exp,
@@ -76,12 +73,15 @@ pub struct DenseMemory {
     magnitudes: Vec<f32>,
     largest: f32,
     forgotten: Forgotten,
-    sample: Sample,
+    /// Of each stored row: by them a sample is drawn.
+    hashes: Vec<u32>,
     /// Made at first use, then kept up to date.
     terms: Mutex<Option<Arc<Terms>>>,
     neighbours: Mutex<Neighbours>,
     /// Dropped when patterns come or go.
     choice: Mutex<Option<BetaChoice>>,
+    /// The same among the patterns of the mask that was last asked for.
+    choice_among: Mutex<Option<(Vec<bool>, BetaChoice)>>,
 }
 
 impl DenseMemory {
@@ -123,7 +123,7 @@ impl DenseMemory {
     pub fn beta(&self) -> Result<f32> {
         match self.beta {
             Beta::Fixed(beta) => Ok(beta),
-            Beta::Auto => Ok(self.beta_choice()?.beta),
+            Beta::Auto | Beta::AutoExact => Ok(self.beta_choice()?.beta),
         }
     }
 
@@ -148,6 +148,29 @@ impl DenseMemory {
         }
         let choice = self.choose_beta()?;
         *self.choice.lock() = Some(choice);
+        Ok(choice)
+    }
+
+    /// The automatic choice of `beta` for a recall in which only the patterns of this mask may answer. That of the last mask is kept.
+    ///
+    /// # Errors
+    /// [`Error::NoEligiblePattern`], [`Error::DimensionMismatch`] for a mask of another length; faults of the device.
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let memory = DenseMemory::new(&[[0.0, 0.0], [3.0, 4.0], [0.1, 0.0]])?;
+    /// let choice = memory.beta_choice_among(&[true, true, false])?;
+    /// assert!((choice.beta - 99f32.ln() / 12.5).abs() < 2e-3);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn beta_choice_among(&self, mask: &[bool]) -> Result<BetaChoice> {
+        self.limits().check(&Rows::empty(self.dim()), Some(mask))?;
+        let kept = self.choice_among.lock().as_ref().filter(|(of, _)| of == mask).map(|(_, choice)| *choice);
+        if let Some(choice) = kept {
+            return Ok(choice);
+        }
+        let choice = self.choose_beta_among(mask)?;
+        *self.choice_among.lock() = Some((mask.to_vec(), choice));
         Ok(choice)
     }
 
@@ -211,7 +234,9 @@ impl DenseMemory {
         // Where the centre goes, the sample is still without it.
         let moved = self.centre.is_some() && centre.is_none();
         let nearest = if moved { Vec::new() } else { self.nearest_of(&kept)? };
-        Ok(Intake { rows: Some(kept), measured, centre, far, nearest })
+        // Of the rows with their offset, which may come back.
+        let hashes = hashes(if half { &kept } else { rows });
+        Ok(Intake { rows: Some(kept), measured, hashes, centre, far, nearest })
     }
 
     /// Stores what has been prepared since this memory was last changed, `shared` being the same rows without a
@@ -220,14 +245,16 @@ impl DenseMemory {
     /// # Errors
     /// Faults of the device; nothing is stored then.
     pub(crate) fn take(&mut self, intake: Intake<'_>, shared: Option<SharedRows>) -> Result<()> {
-        let Intake { rows: Some(kept), measured, centre, far, nearest } = intake else { return Ok(()) };
+        let Intake { rows: Some(kept), measured, hashes, centre, far, nearest } = intake else {
+            return Ok(());
+        };
         if self.centre.is_some() && centre.is_none() {
             self.uncenter()?;
         }
         self.patterns.append(&kept, shared.filter(|_| matches!(kept, Cow::Borrowed(_))))?;
         self.far |= far;
         self.centre = centre;
-        self.sample.take(&kept, self.squared.len());
+        self.hashes.extend(hashes);
         self.widest = measured.squared.iter().copied().fold(self.widest, f32::max);
         self.largest = self.largest.max(measured.largest);
         let similarity = self.similarity;
@@ -241,7 +268,7 @@ impl DenseMemory {
             *terms = None;
         }
         self.neighbours.get_mut().merge(nearest);
-        *self.choice.get_mut() = None;
+        self.drop_choices();
         Ok(())
     }
 
@@ -289,6 +316,12 @@ impl DenseMemory {
         };
         self.values = Some(shards).filter(|s| s.rows() > 0);
         stored
+    }
+
+    /// Forgets what was chosen for the patterns as they were.
+    fn drop_choices(&mut self) {
+        *self.choice.get_mut() = None;
+        *self.choice_among.get_mut() = None;
     }
 
     /// Terms of all patterns, those that are forgotten or outside of the mask hidden.
@@ -379,9 +412,10 @@ impl DenseMemory {
             return Err(Error::EmptyMemory);
         }
         self.limits().check(queries, mask)?;
-        let beta = match beta {
-            Some(beta) => beta,
-            None => self.beta()?,
+        let beta = match (beta, mask) {
+            (Some(beta), _) => beta,
+            (None, Some(mask)) if self.beta.is_auto() => self.beta_choice_among(mask)?.beta,
+            (None, _) => self.beta()?,
         };
         check_beta(beta)?;
         if queries.rows() == 0 {
@@ -515,7 +549,11 @@ impl Memory for DenseMemory {
     }
 
     fn automatic_beta(&self) -> Result<Option<BetaChoice>> {
-        if self.beta == Beta::Auto { self.beta_choice().map(Some) } else { Ok(None) }
+        if self.beta.is_auto() { self.beta_choice().map(Some) } else { Ok(None) }
+    }
+
+    fn automatic_beta_among(&self, mask: &[bool]) -> Result<Option<BetaChoice>> {
+        if self.beta.is_auto() { self.beta_choice_among(mask).map(Some) } else { Ok(None) }
     }
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {

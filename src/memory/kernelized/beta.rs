@@ -2,19 +2,17 @@
 
 use super::certificate::product;
 use crate::{
-    Result, Tensor,
+    Result, Rows, Tensor,
     memory::{
         BetaChoice,
-        beta::{Separations, choose_up_to},
-        dense::even_sample,
+        beta::{Separations, choose_up_to, interval},
+        sample::{hashes, sample, size},
     },
     ops::{Separation, Similarity, nearest},
 };
 
 /// Nearest others that are looked at one by one.
 const NEAREST: usize = 16;
-/// Multiply-adds that the choice may cost.
-const WORK: usize = 10_000_000_000;
 /// `beta` times the error of a score, at most: beyond it weights say more of rounding than of patterns.
 const BLURRED: f64 = 0.02;
 /// How much more than a fixed point needs, as for sparse memories.
@@ -29,6 +27,8 @@ pub(super) struct Standing {
     /// Patterns that are more similar to another than to themselves: no `beta` recalls them.
     pub(super) outdone: Vec<usize>,
     error: f64,
+    /// Of how many patterns they are a sample.
+    stored: usize,
 }
 
 impl Standing {
@@ -38,10 +38,11 @@ impl Standing {
         let rows = keys.to_vec()?;
         let row =
             |k: usize| rows[k * columns..(k + 1) * columns].iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
-        let affordable = (WORK / (n * columns).max(1)).max(64);
-        let sample = even_sample(n);
         let sample: Vec<usize> =
-            sample.iter().copied().step_by(sample.len().div_ceil(affordable).max(1)).collect();
+            sample(&hashes(&Rows::new(rows.as_slice(), columns)?), size(n, columns), |_| true)
+                .into_iter()
+                .map(|k| k as usize)
+                .collect();
         let asked: Vec<f32> =
             sample.iter().flat_map(|k| &rows[k * columns..(k + 1) * columns]).copied().collect();
         let asked = Tensor::from_flat(&keys.device(), &asked, &[sample.len(), columns])?;
@@ -63,7 +64,7 @@ impl Standing {
             let farther = n - 1 - found.len();
             separations.push(Separations::new(found, farther));
         }
-        Ok(Self { separations, outdone, error })
+        Ok(Self { separations, outdone, error, stored: n })
     }
 
     /// The smallest `beta` at which most of them keep their weight, or for sparse separations are fixed points with some room; never one at
@@ -72,7 +73,7 @@ impl Standing {
         let most = BLURRED / self.error.max(f64::from(f32::MIN_POSITIVE));
         let margin = f64::from(separation.margin());
         if !margin.is_finite() {
-            return choose_up_to(&self.separations, Similarity::Dot, widest, 1, most);
+            return choose_up_to(&self.separations, Similarity::Dot, widest, 1, self.stored, most);
         }
         let nearest = self.separations.iter().filter(|s| !s.outdone);
         let mut nearest: Vec<f64> = nearest.filter_map(|s| s.nearest.first().copied()).collect();
@@ -80,11 +81,18 @@ impl Standing {
         let at = ((1.0 - SHARE) * nearest.len() as f64).floor() as usize;
         let fallback = if widest > 0.0 { 1.0 / widest } else { 1.0 };
         let beta = nearest.get(at).map_or(fallback, |s| ROOM * margin / s).min(most);
-        let beta = (beta as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
+        let narrowed = |beta: f64| (beta.min(most) as f32).clamp(f32::MIN_POSITIVE, f32::MAX);
+        let beta = narrowed(beta);
+        let needed: Vec<f64> = nearest.iter().rev().map(|s| ROOM * margin / s).collect();
+        let is_sample = self.separations.len() < self.stored;
+        let (low, high) = interval(&needed, SHARE, beta, is_sample, narrowed);
         let kept = nearest.iter().filter(|s| **s * f64::from(beta) >= margin).count();
         let unique = self.separations.iter().filter(|s| !s.copied).count();
         Ok(BetaChoice {
             beta,
+            low,
+            high,
+            outdone: self.outdone.len() as f64 / self.separations.len().max(1) as f64,
             sampled: self.separations.len(),
             separated: if unique == 0 { 1.0 } else { kept as f64 / unique as f64 },
             separation: nearest.get(nearest.len() / 2).map(|s| *s as f32),

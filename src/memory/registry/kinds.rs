@@ -285,7 +285,7 @@ pub(in crate::memory) const LAGRANGIAN: Family = Family {
         let (rows, device) = (rows(patterns, columns)?, device(settings)?);
         let model = match (layers_of(energy), settings.beta) {
             (Layers::A(power), Beta::Fixed(beta)) => LagrangianModel::A { power, beta },
-            (Layers::A(power), Beta::Auto) => LagrangianModel::A { power, beta: 4.0 },
+            (Layers::A(power), _) => LagrangianModel::A { power, beta: 4.0 },
             (Layers::B, beta) => {
                 LagrangianModel::B { beta: beta_for(&rows, Similarity::Dot, beta, &device)? }
             }
@@ -367,7 +367,7 @@ const KERNELIZED: Family = Family {
         let kernel = KernelizedSettings { device: Some(device), unit: true, ..KernelizedSettings::default() };
         let beta = if let Beta::Fixed(beta) = settings.beta { beta } else { kernel.beta };
         let mut memory = KernelizedMemory::new(&rows, map, KernelizedSettings { beta, ..kernel })?;
-        if settings.beta == Beta::Auto {
+        if settings.beta.is_auto() {
             memory.choose_beta()?;
         }
         Ok(Box::new(memory))
@@ -391,7 +391,7 @@ fn device(settings: &EnergySettings) -> Result<Device> {
 fn beta_for(rows: &Rows<'_>, similarity: Similarity, beta: Beta, device: &Device) -> Result<f32> {
     match beta {
         Beta::Fixed(beta) => Ok(beta),
-        Beta::Auto => DenseMemory::builder().device(device).similarity(similarity).build(rows)?.beta(),
+        auto => DenseMemory::builder().device(device).similarity(similarity).beta(auto).build(rows)?.beta(),
     }
 }
 

@@ -2,8 +2,12 @@
 
 use super::Settings;
 use crate::{
-    Result, Tensor,
-    memory::{BetaChoice, beta::separation_of, dense::even_sample},
+    Result, Rows, Tensor,
+    memory::{
+        Beta, BetaChoice,
+        beta::{interval, separation_of},
+        sample::{hashes, sample, size},
+    },
     ops::{Separation, check_small, nearest},
 };
 
@@ -14,13 +18,30 @@ const ROOM: f64 = 2.0;
 /// For the Epanechnikov kernel, whose reach a larger `beta` shrinks: a little, for the rounding of scores.
 const ROOM_OF_SUPPORT: f64 = 1.001;
 
-/// `beta` at which most patterns lead all others by the margin, with some room.
-pub(super) fn choose(patterns: &Tensor, squared: &[f32], settings: &Settings) -> Result<BetaChoice> {
-    let (n, d) = patterns.matrix_shape();
-    let stored = patterns.to_vec()?;
-    let sample = even_sample(n);
+/// `beta` at which most patterns lead all others by the margin, with some room; of those of a mask, where there is one.
+pub(super) fn choose(
+    patterns: &Tensor,
+    mask: Option<&[bool]>,
+    squared: &[f32],
+    settings: &Settings,
+) -> Result<BetaChoice> {
+    let d = patterns.matrix_shape().1;
+    let mut stored = patterns.to_vec()?;
+    let mut patterns = patterns.clone();
+    if let Some(mask) = mask {
+        let rows = stored.chunks_exact(d).zip(mask).filter(|(_, may)| **may);
+        stored = rows.flat_map(|(row, _)| row).copied().collect();
+        patterns = Tensor::from_flat(&patterns.device(), &stored, &[stored.len() / d, d])?;
+    }
+    let n = patterns.matrix_shape().0;
+    let most = if settings.beta == Beta::AutoExact { n } else { size(n, d) };
+    let sample: Vec<usize> = sample(&hashes(&Rows::new(stored.as_slice(), d)?), most, |_| true)
+        .into_iter()
+        .map(|k| k as usize)
+        .collect();
     let rows: Vec<f32> = sample.iter().flat_map(|k| &stored[k * d..(k + 1) * d]).copied().collect();
     let rows = Tensor::from_flat(&patterns.device(), &rows, &[sample.len(), d])?;
+    let patterns = &patterns;
     let k = 2.min(n);
     let (_, indices) = nearest(&rows, patterns, k, settings.similarity)?;
     let mut separations = Vec::new();
@@ -49,12 +70,18 @@ pub(super) fn choose(patterns: &Tensor, squared: &[f32], settings: &Settings) ->
     let room = if settings.separation == Separation::Epanechnikov { ROOM_OF_SUPPORT } else { ROOM };
     let beta = separations.get(at).map_or(fallback, |s| room * margin / s);
     check_small(beta, settings.similarity, d)?;
-    let beta = (beta as f32).clamp(f32::MIN_POSITIVE, 1e28);
+    let narrowed = |beta: f64| (beta as f32).clamp(f32::MIN_POSITIVE, 1e28);
+    let beta = narrowed(beta);
+    let needed: Vec<f64> = separations.iter().rev().map(|s| room * margin / s).collect();
+    let (low, high) = interval(&needed, SHARE, beta, sample.len() < n, narrowed);
     let alone = settings.separation.total() == 1.0;
     let kept = separations.iter().filter(|s| alone && **s * f64::from(beta) >= margin).count();
     let unique = sample.len() - copied;
     Ok(BetaChoice {
         beta,
+        low,
+        high,
+        outdone: outdone as f64 / sample.len().max(1) as f64,
         sampled: sample.len(),
         separated: match separations.len() + outdone {
             0 => 1.0,

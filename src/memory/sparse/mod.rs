@@ -57,6 +57,8 @@ pub struct SparseMemory {
     squared: Vec<f32>,
     largest: f32,
     choice: Mutex<Option<BetaChoice>>,
+    /// The same among the patterns of the mask that was last asked for.
+    choice_among: Mutex<Option<(Vec<bool>, BetaChoice)>>,
 }
 
 /// Settings of a [`SparseMemory`].
@@ -135,6 +137,7 @@ impl SparseMemory {
             squared: Vec::new(),
             largest: 0.0,
             choice: Mutex::new(None),
+            choice_among: Mutex::new(None),
         };
         memory.add(&rows)?;
         separation.check(memory.len())?;
@@ -153,7 +156,7 @@ impl SparseMemory {
     pub fn beta(&self) -> Result<f32> {
         match self.settings.beta {
             Beta::Fixed(beta) => Ok(beta),
-            Beta::Auto => Ok(self.beta_choice()?.beta),
+            Beta::Auto | Beta::AutoExact => Ok(self.beta_choice()?.beta),
         }
     }
 
@@ -166,8 +169,26 @@ impl SparseMemory {
         if let Some(choice) = kept {
             return Ok(choice);
         }
-        let choice = beta::choose(&self.patterns, &self.squared, &self.settings)?;
+        let choice = beta::choose(&self.patterns, None, &self.squared, &self.settings)?;
         *self.choice.lock() = Some(choice);
+        Ok(choice)
+    }
+
+    /// The automatic choice of `beta` for a recall in which only the patterns of this mask may answer. That of the last mask is kept.
+    ///
+    /// # Errors
+    /// [`Error::NoEligiblePattern`], [`Error::DimensionMismatch`] for a mask of another length; faults of the device.
+    pub fn beta_choice_among(&self, mask: &[bool]) -> Result<BetaChoice> {
+        self.limits().check(&Rows::empty(self.dim()), Some(mask))?;
+        let kept = self.choice_among.lock().as_ref().filter(|(of, _)| of == mask).map(|(_, choice)| *choice);
+        if let Some(choice) = kept {
+            return Ok(choice);
+        }
+        if !mask.contains(&true) {
+            return Err(Error::NoEligiblePattern { patterns: self.len() });
+        }
+        let choice = beta::choose(&self.patterns, Some(mask), &self.squared, &self.settings)?;
+        *self.choice_among.lock() = Some((mask.to_vec(), choice));
         Ok(choice)
     }
 
@@ -195,6 +216,7 @@ impl SparseMemory {
         self.squared.extend(measured.squared);
         self.largest = self.largest.max(measured.largest);
         *self.choice.get_mut() = None;
+        *self.choice_among.get_mut() = None;
         Ok(())
     }
 
@@ -286,9 +308,10 @@ impl SparseMemory {
         if self.settings.post != Post::None && options.step_size > 1.0 {
             return Err(Error::parameter("step size", options.step_size, "at most 1 with a post-transform"));
         }
-        let beta = match options.beta {
-            Some(beta) => beta,
-            None => self.beta()?,
+        let beta = match (options.beta, options.mask) {
+            (Some(beta), _) => beta,
+            (None, Some(mask)) if self.settings.beta.is_auto() => self.beta_choice_among(mask)?.beta,
+            (None, _) => self.beta()?,
         };
         check_beta(beta)?;
         let measured = measure(rows, "queries", self.settings.similarity)?;
@@ -412,7 +435,11 @@ impl Memory for SparseMemory {
     }
 
     fn automatic_beta(&self) -> Result<Option<BetaChoice>> {
-        if self.settings.beta == Beta::Auto { self.beta_choice().map(Some) } else { Ok(None) }
+        if self.settings.beta.is_auto() { self.beta_choice().map(Some) } else { Ok(None) }
+    }
+
+    fn automatic_beta_among(&self, mask: &[bool]) -> Result<Option<BetaChoice>> {
+        if self.settings.beta.is_auto() { self.beta_choice_among(mask).map(Some) } else { Ok(None) }
     }
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {

@@ -1,6 +1,7 @@
 //! The dense memory: the softmax update against the oracle, and its energies.
 
 mod asked;
+mod automatic;
 mod forms;
 mod kept;
 mod large;

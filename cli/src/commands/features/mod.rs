@@ -98,12 +98,12 @@ pub(super) fn in_place_of(
 ) -> Result<FeatureMemory> {
     let beta = match asked.beta {
         Beta::Fixed(beta) => beta,
-        Beta::Auto => {
+        auto => {
             let source = input::open(patterns)?;
             let rows = scaled(source.matrix(input::PATTERNS)?, space.scale)?;
             let kernel = if space.map == FeatureMap::DotExp { Similarity::Dot } else { Similarity::L2 };
             let files = [("patterns", Some(patterns))];
-            let exact = DenseMemory::builder().device(device).similarity(kernel).build(&rows);
+            let exact = DenseMemory::builder().device(device).similarity(kernel).beta(auto).build(&rows);
             exact.and_then(|exact| exact.beta()).map_err(|e| in_file(&files, e))?
         }
     };

@@ -18,8 +18,8 @@ pub(super) fn run(arguments: &Info) -> Result<()> {
         "similarity {}, beta {}, {}, ids {}",
         settings.similarity,
         match settings.beta {
-            Beta::Auto => "auto".to_owned(),
             Beta::Fixed(beta) => Short(beta.into()).to_string(),
+            auto => auto.to_string(),
         },
         settings.precision,
         settings.ids

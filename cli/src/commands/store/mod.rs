@@ -14,7 +14,7 @@ use crate::{
     output::{line, shown},
     warnings::Warnings,
 };
-use attractor::store::Info;
+use attractor::{memory::Beta, store::Info};
 use std::path::Path;
 
 pub(crate) fn run(command: &Store) -> Result<()> {
@@ -36,8 +36,8 @@ fn summary(file: &Path, info: &Info) -> serde_json::Value {
         "dim": info.dim,
         "similarity": info.settings.similarity.name(),
         "beta": match info.settings.beta {
-            attractor::memory::Beta::Auto => serde_json::json!("auto"),
-            attractor::memory::Beta::Fixed(beta) => serde_json::json!(beta),
+            Beta::Fixed(beta) => serde_json::json!(beta),
+            auto => serde_json::json!(auto.to_string()),
         },
         "precision": info.settings.precision.to_string(),
         "ids": info.settings.ids.to_string(),

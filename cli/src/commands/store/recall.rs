@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     // Chosen before the clock starts: it is part of storing, not of recalling.
     let beta = match arguments.beta {
         Some(Beta::Fixed(beta)) => beta,
-        Some(Beta::Auto) => store.beta_choice()?.beta,
+        Some(_) => store.beta_choice()?.beta,
         None => store.beta()?,
     };
     phases.end(Phase::Beta, format_args!("beta {beta}"));
