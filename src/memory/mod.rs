@@ -26,8 +26,8 @@ mod universal;
 
 pub use beta::{Beta, BetaChoice};
 pub use binary::{BinaryMemory, BinarySettings, Order};
-pub(crate) use dense::check_patterns;
 pub use dense::{Builder, DenseMemory};
+pub(crate) use dense::{KeptNeighbours, NEAREST, check_patterns};
 pub use energy::{Energy, EnergySettings, Layers};
 pub use explain::{Explanation, Suspect, Verdict, explain};
 pub use features::{

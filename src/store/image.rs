@@ -21,6 +21,7 @@ use super::{
     Settings,
     book::Book,
     ids::{Id, IdKind},
+    memory,
 };
 use crate::{
     Error, Precision, Result, SharedRows,
@@ -29,6 +30,7 @@ use crate::{
         safetensors::{Contents, Entry, STORE, contents},
         seal::{Seal, Sealing, sealed_header},
     },
+    memory::{KeptNeighbours, NEAREST},
     narrow::Offset,
 };
 use std::{
@@ -87,6 +89,8 @@ pub(super) struct Image {
     payloads: Range<usize>,
     payload_ends: Range<usize>,
     order: Range<usize>,
+    /// What the automatic `beta` rests on: numbers of sampled rows, of the nearest others of each, and their separations.
+    neighbours: Option<[Range<usize>; 3]>,
 }
 
 impl Image {
@@ -146,6 +150,15 @@ impl Image {
             }
             false => None,
         };
+        let neighbours = match tensors.get("beta.sample").map(|t| &t.1[..]) {
+            None => None,
+            Some([sampled]) => Some([
+                tensor("beta.sample", "U32", &[*sampled])?,
+                tensor("beta.nearest", "U32", &[*sampled, NEAREST])?,
+                tensor("beta.separation", "F64", &[*sampled, NEAREST])?,
+            ]),
+            other => return Err(wrong(format!("array 'beta.sample' has the shape {other:?}, want [s]"))),
+        };
         let (id_type, id_shape) = if ids == IdKind::Name { ("U8", &[][..]) } else { ("U64", &[rows][..]) };
         Ok(Self {
             patterns: tensor("patterns", dtype_of(precision), &[rows, dim])?,
@@ -162,12 +175,32 @@ impl Image {
             rows,
             dim,
             offset,
+            neighbours,
             source,
         })
     }
 
     fn damaged(&self, what: &str, row: usize) -> Error {
         damaged(&self.path, format!("{what} of row {row} lies outside of the file's values"))
+    }
+
+    /// That the file is not as it must be.
+    pub(super) fn wrong(&self, problem: String) -> Error {
+        FORMAT.wrong(&self.path, problem)
+    }
+
+    /// What the automatic `beta` rests on, where the file keeps it.
+    pub(super) fn neighbours(&self) -> Result<Option<KeptNeighbours>> {
+        let Some([sample, nearest, separations]) = &self.neighbours else { return Ok(None) };
+        let numbers = |range: &Range<usize>| -> Result<Vec<u32>> {
+            Ok(self.sound(range.clone())?.as_chunks::<4>().0.iter().map(|n| u32::from_le_bytes(*n)).collect())
+        };
+        let separations = self.sound(separations.clone())?.as_chunks::<8>().0;
+        Ok(Some(KeptNeighbours {
+            sample: numbers(sample)?,
+            nearest: numbers(nearest)?,
+            separations: separations.iter().map(|s| f64::from_le_bytes(*s)).collect(),
+        }))
     }
 
     /// Bytes of the file.
@@ -301,13 +334,13 @@ fn damaged(path: &Path, problem: String) -> Error {
 
 /// Writes all that a book has to the file at `path`, in place of what is there, through the file `through`.
 pub(super) fn write(path: &Path, through: &Path, book: &Book, edition: Edition) -> Result<()> {
-    let draft = Draft::of(book, edition, path)?;
+    let draft = Draft::of(book, edition, path, memory::neighbours(book))?;
     atomic::replace_through(path, through, |file| draft.write(file))
 }
 
 /// What a file would hold that has all of a book.
 pub(super) fn bytes(path: &Path, book: &Book, edition: Edition) -> Result<Vec<u8>> {
-    let draft = Draft::of(book, edition, path)?;
+    let draft = Draft::of(book, edition, path, None)?;
     let mut bytes = Vec::new();
     if bytes.try_reserve_exact(draft.bytes).is_err() {
         let what = format!("the patterns of {}", path.display());
@@ -326,6 +359,7 @@ struct Draft<'a> {
     id_ends: Vec<u8>,
     payload_ends: Vec<u8>,
     order: Vec<u8>,
+    neighbours: Option<KeptNeighbours>,
     header: Vec<u8>,
     /// Of the whole file, or a few more.
     bytes: usize,
@@ -333,7 +367,7 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Reads all that is to be written, so that damage is found before anything is.
-    fn of(book: &'a Book, edition: Edition, path: &Path) -> Result<Self> {
+    fn of(book: &'a Book, edition: Edition, path: &Path, neighbours: Option<KeptNeighbours>) -> Result<Self> {
         let settings = &book.settings;
         let mut slots: Vec<usize> = Vec::with_capacity(book.live());
         let mut ids: Vec<Id> = Vec::with_capacity(book.live());
@@ -370,6 +404,12 @@ impl<'a> Draft<'a> {
         if let Some(offset) = &book.offset {
             entries.push(entry("offset", "F64", &[offset.columns().len()], 8 * offset.columns().len()));
         }
+        if let Some(kept) = &neighbours {
+            let s = kept.sample.len();
+            entries.push(entry("beta.separation", "F64", &[s, NEAREST], 8 * s * NEAREST));
+            entries.push(entry("beta.sample", "U32", &[s], 4 * s));
+            entries.push(entry("beta.nearest", "U32", &[s, NEAREST], 4 * s * NEAREST));
+        }
         entries.push(entry("order", "U32", &[n], 4 * n));
         let patterns = n * settings.row_bytes(book.dim);
         entries.push(entry("patterns", dtype_of(settings.precision), &[n, book.dim], patterns));
@@ -396,7 +436,7 @@ impl<'a> Draft<'a> {
         let header = sealed_header(entries, &metadata);
         // One checksum of 4 bytes for 65,536.
         let bytes = header.len() + values + values / 8192 + 64;
-        Ok(Self { book, slots, ids, id_ends, payload_ends, order, header, bytes })
+        Ok(Self { book, slots, ids, id_ends, payload_ends, order, neighbours, header, bytes })
     }
 
     fn write(&self, to: impl Write) -> io::Result<()> {
@@ -414,6 +454,10 @@ impl<'a> Draft<'a> {
         file.write_all(&self.payload_ends)?;
         let offset = book.offset.as_ref().map_or(&[][..], Offset::columns);
         offset.iter().try_for_each(|number| file.write_all(&number.to_le_bytes()))?;
+        if let Some(KeptNeighbours { sample, nearest, separations }) = &self.neighbours {
+            separations.iter().try_for_each(|s| file.write_all(&s.to_le_bytes()))?;
+            sample.iter().chain(nearest).try_for_each(|k| file.write_all(&k.to_le_bytes()))?;
+        }
         file.write_all(&self.order)?;
         self.slots.iter().try_for_each(|slot| file.write_all(book.pattern(*slot).map_err(broken)?))?;
         self.ids.iter().try_for_each(|id| match id {

@@ -20,6 +20,7 @@ mod image;
 mod journal;
 mod ledger;
 mod lock;
+mod memory;
 mod source;
 
 pub use ids::{Id, IdKind};
@@ -210,7 +211,7 @@ impl Store {
         ledger.check()?;
         let info = ledger.info();
         let (book, log) = ledger.into_parts();
-        let memory = memory_of(&book, device)?;
+        let memory = memory::of(&book, device)?;
         let state = RwLock::new(State::new(book, memory, info));
         Ok(Self { state, log: Mutex::new(log), recoveries: Mutex::default() })
     }
@@ -234,7 +235,7 @@ impl Store {
         }
         tracing::warn!("the device {} was lost; it is opened again", memory.device());
         let device = memory.device().reopen()?;
-        let new = Arc::new(apart(|| memory_of(&state.book, &device))?);
+        let new = Arc::new(apart(|| memory::of(&state.book, &device))?);
         *state.memory.lock() = Arc::clone(&new);
         *recoveries += 1;
         Ok(new)
@@ -401,7 +402,7 @@ impl Store {
         log.fold(&self.read().book)?;
         let book = Book::of(log.image()?);
         let device = self.recovered(&self.read())?.device().clone();
-        let memory = memory_of(&book, &device)?;
+        let memory = memory::of(&book, &device)?;
         let info = ledger::info(&book, log);
         let new = State::new(book, memory, info);
         let old = std::mem::replace(&mut *self.state.write(), new);
@@ -470,20 +471,6 @@ fn payloads(book: &Book, slots: impl Iterator<Item = Option<usize>> + Clone) -> 
         all.push(of(slot)?);
     }
     Ok(all)
-}
-
-/// A memory with a row for each slot of a book.
-fn memory_of(book: &Book, device: &Device) -> Result<DenseMemory> {
-    let Settings { similarity, beta, precision, .. } = book.settings;
-    let builder =
-        DenseMemory::builder().device(device).similarity(similarity).beta(beta).precision(precision);
-    let mut memory = match book.image() {
-        Some(image) => builder.build_shared(Arc::clone(&image.shared()?), book.dim)?,
-        None => builder.build(&crate::Rows::empty(book.dim))?,
-    };
-    memory.append(&book.added()?)?;
-    memory.forget(&book.empty_slots().collect::<Vec<_>>())?;
-    Ok(memory)
 }
 
 /// Does work on threads of its own: those of rayon's may all be waiting for it, and a thread that waits for others of

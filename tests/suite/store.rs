@@ -664,3 +664,49 @@ fn a_store_can_be_opened_at_any_moment_of_writing() {
         done.store(true, Ordering::Relaxed);
     });
 }
+
+/// The automatic `beta` is that of what is stored, whatever came in between, and the file keeps what it rests on.
+#[test]
+fn the_automatic_beta_is_kept_in_the_file() {
+    let mut random = Random::new(515);
+    let (x, more) = (random.rows(3000, 5, 1.0), random.rows(200, 5, 0.01));
+    let want =
+        |x: &Rows<'_>| DenseMemory::builder().device(&Device::cpu()).build(x).unwrap().beta_choice().unwrap();
+    let now = |path: &Path| Store::open_read_only(path, &Device::cpu()).unwrap().beta_choice().unwrap();
+    let same = |got: attractor::memory::BetaChoice, want: attractor::memory::BetaChoice| {
+        assert_eq!(
+            (got.beta, got.low, got.high, got.sampled),
+            (want.beta, want.low, want.high, want.sampled)
+        );
+    };
+    let (_folder, path) = desk();
+    let mut ledger = Ledger::create(&path, Settings::default(), Batch::new(&x)).unwrap();
+    same(now(&path), want(&x));
+    ledger.add(Batch::new(&more)).unwrap();
+    let gone: Vec<u64> = (0..3000).filter(|i| i % 3 == 1).collect();
+    ledger.forget(&gone.iter().map(|i| Id::from(*i)).collect::<Vec<_>>()).unwrap();
+    let left: Vec<f32> =
+        (0..3000).filter(|i| i % 3 != 1).flat_map(|i| x.row(i)).chain(more.as_slice()).copied().collect();
+    let left = Rows::new(left, 5).unwrap();
+    let before = now(&path);
+    same(before, want(&left));
+    ledger.compact().unwrap();
+    same(now(&path), before);
+    drop(ledger);
+    // What stands in the file is what is used: another separation of the nearest gives another choice.
+    let mut file = fs::read(&path).unwrap();
+    let header = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    let text: serde_json::Value = serde_json::from_slice(&file[8..8 + header]).unwrap();
+    let [from, to] =
+        [0, 1].map(|i| text["beta.separation"]["data_offsets"][i].as_u64().unwrap() as usize + 8 + header);
+    file[from..to].chunks_exact_mut(8).for_each(|s| s.copy_from_slice(&2.5_f64.to_le_bytes()));
+    fs::write(&path, without_checksums(&file)).unwrap();
+    assert!(now(&path).beta < before.beta);
+    // Numbers of rows that are not there.
+    let [from, to] =
+        [0, 1].map(|i| text["beta.nearest"]["data_offsets"][i].as_u64().unwrap() as usize + 8 + header);
+    file[from..to].fill(0x7f);
+    fs::write(&path, without_checksums(&file)).unwrap();
+    let error = Store::open_read_only(&path, &Device::cpu()).unwrap_err().to_string();
+    assert!(error.contains("beta"), "{error}");
+}

@@ -24,6 +24,7 @@ use forgotten::Forgotten;
 use intake::{Intake, Measured, rounded_to_f16};
 pub(super) use intake::{check_values, measure};
 use neighbours::Neighbours;
+pub(crate) use neighbours::{KeptNeighbours, NEAREST};
 use parking_lot::Mutex;
 use std::{borrow::Cow, sync::Arc};
 

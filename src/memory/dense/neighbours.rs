@@ -6,7 +6,7 @@ use crate::{
     Device, Error, Result, Rows, Tensor,
     contract::{Form, Landscape, Plan},
     memory::{
-        Beta, BetaChoice, Memory,
+        Beta, BetaChoice, Memory, NO_PATTERN,
         beta::{Separations, choose, separation_of},
         sample::{sample, size},
     },
@@ -15,7 +15,7 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Nearest patterns that the choice looks at one by one.
-const NEAREST: usize = 16;
+pub(crate) const NEAREST: usize = 16;
 /// Multiply-adds that keeping up with new patterns may cost.
 const KEEPING: usize = 1_000_000_000;
 /// Patterns whose nearest are looked for together.
@@ -57,6 +57,17 @@ impl Neighbours {
             !forgotten(*own) && (nearest.len() >= NEAREST || nearest.len() + 1 >= live)
         });
     }
+}
+
+/// Sampled patterns with their nearest others, as a file keeps them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KeptNeighbours {
+    /// Numbers of the patterns, ascending, `[s]`.
+    pub(crate) sample: Vec<u32>,
+    /// Numbers of the nearest others of each, `[s * NEAREST]`; [`NO_PATTERN`] where there are fewer.
+    pub(crate) nearest: Vec<u32>,
+    /// Their separations.
+    pub(crate) separations: Vec<f64>,
 }
 
 fn shortened(mut near: Nearest) -> Nearest {
@@ -107,6 +118,50 @@ impl DenseMemory {
         }
         let most = if self.beta == Beta::AutoExact { live } else { size(live, self.dim()) };
         self.chosen(&self.separations(&sample(&self.hashes, most, passes), Some(mask), live)?, live)
+    }
+
+    /// What the automatic choice rests on, for [`DenseMemory::remember`].
+    ///
+    /// # Errors
+    /// As [`DenseMemory::beta_choice`].
+    pub(crate) fn kept_neighbours(&self) -> Result<KeptNeighbours> {
+        self.choose_beta()?;
+        let known = self.neighbours.lock();
+        let mut kept = KeptNeighbours { sample: Vec::new(), nearest: Vec::new(), separations: Vec::new() };
+        for (own, Known { nearest, .. }) in &known.0 {
+            kept.sample.push(*own);
+            let none = std::iter::repeat((0.0, NO_PATTERN));
+            for (separation, other) in nearest.iter().copied().chain(none).take(NEAREST) {
+                kept.nearest.push(other);
+                kept.separations.push(separation);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Takes over what another memory of the same patterns knew of them. False where it cannot be of these patterns.
+    ///
+    /// # Errors
+    /// Faults of the device.
+    pub(crate) fn remember(&mut self, kept: &KeptNeighbours) -> Result<bool> {
+        let KeptNeighbours { sample, nearest, separations } = kept;
+        let is_stored = |k: &u32| (*k as usize) < self.len();
+        let fits = [nearest.len(), separations.len()] == [sample.len() * NEAREST; 2]
+            && sample.is_sorted_by(|a, b| a < b)
+            && sample.iter().all(is_stored)
+            && nearest.iter().all(|k| *k == NO_PATTERN || is_stored(k))
+            && !separations.iter().any(|s| s.is_nan());
+        if !fits || sample.is_empty() {
+            return Ok(fits);
+        }
+        let rows = self.patterns.gather(sample)?;
+        let lists = nearest.chunks_exact(NEAREST).zip(separations.chunks_exact(NEAREST));
+        let known = rows.chunks_exact(self.dim()).zip(lists).map(|(row, (of, separations))| {
+            let nearest = separations.iter().copied().zip(of.iter().copied());
+            Known { row: row.to_vec(), nearest: nearest.filter(|(_, k)| *k != NO_PATTERN).collect() }
+        });
+        self.neighbours.get_mut().0 = sample.iter().copied().zip(known).collect();
+        Ok(true)
     }
 
     fn chosen(&self, sample: &[Separations], live: usize) -> Result<BetaChoice> {
@@ -177,7 +232,8 @@ impl DenseMemory {
     pub(super) fn nearest_of(&self, rows: &Rows<'_>) -> Result<Vec<(u32, Nearest)>> {
         let known = self.neighbours.lock();
         let (m, d) = (rows.rows(), self.dim());
-        if known.0.is_empty() || known.0.len().saturating_mul(m).saturating_mul(d) > KEEPING {
+        let work = known.0.len().saturating_mul(m).saturating_mul(d);
+        if known.0.is_empty() || (work > KEEPING && 4 * m > self.len()) {
             return Ok(Vec::new());
         }
         let (numbers, sampled): (Vec<u32>, Vec<Vec<f32>>) =
