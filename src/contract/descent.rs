@@ -390,23 +390,26 @@ pub(crate) fn clamp_row(clamp: &[bool], i: usize, d: usize) -> &[bool] {
     if clamp.len() == d { clamp } else { &clamp[i * d..(i + 1) * d] }
 }
 
-/// Updates states from the host until none moves or all steps are made. `pass` gives the carry of each of the
-/// states `[b, d]` that it is handed and their updates `[b, d]`; `first` is the number of the first query, for the clamp.
+/// Updates states from the host until none moves or all steps are made, `window` of them at a time: where some have come to rest, others take their
+/// place, so that the few that move for long do so together. `pass` gives the carry of each of the states `[b, d]` that it is handed and their
+/// updates `[b, d]`; `tell` is told how many of the updates that may be made have been, or are no longer needed.
 pub(crate) fn settle(
     out: &mut Outcome,
     d: usize,
-    first: usize,
     plan: &Plan<'_>,
+    window: usize,
     energy: impl Fn(Carry, &[f32]) -> f32,
     mut pass: impl FnMut(Vec<f32>) -> Result<(Vec<Carry>, Vec<f32>)>,
     tell: impl Fn(u64) -> Result<()>,
 ) -> Result<()> {
-    // Only states that still move take part in a step.
-    let mut active: Vec<usize> = (0..out.steps.len()).collect();
-    for step in 0..plan.steps {
-        if active.is_empty() {
-            break;
-        }
+    let b = out.steps.len();
+    if !plan.evaluate {
+        out.carries = vec![Carry::EMPTY; b];
+    }
+    let mut waiting = 0..if plan.steps > 0 { b } else { 0 };
+    let mut active: Vec<usize> = waiting.by_ref().take(window).collect();
+    let mut done = 0;
+    while !active.is_empty() {
         let moving = active.iter().flat_map(|&i| &out.states[i * d..(i + 1) * d]).copied().collect();
         let (carries, updates) = pass(moving)?;
         let mut still = Vec::with_capacity(active.len());
@@ -415,19 +418,24 @@ pub(crate) fn settle(
             if plan.trace {
                 out.trace[i].push(energy(carries[at], x));
             }
-            let clamp = plan.clamp.map(|c| clamp_row(c, first + i, d));
+            let clamp = plan.clamp.map(|c| clamp_row(c, i, d));
             let change = advance(x, &updates[at * d..(at + 1) * d], plan.step_size, clamp);
             out.steps[i] += 1;
             out.settled[i] = change <= plan.tolerance;
-            if !out.settled[i] || plan.tolerance == 0.0 {
+            if !plan.evaluate {
+                out.carries[i] = carries[at];
+            }
+            let rests = out.settled[i] && plan.tolerance != 0.0;
+            if rests || out.steps[i] == plan.steps {
+                done += u64::from(plan.steps - out.steps[i]);
+            } else {
                 still.push(i);
             }
+            done += 1;
         }
-        if !plan.evaluate {
-            out.carries = carries;
-        }
+        still.extend(waiting.by_ref().take(window - still.len()));
         active = still;
-        tell(u64::from(step) + 1)?;
+        tell(done)?;
     }
     Ok(())
 }

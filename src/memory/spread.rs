@@ -147,7 +147,8 @@ impl SpreadMemory {
         if b == 0 {
             return Ok(Outcome::default());
         }
-        let tell = |pass: u64| report(plan.progress, pass, u64::from(plan.steps) + 1);
+        let total = b as u64 * (u64::from(plan.steps) + 1);
+        let tell = |done: u64| report(plan.progress, done, total);
         let mut out = Outcome::start(rows, plan);
         let energy = |carry: Carry, x: &[f32]| self.energy_of(form, carry, x);
         let pass = |states: Vec<f32>| {
@@ -156,7 +157,7 @@ impl SpreadMemory {
             let (carries, means): (Vec<Carry>, Vec<Vec<f32>>) = merged.unzip();
             Ok((carries, means.concat()))
         };
-        settle(&mut out, d, 0, plan, energy, pass, tell)?;
+        settle(&mut out, d, plan, b, energy, pass, tell)?;
         let states = Rows::new(out.states.clone(), d)?;
         let found = self.ask(&states, beta, mask, &Plan::evaluation(plan.top_k))?;
         out.form = found.iter().map(|part| part.1.form).max().unwrap_or_default();
@@ -168,7 +169,7 @@ impl SpreadMemory {
                 out.weights.push(carry.weight(score));
             }
         }
-        tell(u64::from(plan.steps) + 1)?;
+        tell(total)?;
         Ok(out)
     }
 }

@@ -172,6 +172,18 @@ impl Source<'_> {
         }
     }
 
+    /// The weight, relative to the largest, up to which patterns need not be summed: all of them together are below the last place of f32. Values
+    /// of a pattern with so little weight may be any, and it may be longer than those with more by the dot product and the cosine: it is summed.
+    fn least_weight(&self) -> f32 {
+        match (&self.readout, self.form.similarity) {
+            (Readout::Patterns, Similarity::L2 | Similarity::L1) => {
+                let n: usize = self.patterns.iter().map(|s| s.rows).sum();
+                2.0_f32.powi(-26) / n.max(1) as f32
+            }
+            _ => 0.0,
+        }
+    }
+
     fn width(&self, d: usize) -> usize {
         match &self.readout {
             Readout::Best | Readout::Carry => 0,
@@ -358,26 +370,8 @@ pub(crate) fn descend(
     queries: &Rows<'_>,
     plan: &Plan<'_>,
 ) -> Result<Outcome> {
-    let b = queries.rows();
-    let mut outcome = Outcome::default();
-    let passes = u64::from(plan.steps) + 1;
-    let total = b.div_ceil(BATCH) as u64 * passes;
-    for (batch, start) in (0..b).step_by(BATCH).enumerate() {
-        let tell = |pass: u64| report(plan.progress, batch as u64 * passes + pass, total);
-        outcome.append(descend_batch(landscape, queries, start..(start + BATCH).min(b), plan, &tell)?);
-    }
-    Ok(outcome)
-}
-
-fn descend_batch(
-    landscape: &Landscape<'_, [Term]>,
-    queries: &Rows<'_>,
-    range: Range<usize>,
-    plan: &Plan<'_>,
-    tell: &dyn Fn(u64) -> Result<()>,
-) -> Result<Outcome> {
-    let d = queries.columns();
-    let mut out = Outcome::start(&queries.slice(range.clone()), plan);
+    let (b, d) = (queries.rows(), queries.columns());
+    let mut out = Outcome::start(queries, plan);
     let Landscape { patterns, terms, form } = *landscape;
     out.form = form.resolution.form;
     let patterns = patterns.cpu_shards();
@@ -388,24 +382,29 @@ fn descend_batch(
         let (found, means) = source.pass(&states, d, 0);
         Ok((found.iter().map(Found::absolute).collect(), means))
     };
-    settle(&mut out, d, range.start, plan, energy, pass, tell)?;
+    let updates = b as u64 * u64::from(plan.steps);
+    let tell = |done: u64| report(plan.progress, done, updates + b as u64);
+    settle(&mut out, d, plan, BATCH, energy, pass, tell)?;
     if !plan.evaluate {
         return Ok(out);
     }
     source.entropy = true;
     source.readout = plan.values.map_or(Readout::Carry, |v| Readout::Values(v.cpu_shards()));
-    let (found, values) = source.pass(&out.states, d, plan.top_k);
-    out.values = values;
-    for (i, f) in found.into_iter().enumerate() {
-        let absolute = f.absolute();
-        let energy = energy(absolute, &out.states[i * d..(i + 1) * d]);
-        out.conclude(absolute, energy);
-        let best = f.best.into_sorted();
-        out.indices.extend(best.iter().map(|e| e.0));
-        out.scores.extend(best.iter().map(|e| f64::from(e.1) + f.reference));
-        out.weights.extend(best.iter().map(|e| f.carry.weight(e.1.into())));
+    for start in (0..b).step_by(BATCH) {
+        let end = (start + BATCH).min(b);
+        let (found, values) = source.pass(&out.states[start * d..end * d], d, plan.top_k);
+        out.values.extend(values);
+        for (i, f) in (start..end).zip(found) {
+            let absolute = f.absolute();
+            let energy = energy(absolute, &out.states[i * d..(i + 1) * d]);
+            out.conclude(absolute, energy);
+            let best = f.best.into_sorted();
+            out.indices.extend(best.iter().map(|e| e.0));
+            out.scores.extend(best.iter().map(|e| f64::from(e.1) + f.reference));
+            out.weights.extend(best.iter().map(|e| f.carry.weight(e.1.into())));
+        }
+        tell(updates + end as u64)?;
     }
-    tell(u64::from(plan.steps) + 1)?;
     Ok(out)
 }
 

@@ -48,19 +48,28 @@ struct Block<'a> {
     first: usize,
 }
 
+/// Memory that is used again from block to block.
+#[derive(Default)]
+struct Scratch {
+    scores: Vec<f32>,
+    /// The rows of a block that have weight for some query, ascending, and what they read out.
+    live: Vec<usize>,
+    readout: Vec<f32>,
+}
+
 /// Runs the task for queries `[b, d]`.
 pub(super) fn run(work: &Work<'_>, queries: Operand<'_>) -> Part {
     let d = queries.shape.1;
     let mut tiles: Vec<Tile> = queries.data.chunks(LANES * d).map(|x| Tile::new(work, x, d)).collect();
-    let (mut widened, mut widened_values, mut scores) = (Vec::new(), Vec::new(), Vec::new());
-    let mut unit = Vec::new();
+    let (mut widened, mut widened_values) = (Vec::new(), Vec::new());
+    let (mut unit, mut scratch) = (Vec::new(), Scratch::default());
     for rows in work.blocks() {
         let (terms, first) = work.terms(&rows);
         let patterns = work.patterns().values(rows.clone(), &mut widened);
         let readout = work.values(rows, &mut widened_values).unwrap_or(patterns);
         let patterns = work.compared(patterns, terms, &mut unit);
         for tile in &mut tiles {
-            tile.take(work, &Block { patterns, terms, readout, first }, &mut scores);
+            tile.take(work, &Block { patterns, terms, readout, first }, &mut scratch);
         }
     }
     let mut part = Part { found: Vec::new(), sums: Vec::with_capacity(queries.shape.0 * work.width) };
@@ -83,8 +92,9 @@ impl Tile {
         }
     }
 
-    /// Takes a block of patterns in; `scores` is scratch memory.
-    fn take(&mut self, work: &Work<'_>, block: &Block<'_>, scores: &mut Vec<f32>) {
+    /// Takes a block of patterns in.
+    fn take(&mut self, work: &Work<'_>, block: &Block<'_>, scratch: &mut Scratch) {
+        let Scratch { scores, live, readout } = scratch;
         scores.resize(block.terms.len() * LANES, 0.0);
         Product {
             c: scores,
@@ -107,8 +117,7 @@ impl Tile {
         if !work.weighs() {
             return;
         }
-        let (shrink, any) =
-            exponentials(rows, block.terms, &largest, &mut self.carries, work.source, self.queries);
+        let shrink = exponentials(rows, block.terms, &largest, &mut self.carries, work.source);
         if work.width == 0 {
             return;
         }
@@ -117,14 +126,28 @@ impl Tile {
                 row.iter_mut().zip(&shrink).for_each(|(v, s)| *v *= s);
             });
         }
-        // Where every weight of the block has underflowed there is nothing to add.
-        if any {
+        // Where beta is large, most patterns have weight for none of the queries: the others are brought together.
+        weighing(rows, work.source.least_weight(), self.queries, live);
+        let (width, count) = (work.width, rows.len());
+        let some = 4 * live.len() <= 3 * count;
+        if some {
+            readout.clear();
+            for (to, &from) in live.iter().enumerate() {
+                rows[to] = rows[from];
+                readout.extend_from_slice(&block.readout[from * width..(from + 1) * width]);
+            }
+        }
+        let (a, b) = match some {
+            true => (&readout[..], &scores[..live.len() * LANES]),
+            false => (block.readout, &scores[..]),
+        };
+        if !b.is_empty() {
             Product {
                 c: &mut self.sums,
-                a: block.readout,
+                a,
                 row_stride: 1,
-                step_stride: work.width,
-                b: scores,
+                step_stride: width,
+                b,
                 lanes: self.queries,
                 add: true,
                 metric: Metric::Product,
@@ -175,16 +198,36 @@ fn scale_scores<const SQUARES: bool>(rows: &mut [Lane], terms: &[Term], scale: &
     })
 }
 
+/// The rows in which one of the first `lanes` queries has a weight above this.
+fn weighing(rows: &[Lane], least: f32, lanes: usize, live: &mut Vec<usize>) {
+    live.clear();
+    simd!(for (k, row) in rows.iter().enumerate() {
+        let mut most = [0.0_f32; LANES];
+        for i in 0..LANES {
+            most[i] = if i < lanes { row[i] } else { 0.0 };
+        }
+        let mut half = LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                most[i] = if most[i + half] > most[i] { most[i + half] } else { most[i] };
+            }
+            half /= 2;
+        }
+        if most[0] > least {
+            live.push(k);
+        }
+    });
+}
+
 /// Scores to `exp(score - m)`, taken into the carries; gives the factors by which what was summed
-/// before must shrink, and whether any weight of the first `lanes` queries is above zero.
+/// before must shrink.
 fn exponentials(
     rows: &mut [Lane],
     terms: &[Term],
     largest: &Lane,
     carries: &mut Carries,
     source: &Source<'_>,
-    lanes: usize,
-) -> (Lane, bool) {
+) -> Lane {
     let (similarity, entropy) = (source.form.similarity, source.entropy);
     simd!({
         let mut shrink = [1.0_f32; LANES];
@@ -197,7 +240,6 @@ fn exponentials(
             carries.m[i] = largest[i];
             shrink[i] = factor as f32;
         }
-        let mut any = 0.0_f32;
         for (rows, terms) in rows.chunks_mut(CHAIN).zip(terms.chunks(CHAIN)) {
             let (mut l, mut h, mut le) = ([0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES]);
             for (row, t) in rows.iter_mut().zip(terms) {
@@ -229,9 +271,8 @@ fn exponentials(
                 carries.l[i] += f64::from(l[i]);
                 carries.h[i] += f64::from(h[i]);
                 carries.le[i] += f64::from(if similarity == Similarity::Cosine { le[i] } else { l[i] });
-                any += if i < lanes { l[i] } else { 0.0 };
             }
         }
-        (shrink, any > 0.0)
+        shrink
     })
 }

@@ -90,22 +90,6 @@ fn a_dense_memory_is_what_it_was() {
     }
 }
 
-/// The sample that an automatic `beta` rests on is brought from the device where forgetting leaves too little of it.
-#[test]
-fn a_memory_that_cannot_forget_has_forgotten_nothing() {
-    let Some(device) = open(Options::default()) else { return };
-    let mut random = Random::new(211);
-    let (x, q) = (random.rows(4500, 3, 1.0), random.rows(4, 3, 1.0));
-    let make = || DenseMemory::builder().device(&device).build(&x).unwrap();
-    let most: Vec<u32> = (0..4500).filter(|i| i % 4 == 0 || i % 8 == 1).collect();
-    let change = |memory: &mut DenseMemory| memory.forget(&most);
-    each_allocation("forget", &device, make, change, |memory| {
-        let mut all = recalled(memory, &q);
-        all.extend([memory.live() as f32, memory.beta().unwrap()]);
-        all
-    });
-}
-
 #[test]
 fn other_memories_are_what_they_were() {
     let Some(device) = open(Options::default()) else { return };
