@@ -179,7 +179,11 @@ pub trait Memory: Send + Sync {
     /// As [`Memory::recall_with`]; [`crate::Error::NoEnergy`] for a memory that has none.
     fn energy(&self, states: &dyn ToRows) -> Result<Vec<f32>> {
         let look = RecallOptions { steps: 0, top_k: Some(0), ..RecallOptions::default() };
-        Ok(self.recall_with(states, &look)?.energy)
+        let found = self.recall_with(states, &look)?;
+        if found.energy.len() != found.len() {
+            return Err(crate::Error::NoEnergy { memory: "this kind of memory" });
+        }
+        Ok(found.energy)
     }
 }
 

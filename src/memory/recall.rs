@@ -166,8 +166,9 @@ impl fmt::Display for Status {
     }
 }
 
-/// What a recall of `b` queries gives. Weights, energies and values are those at the final states.
+/// What a recall of `b` queries gives. Weights, energies and values are those at the final states. [`Recall::new`] makes one.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Recall {
     /// Final states `[b, d]`.
     pub states: Rows<'static>,
@@ -248,6 +249,35 @@ impl NamedArray {
 }
 
 impl Recall {
+    /// A recall that gave these states `[b, d]` after so many updates and ended so, `[b]` each: all else is absent, to be set by memories that
+    /// have it. (`beta` is 1.)
+    ///
+    /// ```
+    /// use attractor::{memory::{Recall, Status}, prelude::*};
+    /// let mut recall = Recall::new(Rows::new(vec![1.0, 0.0], 2)?, vec![1], vec![Status::Converged]);
+    /// recall.energy = vec![-0.5];
+    /// assert_eq!((recall.len(), recall.top(0).len()), (1, 0));
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub fn new(states: Rows<'static>, steps: Vec<u32>, status: Vec<Status>) -> Self {
+        Self {
+            states,
+            energy: Vec::new(),
+            trace: None,
+            steps,
+            status,
+            indices: Vec::new(),
+            weights: Vec::new(),
+            top_k: 0,
+            effective: Vec::new(),
+            support: None,
+            values: None,
+            beta: 1.0,
+            similarity_form: None,
+            more: Vec::new(),
+        }
+    }
+
     /// What the outcome of a plan says to its user; states have `d` columns.
     pub(super) fn of(outcome: Outcome, plan: &Plan<'_>, d: usize, beta: f32) -> Result<Self> {
         let status = |(i, settled): (usize, &bool)| match settled {
@@ -280,20 +310,10 @@ impl Recall {
     /// The recall of no queries, to be extended.
     pub(super) fn none(d: usize, plan: &Plan<'_>, beta: f32) -> Self {
         Self {
-            states: Rows::empty(d),
-            energy: Vec::new(),
             trace: plan.trace.then(Vec::new),
-            steps: Vec::new(),
-            status: Vec::new(),
-            indices: Vec::new(),
-            weights: Vec::new(),
             top_k: plan.top_k,
-            effective: Vec::new(),
-            support: None,
-            values: None,
             beta,
-            similarity_form: None,
-            more: Vec::new(),
+            ..Self::new(Rows::empty(d), Vec::new(), Vec::new())
         }
     }
 

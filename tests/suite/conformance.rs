@@ -3,12 +3,14 @@
 use super::common::{Random, differing, gpus, memory_of};
 use attractor::{
     Device, Error, Rows,
+    capacity::{Criterion, Plan, Schedule, run},
     memory::{
-        Beta, Energy, EnergySettings, Memory, Recall, RecallOptions,
+        Beta, Energy, EnergySettings, Memory, Recall, RecallOptions, Verdict, explain,
         registry::{self, Data, Dynamics, Kind, Promise, Setting, Weights},
     },
+    ops::Similarity,
 };
-use std::ops::ControlFlow;
+use std::{collections::HashMap, ops::ControlFlow, sync::Once};
 
 /// Columns and patterns of small data.
 const D: usize = 16;
@@ -67,7 +69,13 @@ impl Subject {
     }
 }
 
+/// Of another program, entered in the table as any would be.
+#[path = "../../examples/own_memory.rs"]
+mod own_memory;
+
 fn each(mut test: impl FnMut(&Subject)) {
+    static ENTERED: Once = Once::new();
+    ENTERED.call_once(|| registry::register(&own_memory::WINNER).unwrap());
     for kind in registry::kinds() {
         test(&Subject { kind, energy: kind.example().parse().unwrap() });
     }
@@ -203,9 +211,12 @@ fn what_is_saved_is_what_is_loaded() {
         assert_eq!(of(&*again).states, of(&*memory).states, "{}", subject.energy);
         // One of another version, and of no kind.
         let file = std::fs::read(&path).unwrap();
+        let format = subject.kind.family.file.unwrap().format;
+        let formats = [format.to_owned(), format.replacen(&format[..1], "_", 1)];
+        let [format, other_format] = formats.map(|name| format!(r#""format":"{name}""#));
         for (from, to, word) in [
             (r#""version":"1""#, r#""version":"9""#, "version 9"),
-            (r#""format":"attractor "#, r#""format":"attracted "#, "no kind of memory"),
+            (&format, &other_format, "no kind of memory"),
         ] {
             let at = file.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
             let mut other = file.clone();
@@ -279,4 +290,34 @@ fn gpus_give_what_the_cpu_gives() {
             );
         }
     });
+}
+
+/// A kind of another program goes the way of all others: its name, the capacity benchmark, explanations; a name is given once.
+#[test]
+fn kinds_of_other_programs_are_as_good_as_those_of_the_library() {
+    each(|_| {});
+    let energy: Energy = "winner".parse().unwrap();
+    assert_eq!(energy.to_string(), "winner");
+    let error = registry::register(&own_memory::WINNER).unwrap_err().to_string();
+    assert!(error.contains("not taken"), "{error}");
+    let patterns = Random::new(3).rows(20, D, 1.0);
+    let settings = EnergySettings { device: Some(Device::cpu()), ..EnergySettings::default() };
+    let memory = memory_of(energy, &patterns, &settings).unwrap();
+    let why =
+        explain(&*memory, energy, Similarity::L2, &patterns, patterns.row(4), &RecallOptions::default())
+            .unwrap();
+    assert_eq!(why.verdict, Verdict::Pattern(4));
+    let successes = |model: &str| {
+        let plan = Plan {
+            criteria: vec![Criterion::Identity],
+            schedules: vec![Schedule::Steps(1)],
+            n: vec![50],
+            d: vec![D],
+            mixing: 0,
+            ..Plan::new(model.parse().unwrap(), Device::cpu())
+        };
+        let outcomes = run(&plan, &mut HashMap::new(), None).unwrap();
+        outcomes[0].points[0][0].seeds.iter().map(|t| t.successes).collect::<Vec<_>>()
+    };
+    assert_eq!(successes("winner"), successes("nearest"));
 }
