@@ -239,6 +239,23 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Which coordinates of queries are known.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Those that are not NaN.
+    Nan,
+    /// Those of a mask in a file.
+    File(PathBuf),
+}
+
+impl FromStr for Known {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(if text == "nan" { Self::Nan } else { Self::File(text.into()) })
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct Recall {
     /// Patterns to store, [n, d]; not with --memory FILE, which has what it needs
@@ -267,7 +284,11 @@ pub(crate) struct Recall {
     /// Values associated with the patterns, [n, v] or [n]: their weighted mean goes out as `values`
     #[arg(long, value_name = "V")]
     pub(crate) values: Option<PathBuf>,
-    /// Known coordinates, [d] or [b, d]: those that are not 0 or false stay as in the query
+    /// Known coordinates: only they are compared, they stay as in the query, and the others are read out. A file [d] or [b, d] of those that
+    /// are (not 0 or false), or nan where the queries mark what is unknown by NaN
+    #[arg(long, conflicts_with = "clamp", value_name = "M|nan")]
+    pub(crate) known: Option<Known>,
+    /// Coordinates that stay as in the query, [d] or [b, d], while all coordinates are compared; see --known
     #[arg(long, value_name = "M")]
     pub(crate) clamp: Option<PathBuf>,
     /// How many of the best patterns to report per query [default: 5, or all where fewer are stored]

@@ -63,6 +63,11 @@ impl Failure {
         self.cause == Cause::Loss
     }
 
+    /// The same failure with more words.
+    pub(crate) fn extended(self, words: &str) -> Self {
+        Self { message: self.message + words, ..self }
+    }
+
     /// The same failure with a role called by the name that this command has for it.
     pub(crate) fn renamed(self, role: &str, name: &str) -> Self {
         Self { message: self.message.replace(role, name), ..self }

@@ -11,6 +11,7 @@ mod explain;
 mod features;
 mod hopfield;
 mod kernelized;
+mod known;
 mod lagrangian;
 mod mixture;
 mod recall;

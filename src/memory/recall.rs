@@ -46,6 +46,21 @@ pub struct RecallOptions<'a> {
     /// Coordinates that are known and stay as they are in the query: `[d]` for all queries, or
     /// `[b * d]`.
     pub clamp: Option<&'a [bool]>,
+    /// Coordinates that are known, `[d]` for all queries, or `[b * d]`: only they are compared, they stay as they are, and the others are read out in
+    /// one update, whatever they were (they may be NaN). Without, all coordinates of a query are compared, also those that `clamp` does not
+    /// keep. An automatic `beta` is that of the known coordinates. For memories of patterns with softmax, sparse separations and bits, and for
+    /// kernelized ones with a matrix; others refuse it.
+    ///
+    /// ```
+    /// use attractor::prelude::*;
+    /// let memory = DenseMemory::new(&[[1.0, 0.0, 5.0], [0.0, 1.0, -5.0]])?;
+    /// let options = RecallOptions { known: Some(&[true, true, false]), ..RecallOptions::default() };
+    /// let recalled = memory.recall_with(&[[0.9, 0.2, f32::NAN]], &options)?;
+    /// assert_eq!(recalled.states.row(0)[..2], [0.9, 0.2]);
+    /// assert!((recalled.states[(0, 2)] - 5.0).abs() < 0.2);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    pub known: Option<&'a [bool]>,
     /// Patterns `[n]` that may answer; all where `None`.
     pub mask: Option<&'a [bool]>,
     /// Whether to report the energy at every step.
@@ -65,6 +80,7 @@ impl Default for RecallOptions<'_> {
             tolerance: None,
             step_size: 1.0,
             clamp: None,
+            known: None,
             mask: None,
             trace: false,
             top_k: None,
@@ -81,6 +97,7 @@ impl fmt::Debug for RecallOptions<'_> {
             .field("tolerance", &self.tolerance)
             .field("step_size", &self.step_size)
             .field("clamped", &self.clamp.map(|c| c.iter().filter(|v| **v).count()))
+            .field("known", &self.known.map(|c| c.iter().filter(|v| **v).count()))
             .field("masked", &self.mask.map(|m| m.iter().filter(|v| !**v).count()))
             .field("trace", &self.trace)
             .field("top_k", &self.top_k)

@@ -28,6 +28,7 @@ mod features;
 mod floors;
 mod forget;
 mod kernelized;
+mod known;
 mod lagrangian;
 mod layers;
 mod listed;

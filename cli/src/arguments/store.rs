@@ -1,6 +1,6 @@
 //! Arguments of `attractor store`.
 
-use super::{Common, Updates};
+use super::{Common, Known, Updates};
 use attractor::{Precision, memory::Beta, ops::Similarity, store::OpenOptions};
 use clap::{Args, Subcommand};
 use std::{path::PathBuf, time::Duration};
@@ -163,6 +163,10 @@ pub(crate) struct Recall {
     /// How many of the best patterns to report per query
     #[arg(long, default_value_t = 5, value_name = "K")]
     pub(crate) top_k: usize,
+    /// Known coordinates: only they are compared, they stay, and the others are read out. A file [d] or [b, d] of those that are (not 0 or
+    /// false), or nan where the queries mark what is unknown by NaN
+    #[arg(long, value_name = "M|nan")]
+    pub(crate) known: Option<Known>,
     /// Inverse temperature of this recall: a number, or auto [default: that of the store]
     #[arg(long, allow_negative_numbers = true, value_name = "F")]
     pub(crate) beta: Option<Beta>,

@@ -26,7 +26,7 @@ const SHOWN: usize = 16;
 /// Standard deviation of the noise, where black to white is 1.
 const NOISE: f64 = 0.25;
 
-/// Part of the automatic beta that is used where pixels are hidden.
+/// Part of the automatic beta that is used where hidden pixels are compared, though nothing is known of them.
 const SOFTER: f32 = 0.2;
 
 /// A way to damage images.
@@ -44,6 +44,8 @@ struct Outcome {
     recall: Recall,
     seconds: f64,
     recalled: f64,
+    /// The same where known pixels stay, but all are compared.
+    clamped: Option<f64>,
     /// Right by the nearest neighbour of the cue as it is.
     nearest: f64,
     /// Right by the nearest neighbour on the pixels that are known.
@@ -66,19 +68,24 @@ fn damages(images: &Rows<'_>, seed: u64) -> Result<Vec<Damage>> {
     let mut random = StdRng::seed_from_u64(seed);
     let noise = Normal::new(0.0, NOISE).map_err(|e| Failure::data(e.to_string()))?;
     let noisy = images.as_slice().iter().map(|v| v + noise.sample(&mut random) as f32);
-    let noisy = Damage { name: "noise", cues: Rows::new(noisy.collect::<Vec<f32>>(), PIXELS)?, hidden: None };
+    let noisy = Rows::new(noisy.collect::<Vec<f32>>(), PIXELS)?;
     // What is not known starts as the average digit has it.
     let mean = mean_image(images);
-    let hide = |name, hidden: Vec<bool>| -> Result<Damage> {
+    let hide = |name, images: &Rows<'_>, hidden: Vec<bool>| -> Result<Damage> {
         let values = images.as_slice().iter().zip(&hidden).enumerate();
         let cues =
             values.map(|(i, (v, hide))| if *hide { mean[i % PIXELS] } else { *v }).collect::<Vec<f32>>();
         Ok(Damage { name, cues: Rows::new(cues, PIXELS)?, hidden: Some(hidden) })
     };
     let count = images.as_slice().len();
-    let lower = (0..count).map(|i| i % PIXELS >= PIXELS / 2).collect();
-    let half = (0..count).map(|_| random.random_bool(0.5)).collect();
-    Ok(vec![noisy, hide("lower half hidden", lower)?, hide("half the pixels hidden", half)?])
+    let lower: Vec<bool> = (0..count).map(|i| i % PIXELS >= PIXELS / 2).collect();
+    let half: Vec<bool> = (0..count).map(|_| random.random_bool(0.5)).collect();
+    Ok(vec![
+        hide("lower half hidden", images, lower)?,
+        hide("half the pixels hidden", images, half.clone())?,
+        hide("the same, noise on the rest", &noisy, half)?,
+        Damage { name: "noise", cues: noisy, hidden: None },
+    ])
 }
 
 /// Share of the images whose number comes out.
@@ -90,13 +97,22 @@ fn share_right(found: impl Iterator<Item = u32>) -> f64 {
 
 fn run_damage(memory: &DenseMemory, images: &Rows<'_>, damage: Damage) -> Result<Outcome> {
     let known: Option<Vec<bool>> = damage.hidden.as_ref().map(|h| h.iter().map(|v| !v).collect());
-    // Hidden pixels start from the average digit, which says nothing: they must mix before they decide.
-    let softer = if known.is_some() { SOFTER } else { 1.0 };
-    let beta = Some(memory.beta()? * softer);
-    let options = RecallOptions { beta, clamp: known.as_deref(), ..RecallOptions::default() };
+    let options = RecallOptions { known: known.as_deref(), ..RecallOptions::default() };
     let started = Instant::now();
     let recall = memory.recall_with(&damage.cues, &options)?;
     let seconds = started.elapsed().as_secs_f64();
+    let best = |recall: &Recall| {
+        share_right((0..recall.len()).map(|i| recall.top(i).next().map_or(u32::MAX, |(k, _)| k)))
+    };
+    let clamped = match &known {
+        None => None,
+        Some(known) => {
+            // Hidden pixels start from the average digit, which says nothing: they must mix before they decide.
+            let beta = Some(memory.beta()? * SOFTER);
+            let options = RecallOptions { beta, clamp: Some(known), ..RecallOptions::default() };
+            Some(best(&memory.recall_with(&damage.cues, &options)?))
+        }
+    };
     let cpu = Device::cpu();
     let scores = similarity(&Tensor::new(&cpu, &damage.cues)?, &Tensor::new(&cpu, images)?, Similarity::L2)?;
     let nearest = share_right(argmax(&scores)?.into_iter());
@@ -104,8 +120,8 @@ fn run_damage(memory: &DenseMemory, images: &Rows<'_>, damage: Damage) -> Result
         Some(known) => share_right(nearest_on(images, &damage.cues, known)),
         None => nearest,
     };
-    let recalled = share_right((0..recall.len()).map(|i| recall.top(i).next().map_or(u32::MAX, |(k, _)| k)));
-    Ok(Outcome { damage, recall, seconds, recalled, nearest, nearest_known })
+    let recalled = best(&recall);
+    Ok(Outcome { damage, recall, seconds, recalled, clamped, nearest, nearest_known })
 }
 
 /// For each cue the image nearest to it on its known pixels.
@@ -159,17 +175,17 @@ pub(crate) fn run(arguments: &arguments::Demo) -> Result<()> {
             "Stored {} handwritten digits of {SIDE} x {SIDE} pixels on {device}; beta {beta}.\n",
             memory.len()
         ))?;
-        let head = ["damage", "beta", "recalled", "nearest", "nearest, known", "time", "recalls"];
-        let [damage, beta, recalled, nearest, known, time, rate] = head;
+        let head = ["damage", "recalled", "clamped", "nearest", "nearest, known", "time", "recalls"];
+        let [damage, recalled, clamped, nearest, known, time, rate] = head;
         line(&format!(
-            "{damage:<24} {beta:>6} {recalled:>10} {nearest:>10} {known:>15} {time:>9} {rate:>10}"
+            "{damage:<28} {recalled:>9} {clamped:>9} {nearest:>9} {known:>15} {time:>9} {rate:>10}"
         ))?;
         for o in &outcomes {
             line(&format!(
-                "{:<24} {:>6.2} {:>8.1} % {:>8.1} % {:>13.1} % {:>7.3} s {:>8.0}/s",
+                "{:<28} {:>7.1} % {:>9} {:>7.1} % {:>13.1} % {:>7.3} s {:>8.0}/s",
                 o.damage.name,
-                o.recall.beta,
                 100.0 * o.recalled,
+                o.clamped.map_or_else(String::new, |share| format!("{:.1} %", 100.0 * share)),
                 100.0 * o.nearest,
                 100.0 * o.nearest_known,
                 o.seconds,
@@ -177,8 +193,9 @@ pub(crate) fn run(arguments: &arguments::Demo) -> Result<()> {
             ))?;
         }
         line(
-            "\nrecalled: the damaged image weighs most at the end; nearest: the cue's nearest neighbour, hidden pixels\n\
-             filled as for the recall; nearest, known: its nearest neighbour on the known pixels alone.",
+            "\nrecalled: the damaged image weighs most at the end, known pixels compared alone (--known); clamped: all pixels\n\
+             compared, hidden ones from the average digit on (--clamp); nearest: the nearest neighbour of that; nearest,\n\
+             known: on the known pixels alone.",
         )?;
         line(&format!(
             "\nLook at {} (from top: cue, recalled, truth); the numbers are in {}.",
@@ -221,6 +238,7 @@ fn summary(
                 "damage": o.damage.name,
                 "beta": o.recall.beta,
                 "recalled": o.recalled,
+                "clamped": o.clamped,
                 "nearest_neighbour": o.nearest,
                 "nearest_neighbour_on_known_pixels": o.nearest_known,
                 "converged": converged,

@@ -6,7 +6,7 @@ use super::{
     read_mask, similarity_name,
 };
 use crate::{
-    arguments::{self, Kind},
+    arguments::{self, Kind, Known},
     failure::{Failure, Result, in_file},
     ids::Ids,
     input::{self, QUERIES},
@@ -55,6 +55,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         Some(path) => Some(read_clamp(path, rows.rows(), memory.dim())?),
         None => None,
     };
+    let known = known_of(arguments.known.as_ref(), &rows, memory.dim())?;
     let masks = masks_of(arguments, rows.rows(), memory.dim())?;
     let settings: Vec<RecallSetting<'_>> = settings_of(arguments, &masks).collect();
     let progress = Progress::new("recalling", arguments.common.quiet);
@@ -68,6 +69,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         tolerance: arguments.updates.tol,
         step_size: arguments.updates.step_size,
         clamp: clamp.as_deref(),
+        known: known.as_deref(),
         mask: mask.as_deref(),
         trace: arguments.trace,
         top_k: arguments.top_k,
@@ -75,7 +77,8 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     };
     log_strategy(arguments, &device, [rows.rows(), memory.len(), memory.dim()]);
     phases.end(Phase::Open, "values and known coordinates");
-    let recall = memory.recall_with_settings(&rows, &options, &settings).map_err(|e| in_file(&files, e))?;
+    let recalled = memory.recall_with_settings(&rows, &options, &settings);
+    let recall = recalled.map_err(|e| unknown_hint(in_file(&files, e)))?;
     let most = recall.steps.iter().max().copied().unwrap_or(0);
     let seconds = phases.end(Phase::Recall, format_args!("{} queries, up to {most} updates", recall.len()));
     drop(progress);
@@ -135,6 +138,25 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())
+}
+
+/// A failure that may come of NaN for what is unknown says how such queries are completed.
+pub(super) fn unknown_hint(failure: Failure) -> Failure {
+    match failure.to_string() {
+        text if text.contains("is NaN") && text.contains("quer") => {
+            failure.extended("; --known nan completes what is NaN from the rest")
+        }
+        _ => failure,
+    }
+}
+
+/// Which coordinates of queries `[b, d]` are known, where that is asked for.
+pub(super) fn known_of(known: Option<&Known>, queries: &Rows<'_>, d: usize) -> Result<Option<Vec<bool>>> {
+    match known {
+        None => Ok(None),
+        Some(Known::Nan) => Ok(Some(queries.as_slice().iter().map(|v| !v.is_nan()).collect())),
+        Some(Known::File(path)) => read_coordinates(path, "known", queries.rows(), d).map(Some),
+    }
 }
 
 /// The masks among the settings of a kind, in their order.

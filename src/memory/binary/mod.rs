@@ -7,6 +7,7 @@ pub use order::Order;
 use super::{
     Memory, Recall, RecallOptions, Status, check_columns,
     dense::Limits,
+    known::{self, KnownCache, Marginal, Stored},
     mixture::{among_all, eligible},
     relax::{Ask, Best, Landscape, Look, relax},
 };
@@ -40,11 +41,12 @@ use crate::{
 /// assert_eq!(recalled.states.row(0), patterns[0]);
 /// # Ok::<(), attractor::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct BinaryMemory {
     patterns: Bits,
     settings: BinarySettings,
     table: FlipTable,
+    /// The memory of known coordinates that was last asked for.
+    known: KnownCache,
 }
 
 /// Settings of a [`BinaryMemory`].
@@ -93,7 +95,7 @@ impl BinaryMemory {
             None => Device::best()?,
         };
         let table = FlipTable::new(settings.interaction, settings.rule, rows.columns())?;
-        Ok(Self { patterns: Bits::new(&device, &rows)?, settings, table })
+        Ok(Self { patterns: Bits::new(&device, &rows)?, settings, table, known: KnownCache::default() })
     }
 
     /// The settings.
@@ -162,8 +164,8 @@ pub(super) fn bit_plan<'a>(limits: &Limits, options: &RecallOptions<'a>, b: usiz
     Ok(Plan { tolerance: if exactly { 0.0 } else { 0.5 }, ..limits.plan(options, b)? })
 }
 
-/// Known bits of some queries, `[b * d]`.
-pub(super) fn known(clamp: Option<&[bool]>, queries: &[usize], d: usize) -> Vec<bool> {
+/// Bits of some queries that stay, `[b * d]`.
+pub(super) fn known_bits(clamp: Option<&[bool]>, queries: &[usize], d: usize) -> Vec<bool> {
     match clamp {
         Some(clamp) => queries.iter().flat_map(|i| clamp_row(clamp, *i, d)).copied().collect(),
         None => vec![false; queries.len() * d],
@@ -223,7 +225,7 @@ impl Landscape for View<'_> {
         let fields = order == Order::Synchronous && ask.top_k.is_none();
         let wanted = Wanted { fields, top_k: ask.top_k.unwrap_or(0) };
         let found = flips(&states, self.patterns, table, wanted)?;
-        let known = known(self.clamp, ask.queries, d);
+        let known = known_bits(self.clamp, ask.queries, d);
         // Leaving a bit's own share out, a large power leaves the fields of bits that agree below rounding: there only weights tell.
         let by_weights = self.memory.settings.rule == Rule::LeaveOneOut;
         let idle = || found.effective.iter().map(|n| (*n == 0.0).then_some(Status::Inert)).collect();
@@ -281,11 +283,46 @@ impl Memory for BinaryMemory {
     fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
         let rows = patterns.to_rows()?;
         check_columns(&rows, self.dim())?;
+        self.known.clear();
         self.patterns.append(&rows, "patterns")
     }
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
-        self.recall_rows(&queries.to_rows()?, options)
+        let rows = queries.to_rows()?;
+        match options.known {
+            Some(known) => known::recall(self, &rows, known, options),
+            None => self.recall_rows(&rows, options),
+        }
+    }
+}
+
+impl Marginal for BinaryMemory {
+    fn stored(&self) -> Result<Stored> {
+        let rows: Vec<f32> = (0..self.len()).flat_map(|k| self.patterns.row(k)).collect();
+        Ok(Stored { patterns: Rows::new(rows, self.dim())?, values: None })
+    }
+
+    fn of_columns(&self, patterns: &Rows<'_>, _: &[usize]) -> Result<Box<dyn Memory>> {
+        let device = Some(self.device().clone());
+        Ok(Box::new(Self::with(patterns, BinarySettings { device, ..self.settings.clone() })?))
+    }
+
+    fn cache(&self) -> &KnownCache {
+        &self.known
+    }
+
+    fn is_of_bits(&self) -> bool {
+        true
+    }
+}
+
+impl std::fmt::Debug for BinaryMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BinaryMemory")
+            .field("patterns", &self.len())
+            .field("dim", &self.dim())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{DenseMemory, Forgotten, Neighbours};
 use crate::{
     Device, Error, Precision, Result, Rows, SharedRows, ToRows,
-    memory::Beta,
+    memory::{Beta, known::KnownCache},
     ops::{Similarity, SimilarityForm, check_beta},
     tensor::Shards,
 };
@@ -125,6 +125,7 @@ impl Builder {
             neighbours: Mutex::new(Neighbours::default()),
             choice: Mutex::new(None),
             choice_among: Mutex::new(None),
+            known: KnownCache::default(),
         })
     }
 }

@@ -5,12 +5,17 @@ mod centre;
 mod far;
 mod forgotten;
 mod intake;
+mod marginal;
 mod neighbours;
 
 pub use builder::Builder;
 pub(crate) use intake::check_patterns;
 
-use super::{Beta, BetaChoice, Memory, Recall, RecallOptions, check_columns, sample::hashes};
+use super::{
+    Beta, BetaChoice, Memory, Recall, RecallOptions, check_columns,
+    known::{self, KnownCache},
+    sample::hashes,
+};
 use crate::{
     Device, Error, Precision, Result, Rows, SharedRows, ToRows,
     contract::{Form, Landscape, Outcome, Plan, Terms},
@@ -83,6 +88,8 @@ pub struct DenseMemory {
     choice: Mutex<Option<BetaChoice>>,
     /// The same among the patterns of the mask that was last asked for.
     choice_among: Mutex<Option<(Vec<bool>, BetaChoice)>>,
+    /// The memory of known coordinates that was last asked for.
+    known: KnownCache,
 }
 
 impl DenseMemory {
@@ -323,6 +330,7 @@ impl DenseMemory {
     fn drop_choices(&mut self) {
         *self.choice.get_mut() = None;
         *self.choice_among.get_mut() = None;
+        self.known.clear();
     }
 
     /// Terms of all patterns, those that are forgotten or outside of the mask hidden.
@@ -479,6 +487,10 @@ impl Limits {
 
     /// The plan for a recall of `b` queries, which looks for no more patterns than may answer.
     pub(super) fn plan<'a>(&self, options: &RecallOptions<'a>, b: usize) -> Result<Plan<'a>> {
+        if options.known.is_some() {
+            let want = "left out: this kind of memory cannot compare some coordinates alone";
+            return Err(Error::parameter("known coordinates", "given", want));
+        }
         let d = self.dim;
         // Of what is kept: a common offset does not count. Never 0, which would mean exactly so many steps.
         let tolerance = options.tolerance.unwrap_or((1e-6 * self.largest).max(f32::MIN_POSITIVE));
@@ -546,6 +558,7 @@ impl Memory for DenseMemory {
         let mut shards = Shards::new(self.device(), rows.columns(), Precision::F32)?;
         shards.append_beside(&rows, &self.patterns)?;
         self.values = Some(shards);
+        self.known.clear();
         Ok(())
     }
 
@@ -559,6 +572,9 @@ impl Memory for DenseMemory {
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
         let rows = queries.to_rows()?;
+        if let Some(known) = options.known {
+            return known::recall(self, &rows, known, options);
+        }
         let limits = self.limits();
         let plan = Plan { values: self.values.as_ref(), ..limits.plan(options, rows.rows())? };
         // A mask may name forgotten patterns.

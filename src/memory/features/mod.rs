@@ -471,6 +471,10 @@ impl Memory for FeatureMemory {
             let want = format!("{}: a memory of features belongs to one beta", self.spec().beta);
             return Err(Error::parameter("beta", beta, want));
         }
+        if options.known.is_some() {
+            let want = "left out: the memory keeps no patterns to compare; `clamp` keeps coordinates";
+            return Err(Error::parameter("known coordinates", "given", want));
+        }
         if options.mask.is_some() {
             return Err(Error::parameter("mask", "given", "absent: the memory keeps no patterns to hide"));
         }

@@ -6,7 +6,7 @@ pub use learning::Learning;
 
 use super::{
     Memory, Order, Recall, RecallOptions,
-    binary::{bit_limits, bit_plan, decided, inert, inert_after, known},
+    binary::{bit_limits, bit_plan, decided, inert, inert_after, known_bits},
     check_columns,
     relax::{Ask, Best, Landscape, Look, relax},
 };
@@ -315,7 +315,7 @@ impl Landscape for View<'_> {
         let d = memory.dim();
         let states = Bits::new(memory.device(), &Rows::new(ask.states, d)?)?;
         let Fields { fields, energy } = self.fields(&states, ask)?;
-        let known = known(self.clamp, ask.queries, d);
+        let known = known_bits(self.clamp, ask.queries, d);
         let (updates, halted) = match order {
             _ if ask.top_k.is_some() => (Vec::new(), Vec::new()),
             Order::Synchronous => (decided(ask.states, &fields), inert(&fields, &known, d)),

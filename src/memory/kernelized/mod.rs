@@ -19,6 +19,7 @@ use self::{
 use super::{
     BetaChoice, Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, check_values, measure},
+    known::{self, KnownCache, Marginal, Stored},
     mixture::{behind, best},
     relax::{Ask, Landscape, Look, relax},
 };
@@ -75,6 +76,8 @@ pub struct KernelizedMemory {
     blur: f64,
     /// How `beta` was chosen, where it was.
     choice: Option<BetaChoice>,
+    /// The memory of known coordinates that was last asked for.
+    known: KnownCache,
 }
 
 /// Where states move.
@@ -207,6 +210,7 @@ impl KernelizedMemory {
             widest: 0.0,
             blur: 0.0,
             choice: None,
+            known: KnownCache::default(),
         };
         memory.add(&rows)?;
         Ok(memory)
@@ -294,6 +298,7 @@ impl KernelizedMemory {
         let standing = Standing::of(&self.keys, self.score_error())?;
         let choice = standing.choice(self.settings.separation, self.widest)?;
         self.settings.beta = choice.beta;
+        self.known.clear();
         self.choice = Some(choice);
         Ok(choice)
     }
@@ -343,6 +348,7 @@ impl KernelizedMemory {
             return Ok(());
         }
         measure(rows, "patterns", Similarity::Dot)?;
+        self.known.clear();
         let mut all = if self.is_empty() { Vec::new() } else { self.patterns.to_vec()? };
         all.extend_from_slice(rows.as_slice());
         let (features, lengths) = self.features_of(&all)?;
@@ -597,6 +603,7 @@ impl Memory for KernelizedMemory {
         let rows = values.to_rows()?;
         check_values(&rows, self.len())?;
         self.values = Some(Tensor::new(self.device(), &rows)?);
+        self.known.clear();
         Ok(())
     }
 
@@ -606,6 +613,38 @@ impl Memory for KernelizedMemory {
 
     /// Energies are those of the states that move: with unit features or among features, not of the mixtures that are given out.
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
-        self.recall_rows(&queries.to_rows()?, options)
+        let rows = queries.to_rows()?;
+        match options.known {
+            Some(known) => known::recall(self, &rows, known, options),
+            None => self.recall_rows(&rows, options),
+        }
+    }
+}
+
+impl Marginal for KernelizedMemory {
+    fn stored(&self) -> Result<Stored> {
+        let values = self.values.as_ref().map(|v| Rows::new(v.to_vec()?, v.matrix_shape().1)).transpose()?;
+        Ok(Stored { patterns: Rows::new(self.patterns.to_vec()?, self.dim())?, values })
+    }
+
+    /// Through the columns of the matrix that belong to them.
+    fn of_columns(&self, patterns: &Rows<'_>, columns: &[usize]) -> Result<Box<dyn Memory>> {
+        let Some(map) = self.map.as_linear() else {
+            let want = "left out: only a matrix has columns for some coordinates";
+            return Err(Error::parameter("known coordinates", "given", want));
+        };
+        let row = |row: &[f64]| columns.iter().map(|j| row[*j]).collect::<Vec<f64>>();
+        let weights: Vec<f64> = map.weights().chunks_exact(self.dim()).flat_map(row).collect();
+        let bias = if map.bias().is_empty() { None } else { Some(map.bias().to_vec()) };
+        let map = LinearMap::of_parameters(columns.len(), weights, bias)?;
+        let mut memory = Self::new(patterns, map, self.settings.clone())?;
+        if self.choice.is_some() {
+            memory.choose_beta()?;
+        }
+        Ok(Box::new(memory))
+    }
+
+    fn cache(&self) -> &KnownCache {
+        &self.known
     }
 }

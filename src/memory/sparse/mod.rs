@@ -8,6 +8,7 @@ pub use post::Post;
 use super::{
     Beta, BetaChoice, Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, check_values, far_centre, is_exact, measure, shifted, unshifted},
+    known::{self, KnownCache, Marginal, Stored},
     mixture::{behind, best},
     relax::{Ask, Landscape, Look, relax},
 };
@@ -59,6 +60,8 @@ pub struct SparseMemory {
     choice: Mutex<Option<BetaChoice>>,
     /// The same among the patterns of the mask that was last asked for.
     choice_among: Mutex<Option<(Vec<bool>, BetaChoice)>>,
+    /// The memory of known coordinates that was last asked for.
+    known: KnownCache,
 }
 
 /// Settings of a [`SparseMemory`].
@@ -138,6 +141,7 @@ impl SparseMemory {
             largest: 0.0,
             choice: Mutex::new(None),
             choice_among: Mutex::new(None),
+            known: KnownCache::default(),
         };
         memory.add(&rows)?;
         separation.check(memory.len())?;
@@ -217,6 +221,7 @@ impl SparseMemory {
         self.largest = self.largest.max(measured.largest);
         *self.choice.get_mut() = None;
         *self.choice_among.get_mut() = None;
+        self.known.clear();
         Ok(())
     }
 
@@ -431,6 +436,7 @@ impl Memory for SparseMemory {
         let rows = values.to_rows()?;
         check_values(&rows, self.len())?;
         self.values = Some(Tensor::new(self.device(), &rows)?);
+        self.known.clear();
         Ok(())
     }
 
@@ -443,6 +449,38 @@ impl Memory for SparseMemory {
     }
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {
-        self.recall_rows(&queries.to_rows()?, options)
+        let rows = queries.to_rows()?;
+        match options.known {
+            Some(known) => known::recall(self, &rows, known, options),
+            None => self.recall_rows(&rows, options),
+        }
+    }
+}
+
+impl Marginal for SparseMemory {
+    fn stored(&self) -> Result<Stored> {
+        if self.settings.post != Post::None {
+            let want = "none where coordinates are known: it is of whole rows";
+            return Err(Error::parameter("post-transform", self.settings.post, want));
+        }
+        let kept = Rows::new(self.patterns.to_vec()?, self.dim())?;
+        let patterns = match &self.centre {
+            Some(centre) => unshifted(&kept, centre)?,
+            None => kept,
+        };
+        let values = self.values.as_ref().map(|v| Rows::new(v.to_vec()?, v.matrix_shape().1)).transpose()?;
+        Ok(Stored { patterns, values })
+    }
+
+    fn of_columns(&self, patterns: &Rows<'_>, _: &[usize]) -> Result<Box<dyn Memory>> {
+        Ok(Box::new(Self::with(patterns, self.settings.clone())?))
+    }
+
+    fn cache(&self) -> &KnownCache {
+        &self.known
+    }
+
+    fn total(&self) -> f32 {
+        if self.settings.similarity == Similarity::L2 { self.settings.separation.total() } else { 1.0 }
     }
 }

@@ -1,6 +1,9 @@
 //! `attractor store recall`
 
-use super::{super::recall::write_restored, lists, summary};
+use super::{
+    super::recall::{known_of, unknown_hint, write_restored},
+    lists, summary,
+};
 use crate::{
     arguments::store::Recall,
     failure::{Result, in_file},
@@ -44,20 +47,23 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         None => store.beta()?,
     };
     phases.end(Phase::Beta, format_args!("beta {beta}"));
+    let known = known_of(arguments.known.as_ref(), &rows, info.dim)?;
     let progress = Progress::new("recalling", arguments.common.quiet);
     let tell = |done, total| progress.tell(done, total);
     let options = RecallOptions {
-        beta: Some(beta),
+        // That of the known coordinates is another one.
+        beta: Some(beta).filter(|_| known.is_none() || matches!(arguments.beta, Some(Beta::Fixed(_)))),
         steps: arguments.updates.steps,
         tolerance: arguments.updates.tol,
         step_size: arguments.updates.step_size,
+        known: known.as_deref(),
         top_k: Some(arguments.top_k),
         progress: Some(&tell),
         ..RecallOptions::default()
     };
     let ask = Ask { options, among: among.as_deref(), payloads: arguments.payloads };
     let files = [("queries", Some(arguments.queries.as_path())), ("id", arguments.among.as_deref())];
-    let answer = store.recall_with(&rows, &ask).map_err(|e| in_file(&files, e))?;
+    let answer = store.recall_with(&rows, &ask).map_err(|e| unknown_hint(in_file(&files, e)))?;
     let seconds = phases.end(Phase::Recall, format_args!("{} queries", rows.rows()));
     drop(progress);
     write_answer(
@@ -70,6 +76,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     phases.end(Phase::Write, arguments.out.display());
 
     let recall = &answer.recall;
+    let beta = recall.beta;
     let converged = recall.status.iter().filter(|s| **s == Status::Converged).count();
     let rate = recall.len() as f64 / seconds.max(1e-9);
     if arguments.common.json {

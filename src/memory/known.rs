@@ -1,0 +1,447 @@
+//! Recalls of which some coordinates are known: only those are compared, they stay, and the others are read out.
+//!
+//! The memory is that of the known coordinates alone, with the others as values: weights `p = separation(beta * similarity(x_K, xi_K))` depend on the known
+//! coordinates `K`, which do not move, so the others are `sum_k p_k xi_k` after one update, and the state is at rest. Its energy is that of the memory
+//! of the known coordinates (for the kernel energies: of the marginal kernel), whatever the others are: for L2 `-(1/beta) log sum_k exp(-beta/2 |x_K - xi_K|^2)`.
+
+use super::{Memory, Recall, RecallOptions, Status, recall::NO_PATTERN};
+use crate::{Error, Result, Rows};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
+
+/// Masks up to so many have a memory of their columns each; more go through one memory of all columns, where there is such a one.
+const FEW: usize = 4;
+
+/// The memory over the columns of the last mask, or of all columns (`None`); dropped when patterns come or go.
+#[derive(Default)]
+pub(super) struct KnownCache(Mutex<Option<Kept>>);
+
+struct Kept {
+    mask: Option<Vec<bool>>,
+    memory: Arc<dyn Memory>,
+}
+
+impl KnownCache {
+    pub(super) fn clear(&mut self) {
+        *self.0.get_mut() = None;
+    }
+
+    fn get(
+        &self,
+        mask: Option<&[bool]>,
+        make: impl FnOnce() -> Result<Box<dyn Memory>>,
+    ) -> Result<Arc<dyn Memory>> {
+        let kept =
+            self.0.lock().as_ref().filter(|k| k.mask.as_deref() == mask).map(|k| Arc::clone(&k.memory));
+        if let Some(memory) = kept {
+            return Ok(memory);
+        }
+        // Not held while it is made: that runs on all cores.
+        let memory: Arc<dyn Memory> = Arc::from(make()?);
+        *self.0.lock() = Some(Kept { mask: mask.map(<[bool]>::to_vec), memory: Arc::clone(&memory) });
+        Ok(memory)
+    }
+}
+
+/// What a memory stores.
+pub(super) struct Stored {
+    /// `[n, d]`, as they were given.
+    pub(super) patterns: Rows<'static>,
+    /// Associated values, `[n, v]`.
+    pub(super) values: Option<Rows<'static>>,
+}
+
+/// A memory that can compare some of the coordinates alone.
+pub(super) trait Marginal: Memory {
+    /// What is stored.
+    fn stored(&self) -> Result<Stored>;
+
+    /// A memory of the same kind and settings, of these columns of the patterns `[n, columns]`, without those that are forgotten.
+    fn of_columns(&self, patterns: &Rows<'_>, columns: &[usize]) -> Result<Box<dyn Memory>>;
+
+    /// Where its memory over the columns of a mask is kept.
+    fn cache(&self) -> &KnownCache;
+
+    /// What the weights sum to.
+    fn total(&self) -> f32 {
+        1.0
+    }
+
+    /// Whether states are bits, which are set by the signs of their fields.
+    fn is_of_bits(&self) -> bool {
+        false
+    }
+
+    /// How masks of each query are compared in one pass, where there is a way. Where `beta` is given, it is that of the recall.
+    fn together(&self, _beta: Option<f32>) -> Option<Together> {
+        None
+    }
+
+    /// Whether products tell apart what has to be told apart at this `beta`.
+    fn products_suffice(&self, _beta: f32) -> bool {
+        false
+    }
+}
+
+/// How queries with masks of their own are compared by products with rows that are the same for all: `x_K . xi_K - |xi_K|^2 / 2` is that of
+/// `[m * x, m]` and `[xi, -xi^2 / 2]`.
+pub(super) struct Together {
+    /// The similarity is L2; else dot.
+    pub(super) is_distance: bool,
+    /// The inverse temperature, where it was given. Where it is chosen: that of `k` of `d` known coordinates is `d / k` times that of all, as
+    /// separations are expected to be, so large that all of a few masks of the queries keep what their own choice promises.
+    pub(super) beta: Option<f32>,
+    /// What is taken off patterns and queries first, without rounding.
+    pub(super) centre: Option<Vec<f32>>,
+}
+
+/// Completes queries `[b, d]` of which the coordinates of `known` are known: `[d]` for all queries, or `[b * d]`. What is not known is not looked
+/// at, and may be NaN.
+pub(super) fn recall(
+    memory: &dyn Marginal,
+    queries: &Rows<'_>,
+    known: &[bool],
+    options: &RecallOptions<'_>,
+) -> Result<Recall> {
+    let (b, d) = (queries.rows(), memory.dim());
+    check(memory, queries, known, options)?;
+    let row = |i: usize| if known.len() == d { known } else { &known[i * d..(i + 1) * d] };
+    let mut groups: Vec<(&[bool], Vec<usize>)> = Vec::new();
+    let mut numbers: HashMap<&[bool], usize> = HashMap::new();
+    for i in 0..b {
+        let group = *numbers.entry(row(i)).or_insert_with(|| {
+            groups.push((row(i), Vec::new()));
+            groups.len() - 1
+        });
+        groups[group].1.push(i);
+    }
+    if groups.len() > FEW {
+        if let Some(together) = memory.together(options.beta) {
+            let count = |mask: &[bool]| mask.iter().filter(|k| **k).count() as f32;
+            let (beta, scales) = match together.beta {
+                Some(beta) => (beta, false),
+                None => (beta_of_all(memory, groups.iter().map(|(mask, _)| *mask))?, true),
+            };
+            let share = |i: usize| if scales { count(row(i)) / d as f32 } else { 1.0 };
+            let sharpest = (0..b).map(|i| beta / share(i)).fold(beta, f32::max);
+            if memory.products_suffice(sharpest) {
+                return in_one_pass(memory, queries, row, options, &together, (beta, &share));
+            }
+        }
+    }
+    let mut whole: Option<Recall> = None;
+    let mut order = Vec::with_capacity(b);
+    for (mask, rows) in groups {
+        let part = of_mask(memory, queries, mask, &rows, options)?;
+        order.extend(rows);
+        match &mut whole {
+            Some(whole) => whole.extend(part)?,
+            None => whole = Some(part),
+        }
+    }
+    match whole {
+        Some(whole) => whole.in_order(&order),
+        // Of no queries.
+        None => memory.recall_with(queries, &RecallOptions { known: None, ..options.clone() }),
+    }
+}
+
+/// The `beta` that all coordinates would have, from what some of the masks need.
+fn beta_of_all<'m>(memory: &dyn Marginal, masks: impl ExactSizeIterator<Item = &'m [bool]>) -> Result<f32> {
+    const LOOKED_AT: usize = 4;
+    let (every, patterns) = (masks.len().div_ceil(LOOKED_AT), memory.stored()?.patterns);
+    let mut most = f32::MIN_POSITIVE;
+    for mask in masks.step_by(every) {
+        let columns: Vec<usize> = (0..mask.len()).filter(|j| mask[*j]).collect();
+        let part = memory.of_columns(&picked(&patterns, &columns)?, &columns)?;
+        if let Some(choice) = part.automatic_beta()? {
+            most = most.max(choice.beta * columns.len() as f32 / mask.len() as f32);
+        }
+    }
+    Ok(most)
+}
+
+/// Refuses what does not go together, queries of which nothing is known, and known values that are not finite.
+fn check(
+    memory: &dyn Marginal,
+    queries: &Rows<'_>,
+    known: &[bool],
+    options: &RecallOptions<'_>,
+) -> Result<()> {
+    let (b, d) = (queries.rows(), memory.dim());
+    if memory.is_empty() {
+        return Err(Error::EmptyMemory);
+    }
+    if b > 0 && queries.columns() != d {
+        return Err(Error::dimension("columns of queries (as patterns have)", queries.columns(), d));
+    }
+    if known.len() != d && known.len() != b * d {
+        let what = format!("entries of the known coordinates ({d}, or {d} for each of {b} queries)");
+        return Err(Error::dimension(what, known.len(), d));
+    }
+    if options.clamp.is_some() {
+        let want = "left out where coordinates are known: those stay as they are, and only they are compared";
+        return Err(Error::parameter("clamp", "given", want));
+    }
+    if options.step_size != 1.0 {
+        let want = "1 where coordinates are known: the others are read out at once";
+        return Err(Error::parameter("step size", options.step_size, want));
+    }
+    for (i, query) in queries.iter().enumerate() {
+        let mask = if known.len() == d { known } else { &known[i * d..(i + 1) * d] };
+        if !mask.contains(&true) {
+            return Err(Error::parameter(
+                "known coordinates",
+                format!("none (queries, row {i})"),
+                "at least one",
+            ));
+        }
+        let wrong = |j: &usize| mask[*j] && !query[*j].is_finite();
+        if let Some(column) = (0..d).find(wrong) {
+            return Err(Error::NonFinite { what: "queries".into(), row: i, column, value: query[column] });
+        }
+    }
+    Ok(())
+}
+
+/// What is asked of the memory of the known coordinates: what it says of the queries as they are.
+fn asked<'a>(options: &RecallOptions<'a>) -> RecallOptions<'a> {
+    RecallOptions { steps: 0, tolerance: None, clamp: None, known: None, trace: false, ..options.clone() }
+}
+
+/// Columns of rows.
+fn picked(rows: &Rows<'_>, columns: &[usize]) -> Result<Rows<'static>> {
+    let values: Vec<f32> = rows.iter().flat_map(|row| columns.iter().map(move |j| row[*j])).collect();
+    Rows::new(values, columns.len())
+}
+
+/// Rows side by side.
+fn beside(left: &Rows<'_>, right: Option<&Rows<'_>>) -> Result<Rows<'static>> {
+    let Some(right) = right else { return Ok(left.clone().into_owned()) };
+    let joined: Vec<f32> =
+        left.iter().zip(right.iter()).flat_map(|(a, b)| a.iter().chain(b)).copied().collect();
+    Rows::new(joined, left.columns() + right.columns())
+}
+
+/// The recall of the queries of one mask.
+fn of_mask(
+    memory: &dyn Marginal,
+    queries: &Rows<'_>,
+    mask: &[bool],
+    rows: &[usize],
+    options: &RecallOptions<'_>,
+) -> Result<Recall> {
+    let (columns, others): (Vec<usize>, Vec<usize>) = (0..mask.len()).partition(|j| mask[*j]);
+    let bits = memory.is_of_bits();
+    let part = memory.cache().get(Some(mask), || {
+        let Stored { patterns, values } = memory.stored()?;
+        let mut part = memory.of_columns(&picked(&patterns, &columns)?, &columns)?;
+        if !bits && (!others.is_empty() || values.is_some()) {
+            part.associate(&match others.is_empty() {
+                true => values.unwrap_or_else(|| Rows::empty(0)),
+                false => beside(&picked(&patterns, &others)?, values.as_ref())?,
+            })?;
+        }
+        Ok(part)
+    })?;
+    let asking: Vec<f32> = rows.iter().flat_map(|i| columns.iter().map(|j| queries[(*i, *j)])).collect();
+    let asking = Rows::new(asking, columns.len())?;
+    let plain = asked(options);
+    // Fields of bits are sums over all patterns.
+    let inner = if bits { RecallOptions { top_k: Some(memory.len()), ..plain.clone() } } else { plain };
+    let mut found = part.recall_with(&asking, &inner)?;
+    let read = match bits {
+        true => fields(memory, &found, &others)?,
+        false => found.values.take().unwrap_or_else(|| Rows::empty(others.len())),
+    };
+    if bits {
+        found = found.shortened(options.top_k.unwrap_or(5.min(memory.len())));
+    }
+    let (total, states) = (memory.total(), rows.iter().map(|i| queries.row(*i)));
+    finish(found, states, &others, &read, total, bits, options)
+}
+
+/// Fields of bits `[b, others]`, from the weights of all patterns.
+fn fields(memory: &dyn Marginal, found: &Recall, others: &[usize]) -> Result<Rows<'static>> {
+    let patterns = memory.stored()?.patterns;
+    let mut fields = Vec::with_capacity(found.len() * others.len());
+    for i in 0..found.len() {
+        let mut of_query = vec![0.0_f64; others.len()];
+        for (k, weight) in found.top(i) {
+            let row = patterns.row(k as usize);
+            of_query.iter_mut().zip(others).for_each(|(f, j)| *f += f64::from(weight) * f64::from(row[*j]));
+        }
+        fields.extend(of_query.into_iter().map(|f| f as f32));
+    }
+    Rows::new(fields, others.len().max(1))
+}
+
+/// What the user gets: `read` `[b, others + v]` holds the coordinates that are not known, and values.
+fn finish<'q>(
+    mut found: Recall,
+    queries: impl Iterator<Item = &'q [f32]>,
+    others: &[usize],
+    read: &Rows<'_>,
+    total: f32,
+    bits: bool,
+    options: &RecallOptions<'_>,
+) -> Result<Recall> {
+    let (b, moves) = (found.len(), options.steps > 0);
+    let mut states = Vec::new();
+    for (i, query) in queries.enumerate() {
+        let mut state = query.to_vec();
+        let halted = found.status[i] == Status::OutOfSupport;
+        if moves && !halted && !others.is_empty() {
+            for (j, v) in others.iter().zip(read.row(i)) {
+                state[*j] = match bits {
+                    // A field of 0 says nothing: the bit stays, where it is one.
+                    true if *v == 0.0 => {
+                        if state[*j] == -1.0 {
+                            -1.0
+                        } else {
+                            1.0
+                        }
+                    }
+                    true => v.signum(),
+                    false => v / total,
+                };
+            }
+        }
+        found.status[i] = match () {
+            () if halted => Status::OutOfSupport,
+            () if moves && state.iter().any(|v| !v.is_finite()) => Status::NonFinite,
+            () if moves => Status::Converged,
+            () => Status::MaxSteps,
+        };
+        states.extend(state);
+    }
+    let width = states.len().checked_div(b).unwrap_or(0);
+    found.states = Rows::new(states, width)?;
+    found.steps =
+        found.status.iter().map(|status| u32::from(moves && *status != Status::OutOfSupport)).collect();
+    let trace = |(e, steps): (&f32, &u32)| vec![*e; *steps as usize + 1];
+    found.trace = options.trace.then(|| found.energy.iter().zip(&found.steps).map(trace).collect());
+    let values = read.columns().saturating_sub(others.len());
+    found.values = match values {
+        0 => None,
+        _ if bits => None,
+        v => {
+            let of_values = read.iter().flat_map(|row| &row[others.len()..]).copied().collect::<Vec<f32>>();
+            Some(Rows::new(of_values, v)?)
+        }
+    };
+    Ok(found)
+}
+
+/// The recall of queries with masks of their own, compared by products with rows that are the same for all.
+fn in_one_pass<'m>(
+    memory: &dyn Marginal,
+    queries: &Rows<'_>,
+    mask: impl Fn(usize) -> &'m [bool],
+    options: &RecallOptions<'_>,
+    together: &Together,
+    (beta, share): (f32, &dyn Fn(usize) -> f32),
+) -> Result<Recall> {
+    let (b, d) = (queries.rows(), memory.dim());
+    let is_distance = together.is_distance;
+    let off = |j: usize, v: f32| together.centre.as_ref().map_or(v, |centre| v - centre[j]);
+    let part = memory.cache().get(None, || {
+        let Stored { patterns, values } = memory.stored()?;
+        let moved = |row: &[f32]| row.iter().enumerate().map(|(j, v)| off(j, *v)).collect::<Vec<f32>>();
+        let rows = patterns.iter().flat_map(|row| {
+            let row = moved(row);
+            let squares: Vec<f32> =
+                if is_distance { row.iter().map(|v| -0.5 * v * v).collect() } else { Vec::new() };
+            [row, squares].concat()
+        });
+        let width = if is_distance { 2 * d } else { d };
+        let mut part = memory.of_columns(&Rows::new(rows.collect::<Vec<f32>>(), width)?, &[])?;
+        part.associate(&beside(&patterns, values.as_ref())?)?;
+        Ok(part)
+    })?;
+    let asking = (0..b).flat_map(|i| {
+        let (mask, factor) = (mask(i), 1.0 / share(i));
+        let known = queries
+            .row(i)
+            .iter()
+            .enumerate()
+            .map(move |(j, v)| if mask[j] { factor * off(j, *v) } else { 0.0 });
+        let ones: Vec<f32> = match is_distance {
+            true => mask.iter().map(|known| if *known { factor } else { 0.0 }).collect(),
+            false => Vec::new(),
+        };
+        known.chain(ones).collect::<Vec<f32>>()
+    });
+    let width = if is_distance { 2 * d } else { d };
+    let asking = Rows::new(asking.collect::<Vec<f32>>(), width)?;
+    let inner = asked(options);
+    let most = inner.top_k.map(|k| k.max(1));
+    let mut found = part.recall_with(&asking, &RecallOptions { beta: Some(beta), top_k: most, ..inner })?;
+    let patterns = memory.stored()?.patterns;
+    if is_distance {
+        // From the best pattern, whose distance is known exactly, and its weight.
+        for i in 0..b {
+            let Some((best, weight)) = found.top(i).next() else { continue };
+            let pairs = queries.row(i).iter().zip(patterns.row(best as usize)).zip(mask(i));
+            let squares = pairs
+                .filter(|(_, known)| **known)
+                .map(|((x, xi), _)| (f64::from(*x) - f64::from(*xi)).powi(2));
+            let sharp = f64::from(beta) / f64::from(share(i));
+            found.energy[i] = (0.5 * squares.sum::<f64>() + f64::from(weight).ln() / sharp) as f32;
+        }
+    }
+    if let Some(k) = options.top_k {
+        found = found.shortened(k);
+    }
+    let read = found.values.take().unwrap_or_else(|| Rows::empty(d));
+    // All coordinates were read out; those that are known stay.
+    let mut complete =
+        finish(found, queries.iter(), &(0..d).collect::<Vec<usize>>(), &read, 1.0, false, options)?;
+    let mut states = complete.states.into_vec();
+    for (i, state) in states.chunks_exact_mut(d).enumerate() {
+        let kept = state.iter_mut().zip(queries.row(i)).zip(mask(i)).filter(|(_, known)| **known);
+        kept.for_each(|((v, x), _)| *v = *x);
+    }
+    complete.states = Rows::new(states, d)?;
+    Ok(complete)
+}
+
+impl Recall {
+    /// This recall with lists of `k` patterns, where they are longer.
+    fn shortened(self, k: usize) -> Self {
+        let (b, found) = (self.len(), self.top_k);
+        if k >= found {
+            return self;
+        }
+        let kept = |i: usize| i * found..i * found + k;
+        let indices = (0..b).flat_map(|i| self.indices[kept(i)].to_vec()).collect();
+        let weights = (0..b).flat_map(|i| self.weights[kept(i)].to_vec()).collect();
+        Self { indices, weights, top_k: k, ..self }
+    }
+
+    /// This recall, whose rows are those of the numbers `order`, in the order of their numbers.
+    fn in_order(self, order: &[usize]) -> Result<Self> {
+        if order.is_sorted() {
+            return Ok(self);
+        }
+        let mut places = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(at, i)| places[*i] = at);
+        let of = |width: usize| places.iter().flat_map(move |at| at * width..(at + 1) * width);
+        let each = |values: &[f32], width: usize| of(width).map(|at| values[at]).collect::<Vec<f32>>();
+        let rows = |rows: &Rows<'_>| Rows::new(each(rows.as_slice(), rows.columns()), rows.columns());
+        let per_query = |values: &[f32]| if values.is_empty() { Vec::new() } else { each(values, 1) };
+        Ok(Self {
+            states: rows(&self.states)?,
+            energy: per_query(&self.energy),
+            trace: self.trace.map(|trace| places.iter().map(|at| trace[*at].clone()).collect()),
+            steps: places.iter().map(|at| self.steps[*at]).collect(),
+            status: places.iter().map(|at| self.status[*at]).collect(),
+            indices: of(self.top_k).map(|at| self.indices.get(at).copied().unwrap_or(NO_PATTERN)).collect(),
+            weights: each(&self.weights, self.top_k),
+            effective: per_query(&self.effective),
+            support: self.support.map(|support| places.iter().map(|at| support[*at]).collect()),
+            values: self.values.as_ref().map(rows).transpose()?,
+            ..self
+        })
+    }
+}
