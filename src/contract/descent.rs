@@ -18,6 +18,29 @@ pub(crate) struct Form {
     pub(crate) offset: f64,
     /// How the similarities are worked out.
     pub(crate) resolution: Resolution,
+    /// Whether coordinates of queries may be NaN, which are not compared (differences on the CPU); and if so, whether `beta` is that of all
+    /// `d` of them, and `d / k` times as large for a query of which `k` are known.
+    pub(crate) known: Option<KnownBeta>,
+}
+
+/// What `beta` is where coordinates of queries are not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KnownBeta {
+    /// The same for all queries.
+    Same,
+    /// That of all coordinates.
+    OfAll,
+}
+
+impl KnownBeta {
+    /// What `beta` is multiplied by for a query, whose coordinates are NaN or known.
+    pub(crate) fn factor(self, is_nan: impl ExactSizeIterator<Item = bool>) -> f32 {
+        let d = is_nan.len();
+        match self {
+            Self::Same => 1.0,
+            Self::OfAll => d as f32 / is_nan.filter(|nan| !nan).count().max(1) as f32,
+        }
+    }
 }
 
 impl Form {
@@ -27,14 +50,14 @@ impl Form {
             Similarity::Dot => (count as f64).ln() / f64::from(beta) + 0.5 * f64::from(widest),
             Similarity::L2 | Similarity::Cosine | Similarity::L1 => 0.0,
         };
-        Self { similarity, beta, offset, resolution: Resolution::PRODUCT }
+        Self { similarity, beta, offset, resolution: Resolution::PRODUCT, known: None }
     }
 }
 
 impl Form {
     /// Without a constant part, with similarities as products.
     pub(crate) fn plain(similarity: Similarity, beta: f32) -> Self {
-        Self { similarity, beta, offset: 0.0, resolution: Resolution::PRODUCT }
+        Self { similarity, beta, offset: 0.0, resolution: Resolution::PRODUCT, known: None }
     }
 
     /// Whether squared distances take the place of products in the scores.

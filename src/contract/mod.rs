@@ -26,7 +26,7 @@ pub use bank::{Bank, Ensemble};
 pub(crate) use bits::{FlipTable, Flips, Wanted, noise};
 pub use bits::{Interaction, Rule};
 pub(crate) use descent::{
-    Carry, Form, GpuTerms, Landscape, Outcome, Plan, Terms, advance, clamp_row, misplaced, settle,
+    Carry, Form, GpuTerms, KnownBeta, Landscape, Outcome, Plan, Terms, advance, clamp_row, misplaced, settle,
 };
 pub use divergence::{Divergence, INFINITE, ZERO};
 pub use elementwise::{Binary, Unary};

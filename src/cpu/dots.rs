@@ -1,7 +1,7 @@
 //! Inner products and distances of a few queries with rows, with the coordinates in the lanes.
 //! Rows are read one after another, as they lie in memory: that is what processors fetch ahead best.
 
-use super::kernel::{Absolute, Metric, Multiply, Square, Summand};
+use super::kernel::{Absolute, KnownAbsolute, KnownSquare, Metric, Multiply, Square, Summand};
 use crate::simd::stored::{OverRows, Stored, Value};
 use pulp::Simd;
 
@@ -31,6 +31,8 @@ impl OverRows for Dots<'_> {
             Metric::Product => all::<S, V, Multiply>(simd, &mut self, rows),
             Metric::Absolute => all::<S, V, Absolute>(simd, &mut self, rows),
             Metric::Squared => all::<S, V, Square>(simd, &mut self, rows),
+            Metric::KnownAbsolute => all::<S, V, KnownAbsolute>(simd, &mut self, rows),
+            Metric::KnownSquared => all::<S, V, KnownSquare>(simd, &mut self, rows),
         }
     }
 }

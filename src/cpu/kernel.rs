@@ -20,18 +20,24 @@ pub(crate) enum Metric {
     Absolute,
     /// `(x - y)^2`
     Squared,
+    /// `|x - y|`, 0 where one of them is NaN: a coordinate that is not known.
+    KnownAbsolute,
+    /// `(x - y)^2`, 0 where one of them is NaN.
+    KnownSquared,
 }
 
 #[cfg(test)]
 impl Metric {
-    pub(crate) const ALL: [Self; 3] = [Self::Product, Self::Absolute, Self::Squared];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Product, Self::Absolute, Self::Squared, Self::KnownAbsolute, Self::KnownSquared];
 
     /// The summand of two numbers.
     pub(crate) fn of(self, x: f32, y: f32) -> f32 {
         match self {
             Self::Product => x * y,
-            Self::Absolute => (x - y).abs(),
-            Self::Squared => (x - y) * (x - y),
+            Self::KnownAbsolute | Self::KnownSquared if (x - y).is_nan() => 0.0,
+            Self::Absolute | Self::KnownAbsolute => (x - y).abs(),
+            Self::Squared | Self::KnownSquared => (x - y) * (x - y),
         }
     }
 }
@@ -48,6 +54,32 @@ pub(crate) struct Multiply;
 pub(crate) struct Absolute;
 /// [`Metric::Squared`].
 pub(crate) struct Square;
+/// [`Metric::KnownAbsolute`].
+pub(crate) struct KnownAbsolute;
+/// [`Metric::KnownSquared`].
+pub(crate) struct KnownSquare;
+
+/// `x - y`, or 0 where that is NaN.
+#[inline(always)]
+fn known_difference<S: Simd>(simd: S, x: S::f32s, y: S::f32s) -> S::f32s {
+    let difference = simd.sub_f32s(x, y);
+    simd.select_f32s(simd.equal_f32s(difference, difference), difference, simd.splat_f32s(0.0))
+}
+
+impl Summand for KnownAbsolute {
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, sum: S::f32s, x: S::f32s, y: S::f32s) -> S::f32s {
+        simd.add_f32s(sum, simd.abs_f32s(known_difference(simd, x, y)))
+    }
+}
+
+impl Summand for KnownSquare {
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, sum: S::f32s, x: S::f32s, y: S::f32s) -> S::f32s {
+        let difference = known_difference(simd, x, y);
+        simd.mul_add_e_f32s(difference, difference, sum)
+    }
+}
 
 impl Summand for Multiply {
     #[inline(always)]
@@ -108,6 +140,8 @@ impl WithSimd for Product<'_> {
                 Metric::Product => widest::<S, Multiply>(simd, &mut self, start..end),
                 Metric::Absolute => widest::<S, Absolute>(simd, &mut self, start..end),
                 Metric::Squared => widest::<S, Square>(simd, &mut self, start..end),
+                Metric::KnownAbsolute => widest::<S, KnownAbsolute>(simd, &mut self, start..end),
+                Metric::KnownSquared => widest::<S, KnownSquare>(simd, &mut self, start..end),
             }
             self.add = true;
         }
@@ -191,7 +225,10 @@ mod tests {
                     for metric in Metric::ALL {
                         // Small whole numbers: every sum is exact.
                         let a: Vec<f32> = (0..rows * steps).map(|i| (i % 7) as f32 - 3.0).collect();
-                        let b: Vec<f32> = (0..steps * LANES).map(|i| (i % 5) as f32 - 2.0).collect();
+                        let known = matches!(metric, Metric::KnownAbsolute | Metric::KnownSquared);
+                        let value =
+                            |i: usize| if known && i % 3 == 0 { f32::NAN } else { (i % 5) as f32 - 2.0 };
+                        let b: Vec<f32> = (0..steps * LANES).map(value).collect();
                         let mut c = vec![1.0; rows * LANES];
                         let add = metric == Metric::Product;
                         let (row_stride, step_stride) = if add { (1, rows) } else { (steps, 1) };

@@ -5,7 +5,7 @@
 //! of the known coordinates (for the kernel energies: of the marginal kernel), whatever the others are: for L2 `-(1/beta) log sum_k exp(-beta/2 |x_K - xi_K|^2)`.
 
 use super::{Memory, Recall, RecallOptions, Status, recall::NO_PATTERN};
-use crate::{Error, Result, Rows};
+use crate::{Error, Result, Rows, contract::KnownBeta};
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,7 +18,7 @@ pub(super) struct KnownCache(Mutex<Option<Kept>>);
 
 struct Kept {
     mask: Option<Vec<bool>>,
-    memory: Arc<dyn Memory>,
+    memory: Arc<dyn Marginal>,
 }
 
 impl KnownCache {
@@ -29,15 +29,15 @@ impl KnownCache {
     fn get(
         &self,
         mask: Option<&[bool]>,
-        make: impl FnOnce() -> Result<Box<dyn Memory>>,
-    ) -> Result<Arc<dyn Memory>> {
+        make: impl FnOnce() -> Result<Box<dyn Marginal>>,
+    ) -> Result<Arc<dyn Marginal>> {
         let kept =
             self.0.lock().as_ref().filter(|k| k.mask.as_deref() == mask).map(|k| Arc::clone(&k.memory));
         if let Some(memory) = kept {
             return Ok(memory);
         }
         // Not held while it is made: that runs on all cores.
-        let memory: Arc<dyn Memory> = Arc::from(make()?);
+        let memory: Arc<dyn Marginal> = Arc::from(make()?);
         *self.0.lock() = Some(Kept { mask: mask.map(<[bool]>::to_vec), memory: Arc::clone(&memory) });
         Ok(memory)
     }
@@ -57,7 +57,7 @@ pub(super) trait Marginal: Memory {
     fn stored(&self) -> Result<Stored>;
 
     /// A memory of the same kind and settings, of these columns of the patterns `[n, columns]`, without those that are forgotten.
-    fn of_columns(&self, patterns: &Rows<'_>, columns: &[usize]) -> Result<Box<dyn Memory>>;
+    fn of_columns(&self, patterns: &Rows<'_>, columns: &[usize]) -> Result<Box<dyn Marginal>>;
 
     /// Where its memory over the columns of a mask is kept.
     fn cache(&self) -> &KnownCache;
@@ -77,22 +77,43 @@ pub(super) trait Marginal: Memory {
         None
     }
 
-    /// Whether products tell apart what has to be told apart at this `beta`.
-    fn products_suffice(&self, _beta: f32) -> bool {
-        false
+    /// The same patterns and values in a memory on the CPU.
+    ///
+    /// # Errors
+    /// Where it has no such way.
+    fn on_host(&self) -> Result<Box<dyn Marginal>> {
+        Err(no_differences())
+    }
+
+    /// What queries `[b, d]`, whose coordinates are NaN where they are not known, get by differences; `values` have all coordinates, and
+    /// then the values. For memories on the CPU.
+    ///
+    /// # Errors
+    /// Where it has no such way; those of a recall.
+    fn by_differences(&self, _: &Rows<'_>, _: (f32, KnownBeta), _: &RecallOptions<'_>) -> Result<Recall> {
+        Err(no_differences())
     }
 }
 
-/// How queries with masks of their own are compared by products with rows that are the same for all: `x_K . xi_K - |xi_K|^2 / 2` is that of
-/// `[m * x, m]` and `[xi, -xi^2 / 2]`.
+fn no_differences() -> Error {
+    Error::parameter("known coordinates", "others for each query", "the same for all queries")
+}
+
+/// How queries with masks of their own are compared with patterns that are the same for all.
 pub(super) struct Together {
-    /// The similarity is L2; else dot.
-    pub(super) is_distance: bool,
+    pub(super) compare: Compare,
     /// The inverse temperature, where it was given. Where it is chosen: that of `k` of `d` known coordinates is `d / k` times that of all, as
     /// separations are expected to be, so large that all of a few masks of the queries keep what their own choice promises.
     pub(super) beta: Option<f32>,
-    /// What is taken off patterns and queries first, without rounding.
-    pub(super) centre: Option<Vec<f32>>,
+}
+
+/// What stands for the known coordinates alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compare {
+    /// Products with queries that are 0 where they are not known.
+    Products,
+    /// Sums of the differences of known coordinates. On the CPU.
+    Differences,
 }
 
 /// Completes queries `[b, d]` of which the coordinates of `known` are known: `[d]` for all queries, or `[b * d]`. What is not known is not looked
@@ -117,16 +138,13 @@ pub(super) fn recall(
     }
     if groups.len() > FEW {
         if let Some(together) = memory.together(options.beta) {
-            let count = |mask: &[bool]| mask.iter().filter(|k| **k).count() as f32;
-            let (beta, scales) = match together.beta {
-                Some(beta) => (beta, false),
-                None => (beta_of_all(memory, groups.iter().map(|(mask, _)| *mask))?, true),
+            let of = match together {
+                Together { compare: Compare::Differences, beta: None } => KnownBeta::OfAll,
+                _ => KnownBeta::Same,
             };
-            let share = |i: usize| if scales { count(row(i)) / d as f32 } else { 1.0 };
-            let sharpest = (0..b).map(|i| beta / share(i)).fold(beta, f32::max);
-            if memory.products_suffice(sharpest) {
-                return in_one_pass(memory, queries, row, options, &together, (beta, &share));
-            }
+            let masks = groups.iter().map(|(mask, _)| *mask);
+            let beta = together.beta.map_or_else(|| beta_of_some(memory, masks, of), Ok)?;
+            return in_one_pass(memory, queries, row, options, together.compare, (beta, of));
         }
     }
     let mut whole: Option<Recall> = None;
@@ -146,8 +164,12 @@ pub(super) fn recall(
     }
 }
 
-/// The `beta` that all coordinates would have, from what some of the masks need.
-fn beta_of_all<'m>(memory: &dyn Marginal, masks: impl ExactSizeIterator<Item = &'m [bool]>) -> Result<f32> {
+/// The largest `beta` that some of the masks need, or that all coordinates would have by that.
+fn beta_of_some<'m>(
+    memory: &dyn Marginal,
+    masks: impl ExactSizeIterator<Item = &'m [bool]>,
+    of: KnownBeta,
+) -> Result<f32> {
     const LOOKED_AT: usize = 4;
     let (every, patterns) = (masks.len().div_ceil(LOOKED_AT), memory.stored()?.patterns);
     let mut most = f32::MIN_POSITIVE;
@@ -155,7 +177,7 @@ fn beta_of_all<'m>(memory: &dyn Marginal, masks: impl ExactSizeIterator<Item = &
         let columns: Vec<usize> = (0..mask.len()).filter(|j| mask[*j]).collect();
         let part = memory.of_columns(&picked(&patterns, &columns)?, &columns)?;
         if let Some(choice) = part.automatic_beta()? {
-            most = most.max(choice.beta * columns.len() as f32 / mask.len() as f32);
+            most = most.max(choice.beta / of.factor(mask.iter().map(|known| !known)));
         }
     }
     Ok(most)
@@ -216,7 +238,7 @@ fn picked(rows: &Rows<'_>, columns: &[usize]) -> Result<Rows<'static>> {
 }
 
 /// Rows side by side.
-fn beside(left: &Rows<'_>, right: Option<&Rows<'_>>) -> Result<Rows<'static>> {
+pub(super) fn beside(left: &Rows<'_>, right: Option<&Rows<'_>>) -> Result<Rows<'static>> {
     let Some(right) = right else { return Ok(left.clone().into_owned()) };
     let joined: Vec<f32> =
         left.iter().zip(right.iter()).flat_map(|(a, b)| a.iter().chain(b)).copied().collect();
@@ -333,66 +355,43 @@ fn finish<'q>(
     Ok(found)
 }
 
-/// The recall of queries with masks of their own, compared by products with rows that are the same for all.
+/// The recall of queries with masks of their own, compared with patterns that are the same for all.
 fn in_one_pass<'m>(
     memory: &dyn Marginal,
     queries: &Rows<'_>,
     mask: impl Fn(usize) -> &'m [bool],
     options: &RecallOptions<'_>,
-    together: &Together,
-    (beta, share): (f32, &dyn Fn(usize) -> f32),
+    compare: Compare,
+    (beta, of): (f32, KnownBeta),
 ) -> Result<Recall> {
     let (b, d) = (queries.rows(), memory.dim());
-    let is_distance = together.is_distance;
-    let off = |j: usize, v: f32| together.centre.as_ref().map_or(v, |centre| v - centre[j]);
-    let part = memory.cache().get(None, || {
-        let Stored { patterns, values } = memory.stored()?;
-        let moved = |row: &[f32]| row.iter().enumerate().map(|(j, v)| off(j, *v)).collect::<Vec<f32>>();
-        let rows = patterns.iter().flat_map(|row| {
-            let row = moved(row);
-            let squares: Vec<f32> =
-                if is_distance { row.iter().map(|v| -0.5 * v * v).collect() } else { Vec::new() };
-            [row, squares].concat()
-        });
-        let width = if is_distance { 2 * d } else { d };
-        let mut part = memory.of_columns(&Rows::new(rows.collect::<Vec<f32>>(), width)?, &[])?;
-        part.associate(&beside(&patterns, values.as_ref())?)?;
-        Ok(part)
-    })?;
+    let unknown = if compare == Compare::Differences { f32::NAN } else { 0.0 };
     let asking = (0..b).flat_map(|i| {
-        let (mask, factor) = (mask(i), 1.0 / share(i));
-        let known = queries
-            .row(i)
-            .iter()
-            .enumerate()
-            .map(move |(j, v)| if mask[j] { factor * off(j, *v) } else { 0.0 });
-        let ones: Vec<f32> = match is_distance {
-            true => mask.iter().map(|known| if *known { factor } else { 0.0 }).collect(),
-            false => Vec::new(),
-        };
-        known.chain(ones).collect::<Vec<f32>>()
+        let (row, mask) = (queries.row(i), mask(i));
+        (0..d).map(move |j| if mask[j] { row[j] } else { unknown })
     });
-    let width = if is_distance { 2 * d } else { d };
-    let asking = Rows::new(asking.collect::<Vec<f32>>(), width)?;
+    let asking = Rows::new(asking.collect::<Vec<f32>>(), d)?;
     let inner = asked(options);
-    let most = inner.top_k.map(|k| k.max(1));
-    let mut found = part.recall_with(&asking, &RecallOptions { beta: Some(beta), top_k: most, ..inner })?;
-    let patterns = memory.stored()?.patterns;
-    if is_distance {
-        // From the best pattern, whose distance is known exactly, and its weight.
-        for i in 0..b {
-            let Some((best, weight)) = found.top(i).next() else { continue };
-            let pairs = queries.row(i).iter().zip(patterns.row(best as usize)).zip(mask(i));
-            let squares = pairs
-                .filter(|(_, known)| **known)
-                .map(|((x, xi), _)| (f64::from(*x) - f64::from(*xi)).powi(2));
-            let sharp = f64::from(beta) / f64::from(share(i));
-            found.energy[i] = (0.5 * squares.sum::<f64>() + f64::from(weight).ln() / sharp) as f32;
+    let mut found = match compare {
+        Compare::Differences if memory.device().as_gpu().is_none() => {
+            memory.by_differences(&asking, (beta, of), &inner)?
         }
-    }
-    if let Some(k) = options.top_k {
-        found = found.shortened(k);
-    }
+        // No GPU has a kernel for it.
+        Compare::Differences => {
+            let part = memory.cache().get(None, || memory.on_host())?;
+            part.by_differences(&asking, (beta, of), &inner)?
+        }
+        Compare::Products => {
+            let part = memory.cache().get(None, || {
+                let Stored { patterns, values } = memory.stored()?;
+                let columns: Vec<usize> = (0..d).collect();
+                let mut part = memory.of_columns(&patterns, &columns)?;
+                part.associate(&beside(&patterns, values.as_ref())?)?;
+                Ok(part)
+            })?;
+            part.recall_with(&asking, &RecallOptions { beta: Some(beta), ..inner })?
+        }
+    };
     let read = found.values.take().unwrap_or_else(|| Rows::empty(d));
     // All coordinates were read out; those that are known stay.
     let mut complete =

@@ -82,6 +82,10 @@ impl<'a> Work<'a> {
     /// The factor on a query's scores.
     fn scale(&self, x: &[f32]) -> f32 {
         let (squared, form) = (squared(x), self.source.form);
+        if let Some(known) = form.known {
+            let factor = if form.squares() { -0.5 } else { 1.0 };
+            return form.beta * known.factor(x.iter().map(|v| v.is_nan())) * factor;
+        }
         if squared <= self.source.most {
             // Of a squared distance, -1/2 is the similarity; unit rows have been made by then.
             let factor = if form.squares() { -0.5 } else { Term::of_query(form.similarity, squared).0 };
@@ -166,7 +170,9 @@ impl Source<'_> {
     /// What scores are made of.
     fn metric(&self) -> Metric {
         match self.form.similarity {
+            Similarity::L1 if self.form.known.is_some() => Metric::KnownAbsolute,
             Similarity::L1 => Metric::Absolute,
+            _ if self.form.squares() && self.form.known.is_some() => Metric::KnownSquared,
             _ if self.form.squares() => Metric::Squared,
             _ => Metric::Product,
         }

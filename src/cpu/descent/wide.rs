@@ -96,15 +96,26 @@ fn run(work: &Work<'_>, queries: Operand<'_>, asked: &[Vec<f64>], references: &[
     part
 }
 
+/// A difference, or 0 where a coordinate is not known.
+#[inline(always)]
+fn known(difference: f64) -> f64 {
+    if difference.is_nan() { 0.0 } else { difference }
+}
+
 /// Scores of one query with rows `[n, d]`; minus infinity of those that may not answer.
 fn score(source: &Source<'_>, x: &[f64], rows: &[f32], terms: &[Term], d: usize, out: &mut Vec<f64>) {
     let (form, metric) = (source.form, source.metric());
-    let beta = f64::from(form.beta);
+    let factor = form.known.map_or(1.0, |known| known.factor(x.iter().map(|v| v.is_nan())));
+    let beta = f64::from(form.beta * factor);
     out.clear();
     out.extend(rows.chunks_exact(d).zip(terms).map(|(row, term)| {
         let similarity = match metric {
             _ if !term.eligible() => return f64::NEG_INFINITY,
             Metric::Product => simd!(fold(x, row, |s, x, y| x.mul_add(y, s))),
+            Metric::KnownAbsolute => -simd!(fold(x, row, |s, x, y| s + known(x - y).abs())),
+            Metric::KnownSquared => {
+                -0.5 * simd!(fold(x, row, |s, x, y| known(x - y).mul_add(known(x - y), s)))
+            }
             Metric::Absolute => -simd!(fold(x, row, |s, x, y| s + (x - y).abs())),
             Metric::Squared => {
                 let scale = if form.unit_rows() { inverse_length(row) } else { 1.0 };

@@ -302,7 +302,7 @@ impl Marginal for BinaryMemory {
         Ok(Stored { patterns: Rows::new(rows, self.dim())?, values: None })
     }
 
-    fn of_columns(&self, patterns: &Rows<'_>, _: &[usize]) -> Result<Box<dyn Memory>> {
+    fn of_columns(&self, patterns: &Rows<'_>, _: &[usize]) -> Result<Box<dyn Marginal>> {
         let device = Some(self.device().clone());
         Ok(Box::new(Self::with(patterns, BinarySettings { device, ..self.settings.clone() })?))
     }

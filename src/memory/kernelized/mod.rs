@@ -628,7 +628,7 @@ impl Marginal for KernelizedMemory {
     }
 
     /// Through the columns of the matrix that belong to them.
-    fn of_columns(&self, patterns: &Rows<'_>, columns: &[usize]) -> Result<Box<dyn Memory>> {
+    fn of_columns(&self, patterns: &Rows<'_>, columns: &[usize]) -> Result<Box<dyn Marginal>> {
         let Some(map) = self.map.as_linear() else {
             let want = "left out: only a matrix has columns for some coordinates";
             return Err(Error::parameter("known coordinates", "given", want));

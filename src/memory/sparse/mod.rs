@@ -472,7 +472,7 @@ impl Marginal for SparseMemory {
         Ok(Stored { patterns, values })
     }
 
-    fn of_columns(&self, patterns: &Rows<'_>, _: &[usize]) -> Result<Box<dyn Memory>> {
+    fn of_columns(&self, patterns: &Rows<'_>, _: &[usize]) -> Result<Box<dyn Marginal>> {
         Ok(Box::new(Self::with(patterns, self.settings.clone())?))
     }
 
