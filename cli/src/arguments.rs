@@ -4,6 +4,7 @@ pub(crate) mod capacity;
 pub(crate) mod code;
 pub(crate) mod features;
 pub(crate) mod kernelized;
+pub(crate) mod search;
 pub(crate) mod store;
 
 use crate::{drivers, failure};
@@ -42,6 +43,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Store patterns and complete queries from them
     Recall(Recall),
+    /// The patterns that are most similar to queries, exactly, without any update
+    Search(search::Search),
     /// Why a recall ended where it did, and which beta would change it
     Explain(Explain),
     /// Energies of states under stored patterns
@@ -117,7 +120,7 @@ impl Command {
     /// Whether it reads its files, computes, and says all that it has to say at the end: where a GPU is lost on the way, it can be
     /// done anew. (A store recovers by itself.)
     pub(crate) fn can_begin_again(&self) -> bool {
-        matches!(self, Self::Recall(_) | Self::Explain(_) | Self::Energy(_))
+        matches!(self, Self::Recall(_) | Self::Search(_) | Self::Explain(_) | Self::Energy(_))
     }
 }
 
@@ -170,7 +173,7 @@ pub(crate) struct Memory {
     /// How similarities are worked out: product or difference [default: as the data and beta need it]
     #[arg(long, value_name = "FORM")]
     pub(crate) similarity_form: Option<SimilarityForm>,
-    /// Inverse temperature: a number that multiplies the similarity, or auto
+    /// Inverse temperature: a number that multiplies the similarity, auto (from a sample of the patterns), or auto:exact (from all)
     #[arg(long, default_value = "auto", allow_negative_numbers = true, value_name = "F")]
     pub(crate) beta: Beta,
     /// How patterns are kept: f32 or f16
@@ -291,7 +294,8 @@ pub(crate) struct Recall {
     /// Coordinates that stay as in the query, [d] or [b, d], while all coordinates are compared; see --known
     #[arg(long, value_name = "M")]
     pub(crate) clamp: Option<PathBuf>,
-    /// How many of the best patterns to report per query [default: 5, or all where fewer are stored]
+    /// How many of the patterns that weigh most at the final state to report per query; `search` finds those that are most similar to the query
+    /// [default: 5, or all where fewer are stored]
     #[arg(long, value_name = "K")]
     pub(crate) top_k: Option<usize>,
     /// Also write the energy before the first and after each step, as `trace`

@@ -58,6 +58,7 @@ fn run(cli: &Cli) -> failure::Result<()> {
     }
     let run = || match &cli.command {
         Command::Recall(arguments) => commands::recall::run(arguments),
+        Command::Search(arguments) => commands::search::run(arguments),
         Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Energy(arguments) => commands::energy::run(arguments),
         Command::Store(command) => commands::store::run(command),

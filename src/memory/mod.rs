@@ -18,6 +18,7 @@ mod recall;
 pub mod registry;
 mod relax;
 mod sample;
+mod search;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod small;
@@ -45,6 +46,7 @@ pub use lagrangian::{LagrangianBuilder, LagrangianMemory, LagrangianModel};
 pub use recall::{
     NO_PATTERN, NamedArray, NamedValues, Recall, RecallOptions, RecallSetting, SettingValue, Status,
 };
+pub use search::{Found, SearchOptions};
 pub use sparse::{Post, Settings as SparseSettings, SparseMemory};
 pub use spread::SpreadMemory;
 pub use universal::{UniversalBuilder, UniversalMemory};

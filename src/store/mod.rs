@@ -30,7 +30,9 @@ pub use source::{ids, offset, source};
 use crate::{
     Device, Error, Precision, Result, ToRows,
     io::Ragged,
-    memory::{Beta, BetaChoice, DenseMemory, Memory, NO_PATTERN, Recall, RecallOptions},
+    memory::{
+        Beta, BetaChoice, DenseMemory, Found, Memory, NO_PATTERN, Recall, RecallOptions, SearchOptions,
+    },
     narrow::Offset,
     ops::Similarity,
 };
@@ -445,6 +447,39 @@ impl Store {
             false => None,
         };
         Ok(Answer { recall, ids, payloads })
+    }
+
+    /// The stored patterns that are most similar to queries `[b, d]`, with their ids `[b * top_k]`. A mask has an entry for each row of the memory:
+    /// name ids with [`Store::recall_with`] instead.
+    ///
+    /// # Errors
+    /// As [`DenseMemory::search`]; [`Error::InvalidParameter`] for a mask.
+    ///
+    /// ```
+    /// use attractor::{Device, memory::SearchOptions, store::{Batch, Id, Settings, Store}};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("memory.safetensors");
+    /// let store = Store::create(&path, Settings::default(), Batch::new(&[[0.0, 1.0], [1.0, 0.0]]), &Device::cpu())?;
+    /// let (found, ids) = store.search(&[[0.9, 0.1]], &SearchOptions { top_k: 1, ..SearchOptions::default() })?;
+    /// assert_eq!((ids, found.similarity.len()), (vec![Some(Id::from(1))], 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn search(
+        &self,
+        queries: &dyn ToRows,
+        options: &SearchOptions<'_>,
+    ) -> Result<(Found, Vec<Option<Id>>)> {
+        if options.mask.is_some() {
+            return Err(Error::parameter("mask", "given", "left out for a store"));
+        }
+        let state = self.read();
+        let found = self.ask(&state, |memory| memory.search(queries, options))?;
+        let id = |slot: &u32| match *slot {
+            NO_PATTERN => Ok(None),
+            slot => state.book.id(slot as usize).map(Some),
+        };
+        let ids = found.indices.iter().map(id).collect::<Result<_>>()?;
+        Ok((found, ids))
     }
 
     /// The rows of slots ([`Recall::indices`] of an [`Answer`]) among the patterns that are stored now, in the order in which they were

@@ -41,6 +41,7 @@ mod own_oracle;
 mod pairs;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod search;
 mod separations;
 mod shaders;
 mod smoke;

@@ -89,7 +89,7 @@ pub(crate) struct Create {
     /// How queries and patterns are compared: l2, dot, cosine or l1
     #[arg(long, default_value_t = Similarity::L2, value_name = "SIM")]
     pub(crate) similarity: Similarity,
-    /// Inverse temperature: a number that multiplies the similarity, or auto
+    /// Inverse temperature: a number that multiplies the similarity, auto or auto:exact
     #[arg(long, default_value = "auto", allow_negative_numbers = true, value_name = "F")]
     pub(crate) beta: Beta,
     /// How patterns are kept: f32 or f16

@@ -13,6 +13,7 @@ pub(crate) mod learn;
 mod origin;
 pub(crate) mod recall;
 pub(crate) mod reproduce;
+pub(crate) mod search;
 pub(crate) mod show;
 pub(crate) mod store;
 pub(crate) mod tune;
