@@ -42,7 +42,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Store patterns and complete queries from them
-    Recall(Recall),
+    Recall(Box<Recall>),
     /// The patterns that are most similar to queries, exactly, without any update
     Search(search::Search),
     /// Why a recall ended where it did, and which beta would change it
@@ -79,13 +79,24 @@ pub(crate) enum Command {
 }
 
 impl Recall {
-    /// Takes over the settings that kinds of memories in files have, from the table of kinds.
+    /// Takes over the settings that kinds of memories in files have, from the table of kinds, and whether `beta` is to come from labels.
     pub(crate) fn take_settings(&mut self, line: &ArgMatches) {
+        self.beta_by_labels = names_labels(line);
         let values = kind_settings()
             .into_iter()
             .filter_map(|setting| Some((setting, line.get_one::<String>(setting.name)?.clone())));
         self.settings = values.collect();
     }
+}
+
+/// Whether a command line says `--beta labels`.
+pub(crate) fn names_labels(line: &ArgMatches) -> bool {
+    line.get_raw("beta").is_some_and(|mut values| values.any(|value| value == "labels"))
+}
+
+/// `beta`; `labels` is for [`names_labels`].
+fn beta(text: &str) -> attractor::Result<Beta> {
+    if text == "labels" { Ok(Beta::Auto) } else { text.parse() }
 }
 
 /// All settings of recalls that single kinds of memory have, each name once.
@@ -173,8 +184,9 @@ pub(crate) struct Memory {
     /// How similarities are worked out: product or difference [default: as the data and beta need it]
     #[arg(long, value_name = "FORM")]
     pub(crate) similarity_form: Option<SimilarityForm>,
-    /// Inverse temperature: a number that multiplies the similarity, auto (from a sample of the patterns), or auto:exact (from all)
-    #[arg(long, default_value = "auto", allow_negative_numbers = true, value_name = "F")]
+    /// Inverse temperature: a number that multiplies the similarity, auto (from a sample of the patterns), auto:exact (from all), or
+    /// labels (recall with --labels: at which the patterns tell each other's labels best)
+    #[arg(long, default_value = "auto", value_parser = beta, allow_negative_numbers = true, value_name = "F")]
     pub(crate) beta: Beta,
     /// How patterns are kept: f32 or f16
     #[arg(long, default_value_t = Precision::F32, value_name = "T")]
@@ -287,6 +299,10 @@ pub(crate) struct Recall {
     /// Values associated with the patterns, [n, v] or [n]: their weighted mean goes out as `values`
     #[arg(long, value_name = "V")]
     pub(crate) values: Option<PathBuf>,
+    /// Labels of the patterns: whole numbers [n] in an array file, or a text with a line for each. Adds the label of each query (`label`, or `label_bytes`
+    /// and `label_ends`), `label_probability` [b, c] and `classes`, by the weights at the query itself
+    #[arg(long, conflicts_with = "values", value_name = "L")]
+    pub(crate) labels: Option<PathBuf>,
     /// Known coordinates: only they are compared, they stay as in the query, and the others are read out. A file [d] or [b, d] of those that
     /// are (not 0 or false), or nan where the queries mark what is unknown by NaN
     #[arg(long, conflicts_with = "clamp", value_name = "M|nan")]
@@ -301,6 +317,9 @@ pub(crate) struct Recall {
     /// Also write the energy before the first and after each step, as `trace`
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Whether `beta` is that at which the patterns tell each other's labels best.
+    #[arg(skip)]
+    pub(crate) beta_by_labels: bool,
     /// Settings of the kind of memory in a file: their names and values.
     #[arg(skip)]
     pub(crate) settings: Vec<(&'static KindSetting, String)>,

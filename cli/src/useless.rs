@@ -2,7 +2,7 @@
 
 use crate::arguments::{
     Bench, Command, Explain, Kind, Learn, Memory, Recall, Reproduce, code::Code, features,
-    kernelized::Separate, store,
+    kernelized::Separate, names_labels, store,
 };
 use attractor::{
     Precision,
@@ -39,7 +39,20 @@ pub(crate) fn find(command: &Command, line: &ArgMatches) -> Option<Useless> {
         deepest = inner;
     }
     let given = Given(deepest);
+    let by_labels = given.has("--beta") && names_labels(deepest);
     match command {
+        Command::Recall(arguments) if by_labels && arguments.labels.is_none() => {
+            Some(("--beta", "labels are for --labels, which is not there".to_owned()))
+        }
+        Command::Recall(arguments)
+            if by_labels
+                && (arguments.kind != Kind::Patterns || arguments.memory.energy != Energy::Softmax) =>
+        {
+            Some(("--beta", "labels are for patterns with the energy softmax".to_owned()))
+        }
+        Command::Explain(_) | Command::Energy(_) if by_labels => {
+            Some(("--beta", "labels are for recall".to_owned()))
+        }
         Command::Recall(arguments) => recall(arguments, &given),
         Command::Explain(Explain { memory, .. }) if memory.post != Post::None => {
             let why = "explain compares patterns as they are in the file; transform them first";
@@ -126,7 +139,7 @@ fn recall(arguments: &Recall, given: &Given<'_>) -> Option<Useless> {
             "kernelized",
         ),
     }
-    .or_else(|| alone(&arguments.out, given, &["--trace", "--values", "--top-k"]))
+    .or_else(|| alone(&arguments.out, given, &["--trace", "--values", "--labels", "--top-k"]))
 }
 
 /// Options of memories of patterns, with why another kind of memory has no use for them.

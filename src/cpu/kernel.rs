@@ -226,8 +226,9 @@ mod tests {
                         // Small whole numbers: every sum is exact.
                         let a: Vec<f32> = (0..rows * steps).map(|i| (i % 7) as f32 - 3.0).collect();
                         let known = matches!(metric, Metric::KnownAbsolute | Metric::KnownSquared);
-                        let value =
-                            |i: usize| if known && i % 3 == 0 { f32::NAN } else { (i % 5) as f32 - 2.0 };
+                        let value = |i: usize| {
+                            if known && i.is_multiple_of(3) { f32::NAN } else { (i % 5) as f32 - 2.0 }
+                        };
                         let b: Vec<f32> = (0..steps * LANES).map(value).collect();
                         let mut c = vec![1.0; rows * LANES];
                         let add = metric == Metric::Product;

@@ -203,6 +203,20 @@ pub(super) fn separation_of(own: &[f32], other: &[f32], similarity: Similarity) 
     }
 }
 
+/// The similarity of two rows, in f64.
+pub(super) fn pair_similarity(x: &[f32], xi: &[f32], similarity: Similarity) -> f64 {
+    let pairs = || x.iter().zip(xi).map(|(a, b)| (f64::from(*a), f64::from(*b)));
+    let length = |row: &[f32]| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    let product = || pairs().map(|(a, b)| a * b).sum::<f64>();
+    match similarity {
+        Similarity::L2 => -0.5 * pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>(),
+        Similarity::L1 => -pairs().map(|(a, b)| (a - b).abs()).sum::<f64>(),
+        Similarity::Dot => product(),
+        // A row of zeros has the cosine 0.
+        Similarity::Cosine => product() / (length(x) * length(xi)).max(f64::MIN_POSITIVE),
+    }
+}
+
 /// Largest `beta` times similarity that is chosen: scores stay within the range of f32.
 const SHARPEST: f64 = 1e20;
 

@@ -4,7 +4,7 @@
 //! coordinates `K`, which do not move, so the others are `sum_k p_k xi_k` after one update, and the state is at rest. Its energy is that of the memory
 //! of the known coordinates (for the kernel energies: of the marginal kernel), whatever the others are: for L2 `-(1/beta) log sum_k exp(-beta/2 |x_K - xi_K|^2)`.
 
-use super::{Memory, Recall, RecallOptions, Status, recall::NO_PATTERN};
+use super::{Memory, QueryReport, Recall, RecallOptions, Status, recall::NO_PATTERN};
 use crate::{Error, Result, Rows, contract::KnownBeta};
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
@@ -136,16 +136,16 @@ pub(super) fn recall(
         });
         groups[group].1.push(i);
     }
-    if groups.len() > FEW {
-        if let Some(together) = memory.together(options.beta) {
-            let of = match together {
-                Together { compare: Compare::Differences, beta: None } => KnownBeta::OfAll,
-                _ => KnownBeta::Same,
-            };
-            let masks = groups.iter().map(|(mask, _)| *mask);
-            let beta = together.beta.map_or_else(|| beta_of_some(memory, masks, of), Ok)?;
-            return in_one_pass(memory, queries, row, options, together.compare, (beta, of));
-        }
+    if groups.len() > FEW
+        && let Some(together) = memory.together(options.beta)
+    {
+        let of = match together {
+            Together { compare: Compare::Differences, beta: None } => KnownBeta::OfAll,
+            _ => KnownBeta::Same,
+        };
+        let masks = groups.iter().map(|(mask, _)| *mask);
+        let beta = together.beta.map_or_else(|| beta_of_some(memory, masks, of), Ok)?;
+        return in_one_pass(memory, queries, row, options, together.compare, (beta, of));
     }
     let mut whole: Option<Recall> = None;
     let mut order = Vec::with_capacity(b);
@@ -181,6 +181,24 @@ fn beta_of_some<'m>(
         }
     }
     Ok(most)
+}
+
+/// What is known of queries whose known coordinates are the same for all, by these; `None` where they are others for each.
+pub(super) fn describe(
+    memory: &dyn Marginal,
+    queries: &Rows<'_>,
+    known: &[bool],
+    options: &RecallOptions<'_>,
+) -> Result<Option<QueryReport>> {
+    let (b, d) = (queries.rows(), memory.dim());
+    check(memory, queries, known, options)?;
+    let first = &known[..d];
+    if b == 0 || known.chunks_exact(d).any(|mask| mask != first) {
+        return Ok(None);
+    }
+    let columns: Vec<usize> = (0..d).filter(|j| first[*j]).collect();
+    let part = memory.cache().get(Some(first), || part_of(memory, first))?;
+    part.describe_queries(&picked(queries, &columns)?, &asked(options))
 }
 
 /// Refuses what does not go together, queries of which nothing is known, and known values that are not finite.
@@ -245,6 +263,20 @@ pub(super) fn beside(left: &Rows<'_>, right: Option<&Rows<'_>>) -> Result<Rows<'
     Rows::new(joined, left.columns() + right.columns())
 }
 
+/// The memory of the known columns alone, with the others and what is associated as its values.
+fn part_of(memory: &dyn Marginal, mask: &[bool]) -> Result<Box<dyn Marginal>> {
+    let (columns, others): (Vec<usize>, Vec<usize>) = (0..mask.len()).partition(|j| mask[*j]);
+    let Stored { patterns, values } = memory.stored()?;
+    let mut part = memory.of_columns(&picked(&patterns, &columns)?, &columns)?;
+    if !memory.is_of_bits() && (!others.is_empty() || values.is_some()) {
+        part.associate(&match others.is_empty() {
+            true => values.unwrap_or_else(|| Rows::empty(0)),
+            false => beside(&picked(&patterns, &others)?, values.as_ref())?,
+        })?;
+    }
+    Ok(part)
+}
+
 /// The recall of the queries of one mask.
 fn of_mask(
     memory: &dyn Marginal,
@@ -255,17 +287,7 @@ fn of_mask(
 ) -> Result<Recall> {
     let (columns, others): (Vec<usize>, Vec<usize>) = (0..mask.len()).partition(|j| mask[*j]);
     let bits = memory.is_of_bits();
-    let part = memory.cache().get(Some(mask), || {
-        let Stored { patterns, values } = memory.stored()?;
-        let mut part = memory.of_columns(&picked(&patterns, &columns)?, &columns)?;
-        if !bits && (!others.is_empty() || values.is_some()) {
-            part.associate(&match others.is_empty() {
-                true => values.unwrap_or_else(|| Rows::empty(0)),
-                false => beside(&picked(&patterns, &others)?, values.as_ref())?,
-            })?;
-        }
-        Ok(part)
-    })?;
+    let part = memory.cache().get(Some(mask), || part_of(memory, mask))?;
     let asking: Vec<f32> = rows.iter().flat_map(|i| columns.iter().map(|j| queries[(*i, *j)])).collect();
     let asking = Rows::new(asking, columns.len())?;
     let plain = asked(options);

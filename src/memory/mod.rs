@@ -6,12 +6,14 @@
 mod beta;
 mod binary;
 mod dense;
+mod describe;
 mod energy;
 mod explain;
 mod features;
 mod hopfield;
 mod kernelized;
 mod known;
+mod labels;
 mod lagrangian;
 mod mixture;
 mod recall;
@@ -30,6 +32,7 @@ pub use beta::{Beta, BetaChoice};
 pub use binary::{BinaryMemory, BinarySettings, Order};
 pub use dense::{Builder, DenseMemory};
 pub(crate) use dense::{KeptNeighbours, NEAREST, check_patterns};
+pub use describe::QueryReport;
 pub use energy::{Energy, EnergySettings, Layers};
 pub use explain::{Explanation, Suspect, Verdict, explain};
 pub use features::{
@@ -42,6 +45,7 @@ pub use kernelized::{
     RandomMap, SeparationReport, SeparationSettings, SeparationWarning, Stage, StateSpace, gaps,
     separate_memories,
 };
+pub use labels::{LabelBeta, Labels};
 pub use lagrangian::{LagrangianBuilder, LagrangianMemory, LagrangianModel};
 pub use recall::{
     NO_PATTERN, NamedArray, NamedValues, Recall, RecallOptions, RecallSetting, SettingValue, Status,
@@ -166,6 +170,40 @@ pub trait Memory: Send + Sync {
                 Err(crate::Error::parameter("setting of the recall", setting.name, want))
             }
         }
+    }
+
+    /// What is known of queries `[b, d]` themselves, before any update: the patterns that are most like them, and whether anything like them is
+    /// stored. `None` for a memory that does not say. Costs an evaluation, and where it is not known yet that of a sample of the patterns.
+    ///
+    /// # Errors
+    /// As [`Memory::recall_with`].
+    ///
+    /// ```
+    /// use attractor::{memory::RecallOptions, prelude::*};
+    /// let memory = DenseMemory::new(&[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0]])?;
+    /// let report = memory.describe_queries(&[[0.1, 0.9], [9.0, 9.0]], &RecallOptions::default())?;
+    /// let report = report.ok_or(attractor::Error::EmptyMemory)?;
+    /// assert_eq!((report.indices[0], report.unlike()), (1, 1));
+    /// assert_eq!(report.typicality, [1.0, 0.0]);
+    /// # Ok::<(), attractor::Error>(())
+    /// ```
+    fn describe_queries(
+        &self,
+        queries: &dyn ToRows,
+        options: &RecallOptions<'_>,
+    ) -> Result<Option<QueryReport>> {
+        let _ = (queries, options);
+        Ok(None)
+    }
+
+    /// Similarities `[b * k]` of states `[b, d]` with the patterns that a recall lists for them ([`Recall::indices`]); NaN for [`NO_PATTERN`].
+    /// `None` for a memory that does not say.
+    ///
+    /// # Errors
+    /// Faults of the device.
+    fn similarity_to(&self, states: &Rows<'_>, indices: &[u32]) -> Result<Option<Vec<f32>>> {
+        let _ = (states, indices);
+        Ok(None)
     }
 
     /// Completes cues `[b, d]` with default options.

@@ -29,6 +29,7 @@ mod floors;
 mod forget;
 mod kernelized;
 mod known;
+mod labels;
 mod lagrangian;
 mod layers;
 mod listed;

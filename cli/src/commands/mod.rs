@@ -9,6 +9,7 @@ pub(crate) mod energy;
 pub(crate) mod explain;
 pub(crate) mod features;
 pub(crate) mod kernelized;
+mod labels;
 pub(crate) mod learn;
 mod origin;
 pub(crate) mod recall;

@@ -2,6 +2,7 @@
 
 use super::{
     beta_json, ended, given,
+    labels::{self, Named},
     origin::{Origin, Through},
     read_mask, similarity_name,
 };
@@ -20,14 +21,17 @@ use attractor::{
     gpu::tune::Op,
     io::{self, Array, ArrayData},
     machine::variant,
-    memory::{Beta, Energy, Recall, RecallOptions, RecallSetting, SettingValue, Status, registry::Takes},
+    memory::{
+        Beta, DenseMemory, Energy, Memory, QueryReport, Recall, RecallOptions, RecallSetting, SettingValue,
+        Status, registry::Takes,
+    },
     narrow::Offset,
     ops::SimilarityForm,
 };
 use std::{collections::BTreeMap, path::Path};
 
 pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
-    let origin = Origin::of(arguments)?;
+    let mut origin = Origin::of(arguments)?;
     io::check_writable(&arguments.out)?;
     let mut phases = Phases::start();
     let mut warnings = Warnings::new(arguments.common.quiet);
@@ -39,6 +43,20 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     phases.end(Phase::Open, format_args!("{} queries of {} values", rows.rows(), rows.columns()));
     let device = arguments.common.open()?;
     phases.end(Phase::Device, &device);
+    let mut by_labels = None;
+    if let (Origin::Patterns { path, asked }, Some(patterns)) = (&mut origin, &patterns)
+        && let (true, Some(labels)) = (arguments.beta_by_labels, &arguments.labels)
+    {
+        let (shared, columns) = patterns.narrowed.shared();
+        let failed = |e| in_file(&[("patterns", Some(*path))], e);
+        let similarity = asked.similarity.unwrap_or_default();
+        let memory = DenseMemory::builder().device(&Device::cpu()).similarity(similarity);
+        let memory = memory.build_shared(shared, columns).map_err(failed)?;
+        let choice = memory.beta_by_labels(&Named::read(labels, memory.len())?.labels).map_err(failed)?;
+        asked.beta = Beta::Fixed(choice.beta);
+        by_labels = Some(choice);
+        phases.end(Phase::Beta, "by labels");
+    }
     let Through { mut memory, mask, ids, what } =
         origin.open(patterns.as_ref(), arguments, &device, &mut phases, &mut warnings)?;
     let files = [
@@ -60,11 +78,21 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     let settings: Vec<RecallSetting<'_>> = settings_of(arguments, &masks).collect();
     let progress = Progress::new("recalling", arguments.common.quiet);
     let tell = |done, total| progress.tell(done, total);
+    let beta = match (&origin, arguments.memory.beta) {
+        (Origin::File { .. }, Beta::Fixed(beta)) => Some(beta),
+        _ => None,
+    };
+    // What is asked of the queries as they are.
+    let look = RecallOptions {
+        beta,
+        steps: 0,
+        known: known.as_deref(),
+        mask: mask.as_deref(),
+        top_k: arguments.top_k,
+        ..RecallOptions::default()
+    };
     let options = RecallOptions {
-        beta: match (&origin, arguments.memory.beta) {
-            (Origin::File { .. }, Beta::Fixed(beta)) => Some(beta),
-            _ => None,
-        },
+        beta,
         steps: arguments.updates.steps,
         tolerance: arguments.updates.tol,
         step_size: arguments.updates.step_size,
@@ -82,11 +110,36 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
     let most = recall.steps.iter().max().copied().unwrap_or(0);
     let seconds = phases.end(Phase::Recall, format_args!("{} queries, up to {most} updates", recall.len()));
     drop(progress);
+    let plain = arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    // A .npy file has no room for it.
+    let report =
+        if plain { None } else { memory.describe_queries(&rows, &look).map_err(|e| in_file(&files, e))? };
+    let similarity = match plain || known.is_some() {
+        true => None,
+        false => memory.similarity_to(&recall.states, &recall.indices)?,
+    };
+    let labels = match &arguments.labels {
+        Some(path) => Some(Named::read(path, memory.len())?.vote(&mut *memory, &rows, &look)?),
+        None => None,
+    };
     let shape = [recall.len(), recall.top_k];
     let ids = ids.map(|ids| Ids::of_rows(&ids, &recall.indices));
     let mut more =
         vec![Array { name: "indices", shape: shape.to_vec(), data: ArrayData::U32(&recall.indices) }];
     more.extend(ids.iter().flat_map(|ids| ids.arrays(&shape)));
+    if let Some(similarity) = &similarity {
+        more.push(Array { name: "similarity", shape: shape.to_vec(), data: ArrayData::F32(similarity) });
+    }
+    if let Some(report) = &report {
+        let shape = || vec![rows.rows(), report.top_k];
+        let of = |name, data| Array { name, shape: shape(), data };
+        more.push(of("query_indices", ArrayData::U32(&report.indices)));
+        more.push(of("query_weights", ArrayData::F32(&report.weights)));
+        more.push(of("query_similarity", ArrayData::F32(&report.similarity)));
+        let data = ArrayData::F32(&report.typicality);
+        more.push(Array { name: "typicality", shape: vec![rows.rows()], data });
+    }
+    more.extend(labels.iter().flat_map(|labels| labels.arrays()));
     // A memory that keeps no patterns has none to name.
     let more = if recall.effective.len() == recall.len() { &more[..] } else { &[] };
     write_restored(&arguments.out, &recall, offset, more)?;
@@ -117,9 +170,15 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
             "similarity_form": recall.similarity_form.map(SimilarityForm::name),
             "precision": arguments.memory.precision.to_string(),
             "beta": match &origin {
+                _ if by_labels.is_some() => by_labels.as_ref().map(labels::beta_json).unwrap_or_default(),
                 Origin::File { .. } => serde_json::json!({ "value": recall.beta, "auto": false }),
+                // That of the known coordinates.
+                Origin::Patterns { asked, .. } if known.is_some() => {
+                    serde_json::json!({ "value": recall.beta, "auto": asked.beta.is_auto() })
+                }
                 Origin::Patterns { asked, .. } => beta_json(asked, &*memory, mask.as_deref())?,
             },
+            "unlike": report.as_ref().map(QueryReport::unlike),
             "converged": converged,
             "status": statuses(&recall),
             "steps_most": recall.steps.iter().max(),
@@ -135,6 +194,16 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         line(&what)?;
         let times = format!("{seconds:.3} s, {rate:.0} recalls per second");
         line(&ended(recall.len(), "queries", &device, &statuses(&recall), &times))?;
+        if let Some(choice) = &by_labels {
+            let (share, of) = (100.0 * choice.accuracy, choice.sampled);
+            line(&format!("beta by labels: {share:.1} % of {of} patterns are called right by the others"))?;
+        }
+        if let Some(unlike) = report.as_ref().map(QueryReport::unlike).filter(|unlike| *unlike > 0) {
+            line(&format!(
+                "{unlike} of {} queries are unlike anything stored (typicality below 0.01)",
+                recall.len()
+            ))?;
+        }
         line(&format!("written: {}", arguments.out.display()))?;
     }
     Ok(())

@@ -110,6 +110,52 @@ fn searches_find_what_is_most_similar() {
     assert!(text.contains("q.npy"), "{text}");
 }
 
+/// How sure a recall is, and like what: what is known of the query itself, and labels.
+#[test]
+fn queries_are_described_and_labelled() {
+    let desk = desk();
+    let x: Vec<f32> = (0..40).flat_map(|k| [(k % 5) as f32 + 0.01 * k as f32, (k / 5) as f32]).collect();
+    desk.save("x.npy", &[40, 2], ArrayData::F32(&x));
+    desk.save("a.npy", &[2, 2], ArrayData::F32(&[2.1, 3.1, 90.0, -70.0]));
+    let labels: Vec<i64> = (0..40).map(|k| if k / 5 < 4 { 7 } else { -2 }).collect();
+    desk.save("l.npy", &[40], ArrayData::I64(&labels));
+    let names: Vec<&str> = labels.iter().map(|l| if *l == 7 { "low" } else { "high" }).collect();
+    fs::write(desk.path("l.txt"), names.join("\n")).unwrap();
+    let recall = "recall --patterns x.npy --queries a.npy --device cpu --top-k 2 --out";
+    let text = desk.done(&format!("{recall} o.npz --labels l.npy"));
+    assert!(text.contains("1 of 2 queries are unlike anything stored"), "{text}");
+    let values = |name: &str| desk.values("o.npz", name);
+    assert_eq!((values("query_indices")[0], values("typicality")[1]), (17.0, 0.0));
+    assert_eq!(
+        (values("similarity").len(), values("query_weights").len(), values("query_similarity").len()),
+        (4, 4, 4)
+    );
+    assert_eq!((values("label")[0], values("classes")), (7.0, vec![7.0, -2.0]));
+    let p = values("label_probability");
+    assert!(p[0] > 0.9 && (p[0] + p[1] - 1.0).abs() < 1e-6, "{p:?}");
+    let text = desk.done(&format!("{recall} t.npz --labels l.txt --beta labels --json"));
+    let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(
+        summary["beta"]["by"] == "labels" && summary["beta"]["curve"].as_array().unwrap().len() > 10,
+        "{summary}"
+    );
+    assert_eq!(summary["unlike"], 1);
+    let ends = desk.values("t.npz", "label_ends");
+    let text: Vec<u8> = desk.values("t.npz", "label_bytes").iter().map(|v| *v as u8).collect();
+    assert_eq!(&text[..ends[0] as usize], b"low");
+    for (line, status, word) in [
+        (format!("{recall} o.npy --labels l.npy"), 2, "--labels"),
+        (format!("{recall} o.npz --beta labels"), 2, "--labels"),
+        (format!("{recall} o.npz --labels l.npy --beta labels --energy sparsemax"), 2, "softmax"),
+        (format!("{recall} o.npz --labels a.npy"), 1, "a.npy"),
+    ] {
+        let text = desk.fails_with(&line, status);
+        assert!(text.contains(word), "{text}");
+    }
+    fs::write(desk.path("gap.txt"), "low\n\nhigh").unwrap();
+    assert!(desk.fails_with(&format!("{recall} o.npz --labels gap.txt"), 1).contains("line 2"));
+}
+
 #[test]
 fn known_coordinates_alone_are_compared() {
     let desk = desk();

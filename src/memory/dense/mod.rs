@@ -12,7 +12,7 @@ pub use builder::Builder;
 pub(crate) use intake::check_patterns;
 
 use super::{
-    Beta, BetaChoice, Memory, Recall, RecallOptions, check_columns,
+    Beta, BetaChoice, Memory, QueryReport, Recall, RecallOptions, check_columns,
     known::{self, KnownCache},
     sample::hashes,
 };
@@ -31,7 +31,11 @@ pub(super) use intake::{check_values, measure};
 use neighbours::Neighbours;
 pub(crate) use neighbours::{KeptNeighbours, NEAREST};
 use parking_lot::Mutex;
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// A dense associative memory (modern Hopfield network): patterns `xi_k`, energy by log-sum-exp,
 /// update `x <- sum_k p_k xi_k` with `p = softmax(beta * similarity(x, xi))`.
@@ -333,6 +337,23 @@ impl DenseMemory {
         self.known.clear();
     }
 
+    /// Hashes of the stored rows, by which samples are drawn.
+    pub(super) fn hashes(&self) -> &[u32] {
+        &self.hashes
+    }
+
+    /// Stored rows by their numbers, as they were given.
+    pub(super) fn rows_of(&self, numbers: &[u32]) -> Result<HashMap<u32, Vec<f32>>> {
+        let wanted: BTreeSet<u32> = numbers.iter().copied().filter(|k| (*k as usize) < self.len()).collect();
+        let wanted: Vec<u32> = wanted.into_iter().collect();
+        let kept = Rows::new(self.patterns.gather(&wanted)?, self.dim())?;
+        let rows = match &self.centre {
+            Some(centre) => unshifted(&kept, centre)?,
+            None => kept,
+        };
+        Ok(wanted.into_iter().zip(rows.iter().map(<[f32]>::to_vec)).collect())
+    }
+
     /// Terms of all patterns, those that are forgotten or outside of the mask hidden.
     fn terms(&self, mask: Option<&[bool]>) -> Result<Arc<Terms>> {
         let of = |i: usize| {
@@ -568,6 +589,21 @@ impl Memory for DenseMemory {
 
     fn automatic_beta_among(&self, mask: &[bool]) -> Result<Option<BetaChoice>> {
         if self.beta.is_auto() { self.beta_choice_among(mask).map(Some) } else { Ok(None) }
+    }
+
+    fn describe_queries(
+        &self,
+        queries: &dyn ToRows,
+        options: &RecallOptions<'_>,
+    ) -> Result<Option<QueryReport>> {
+        match options.known {
+            None => self.describe(queries, options).map(Some),
+            Some(known) => known::describe(self, &queries.to_rows()?, known, options),
+        }
+    }
+
+    fn similarity_to(&self, states: &Rows<'_>, indices: &[u32]) -> Result<Option<Vec<f32>>> {
+        self.similarities(states, indices).map(Some)
     }
 
     fn recall_with(&self, queries: &dyn ToRows, options: &RecallOptions<'_>) -> Result<Recall> {

@@ -164,6 +164,43 @@ impl DenseMemory {
         Ok(true)
     }
 
+    /// How far the patterns of the sample are from their nearest others, ascending.
+    pub(in crate::memory) fn sampled_distances(&self) -> Result<Vec<f64>> {
+        self.choose_beta()?;
+        let known = self.neighbours.lock();
+        let mut all: Vec<f64> = match self.similarity {
+            // Its separations are no distances.
+            Similarity::Dot => {
+                let rows: Vec<Vec<f32>> = known.0.values().map(|known| known.row.clone()).collect();
+                drop(known);
+                // The row itself, or a copy of it, comes first.
+                let mut all = self.distances_to_nearest(&rows.concat(), 1)?;
+                all.sort_by(f64::total_cmp);
+                return Ok(all);
+            }
+            _ => known.0.values().filter_map(|known| known.nearest.first()).map(|near| near.0).collect(),
+        };
+        all.sort_by(f64::total_cmp);
+        Ok(all)
+    }
+
+    /// How far rows are from the stored row that comes after so many nearer ones, by L2.
+    pub(in crate::memory) fn distances_to_nearest(&self, rows: &[f32], after: usize) -> Result<Vec<f64>> {
+        let d = self.dim();
+        let numbers: Vec<u32> = (0..self.len() as u32).filter(|i| !self.is_forgotten(*i)).collect();
+        let stored = self.patterns.gather(&numbers)?;
+        let k = after + 1;
+        if numbers.len() < k || rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let patterns = Tensor::from_flat(self.device(), &stored, &[numbers.len(), d])?;
+        let asked = Tensor::from_flat(self.device(), rows, &[rows.len() / d, d])?;
+        let (_, found) = nearest(&asked, &patterns, k, Similarity::L2)?;
+        let other = |i: u32| &stored[i as usize * d..(i as usize + 1) * d];
+        let of = |(row, list): (&[f32], &[u32])| separation_of(row, other(list[after]), Similarity::L2);
+        Ok(rows.chunks_exact(d).zip(found.chunks_exact(k)).map(of).collect())
+    }
+
     fn chosen(&self, sample: &[Separations], live: usize) -> Result<BetaChoice> {
         choose(sample, self.similarity, f64::from(self.widest), self.dim(), live)
     }
