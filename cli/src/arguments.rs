@@ -139,19 +139,19 @@ impl Command {
 #[derive(Args)]
 pub(crate) struct Common {
     /// Where to compute: auto, cpu, gpu, gpu:N, gpu:NAME or software
-    #[arg(long, default_value_t = DeviceName::Auto, value_name = "D")]
+    #[arg(long, help_heading = "Running", default_value_t = DeviceName::Auto, value_name = "D")]
     pub(crate) device: DeviceName,
     /// On a GPU: choose kernels by rule and not by timing, so that equal inputs give equal bits
-    #[arg(long)]
+    #[arg(long, help_heading = "Running")]
     pub(crate) deterministic: bool,
     /// Seed of random numbers
-    #[arg(long, default_value_t = 0, value_name = "S")]
+    #[arg(long, help_heading = "Running", default_value_t = 0, value_name = "S")]
     pub(crate) seed: u64,
     /// Print a summary as JSON on stdout
-    #[arg(long)]
+    #[arg(long, help_heading = "Running")]
     pub(crate) json: bool,
     /// Print nothing but errors (and JSON where asked for)
-    #[arg(long)]
+    #[arg(long, help_heading = "Running")]
     pub(crate) quiet: bool,
 }
 
@@ -173,32 +173,32 @@ impl Common {
 pub(crate) struct Memory {
     /// Energy of the memory, with its parameter: softmax, entmax:1.5, sparsemax, rectified:3, hopfield:storkey, ...
     /// (--list-energies explains them)
-    #[arg(long, default_value_t = Energy::Softmax, value_name = "E")]
+    #[arg(long, help_heading = "Memory of patterns", default_value_t = Energy::Softmax, value_name = "E")]
     pub(crate) energy: Energy,
     /// Explain every energy in a line, and do nothing else
-    #[arg(long)]
+    #[arg(long, help_heading = "Memory of patterns")]
     list_energies: bool,
     /// How queries and patterns are compared: l2, dot, cosine or l1 [default: l2]
-    #[arg(long, value_name = "SIM")]
+    #[arg(long, help_heading = "Memory of patterns", value_name = "SIM")]
     pub(crate) similarity: Option<Similarity>,
     /// How similarities are worked out: product or difference [default: as the data and beta need it]
-    #[arg(long, value_name = "FORM")]
+    #[arg(long, help_heading = "Memory of patterns", value_name = "FORM")]
     pub(crate) similarity_form: Option<SimilarityForm>,
     /// Inverse temperature: a number that multiplies the similarity, auto (from a sample of the patterns), auto:exact (from all), or
     /// labels (recall with --labels: at which the patterns tell each other's labels best)
-    #[arg(long, default_value = "auto", value_parser = beta, allow_negative_numbers = true, value_name = "F")]
+    #[arg(long, help_heading = "Memory of patterns", default_value = "auto", value_parser = beta, allow_negative_numbers = true, value_name = "F")]
     pub(crate) beta: Beta,
     /// How patterns are kept: f32 or f16
-    #[arg(long, default_value_t = Precision::F32, value_name = "T")]
+    #[arg(long, help_heading = "Memory of patterns", default_value_t = Precision::F32, value_name = "T")]
     pub(crate) precision: Precision,
     /// What happens to a read-out before it is the next state, for sparse energies: none, normalize, layer-norm, tanh or sign
-    #[arg(long, default_value_t = Post::None, value_name = "T")]
+    #[arg(long, help_heading = "Memory of patterns", default_value_t = Post::None, value_name = "T")]
     pub(crate) post: Post,
     /// Whether the bits of a state change together or one after another, for energies of bits: sync or async [default: async]
-    #[arg(long, value_name = "O")]
+    #[arg(long, help_heading = "Memory of patterns", value_name = "O")]
     pub(crate) order: Option<Order>,
     /// Patterns that may answer, [n]: those that are 0 or false do not
-    #[arg(long, value_name = "M")]
+    #[arg(long, help_heading = "Memory of patterns", value_name = "M")]
     pub(crate) mask: Option<PathBuf>,
 }
 
@@ -206,14 +206,14 @@ pub(crate) struct Memory {
 #[derive(Args)]
 pub(crate) struct Updates {
     /// Most updates of a state
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, help_heading = "Updates", default_value_t = 100, value_name = "N")]
     pub(crate) steps: u32,
     /// A state has converged when no coordinate changes by more; 0 makes exactly --steps updates
     /// [default: a millionth of the largest stored value, a common offset left out]
-    #[arg(long, value_parser = tolerance, allow_negative_numbers = true, value_name = "F")]
+    #[arg(long, help_heading = "Updates", value_parser = tolerance, allow_negative_numbers = true, value_name = "F")]
     pub(crate) tol: Option<f32>,
     /// Share of the way to its update that a state goes
-    #[arg(long, default_value_t = 1.0, value_parser = step_size, allow_negative_numbers = true, value_name = "A")]
+    #[arg(long, help_heading = "Updates", default_value_t = 1.0, value_parser = step_size, allow_negative_numbers = true, value_name = "A")]
     pub(crate) step_size: f32,
 }
 
@@ -276,16 +276,6 @@ pub(crate) struct Recall {
     /// Patterns to store, [n, d]; not with --memory FILE, which has what it needs
     #[arg(long, required_unless_present = "kind", value_name = "P")]
     pub(crate) patterns: Option<PathBuf>,
-    /// What a recall goes through: patterns as they are, random-features (the sum of their features: needs --features or --frequencies),
-    /// kernelized (patterns compared through a matrix: needs --weights, which `separate` makes), or a file that `learn` made, of any kind
-    #[arg(long = "memory", default_value = "patterns", value_name = "KIND|FILE")]
-    pub(crate) kind: Kind,
-    #[command(flatten)]
-    pub(crate) memory: Memory,
-    #[command(flatten, next_help_heading = "With --memory random-features")]
-    pub(crate) space: features::Space,
-    #[command(flatten, next_help_heading = "With --memory kernelized")]
-    pub(crate) kernel: kernelized::Kernel,
     /// Queries to complete, [b, d]
     #[arg(long, value_name = "Q")]
     pub(crate) queries: PathBuf,
@@ -294,6 +284,12 @@ pub(crate) struct Recall {
     /// effective, support for sparse energies, and trace and values where asked for
     #[arg(long, value_name = "O")]
     pub(crate) out: PathBuf,
+    /// What a recall goes through: patterns as they are, random-features (the sum of their features: needs --features or --frequencies),
+    /// kernelized (patterns compared through a matrix: needs --weights, which `separate` makes), or a file that `learn` made, of any kind
+    #[arg(long = "memory", default_value = "patterns", value_name = "KIND|FILE")]
+    pub(crate) kind: Kind,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
     #[command(flatten)]
     pub(crate) updates: Updates,
     /// Values associated with the patterns, [n, v] or [n]: their weighted mean goes out as `values`
@@ -325,6 +321,10 @@ pub(crate) struct Recall {
     pub(crate) settings: Vec<(&'static KindSetting, String)>,
     #[command(flatten)]
     pub(crate) common: Common,
+    #[command(flatten, next_help_heading = "With --memory random-features")]
+    pub(crate) space: features::Space,
+    #[command(flatten, next_help_heading = "With --memory kernelized")]
+    pub(crate) kernel: kernelized::Kernel,
 }
 
 #[derive(Subcommand)]

@@ -2,7 +2,7 @@
 
 use super::{
     disk::{Out, call},
-    temporary::{Temporary, sweep},
+    temporary::{Listed, Temporary, sweep},
 };
 use crate::{Error, Result};
 use parking_lot::Mutex;
@@ -117,6 +117,8 @@ pub(crate) fn replace_through(
     content: impl FnOnce(&mut BufWriter<Out<'_>>) -> io::Result<()>,
 ) -> Result<()> {
     let write = || {
+        // A program that is ended by a signal leaves nothing of it.
+        let _listed = Listed::new(through);
         let file = call(|| File::create(through))?;
         fill(&file, content)?;
         if let Ok(existing) = fs::metadata(path) {

@@ -48,5 +48,6 @@ pub use file_format::{FileFormat, FormattedFile};
 pub use format::split_array;
 pub use ragged::Ragged;
 pub use source::Source;
+pub(crate) use temporary::Listed;
 pub use temporary::discard_unfinished;
 pub use write::{Array, ArrayData, check_writable, write, write_with_metadata};

@@ -71,10 +71,10 @@ impl Temporary {
 }
 
 /// A file among the unfinished ones of this process.
-struct Listed(PathBuf);
+pub(crate) struct Listed(PathBuf);
 
 impl Listed {
-    fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         unfinished().push(path.to_owned());
         Self(path.to_owned())
     }

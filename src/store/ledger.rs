@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Error, Result, Rows, ToRows,
     io::{
+        Listed,
         atomic::{JOURNAL, beside, resolved},
         check_writable,
     },
@@ -385,6 +386,8 @@ impl Ledger {
             book.offset = Some(offset.clone());
         }
         let change = batch.change(&book, &rows, false)?;
+        // A program that is ended by a signal before there is a store leaves no lock either.
+        let _listed = (!paths.lock.exists()).then(|| Listed::new(&paths.lock));
         let lock = Lock::take(&paths.lock, options.wait)?;
         paths.check_free()?;
         book.apply(change)?;
