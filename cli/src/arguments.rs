@@ -254,6 +254,23 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What coordinates start from that are not known.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Fill {
+    /// The mean of the patterns.
+    Mean,
+    /// A number.
+    Value(f32),
+}
+
+fn fill(text: &str) -> Result<Fill, String> {
+    match (text, text.parse::<f32>()) {
+        ("mean", _) => Ok(Fill::Mean),
+        (_, Ok(value)) if value.is_finite() => Ok(Fill::Value(value)),
+        _ => Err("want mean or a finite number".to_owned()),
+    }
+}
+
 /// Which coordinates of queries are known.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -306,6 +323,9 @@ pub(crate) struct Recall {
     /// Coordinates that stay as in the query, [d] or [b, d], while all coordinates are compared; see --known
     #[arg(long, value_name = "M")]
     pub(crate) clamp: Option<PathBuf>,
+    /// What coordinates start from that --clamp does not keep: mean (of the patterns), or a number [default: the query's own]
+    #[arg(long, requires = "clamp", value_parser = fill, allow_negative_numbers = true, value_name = "mean|VALUE")]
+    pub(crate) fill: Option<Fill>,
     /// How many of the patterns that weigh most at the final state to report per query; `search` finds those that are most similar to the query
     /// [default: 5, or all where fewer are stored]
     #[arg(long, value_name = "K")]

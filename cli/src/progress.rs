@@ -1,7 +1,7 @@
 //! A progress bar on stderr for work that takes long.
 
 use crate::stop;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::{
     io::IsTerminal,
     ops::ControlFlow,
@@ -52,14 +52,24 @@ impl Progress {
         let bar = self.bar.get_or_init(|| {
             let bar = ProgressBar::new(total);
             let style =
-                ProgressStyle::with_template(&format!("{} {{bar:40}} {{percent}} % {{eta}} left", self.what));
+                ProgressStyle::with_template(&format!("{} {{bar:40}} {{percent}} %{{msg}}", self.what));
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
             bar
         });
         bar.set_position(done);
+        bar.set_message(forecast(self.started.elapsed(), done, total));
         ControlFlow::Continue(())
     }
+}
+
+/// How long the rest will take, if it goes on as fast as all of it has so far: the bar knows nothing of what went before it was shown.
+fn forecast(elapsed: Duration, done: u64, total: u64) -> String {
+    if done == 0 {
+        return String::new();
+    }
+    let left = elapsed.mul_f64(total.saturating_sub(done) as f64 / done as f64);
+    format!(", {} left", HumanDuration(Duration::from_secs(left.as_secs_f64().ceil() as u64)))
 }
 
 impl Drop for Progress {
@@ -67,5 +77,20 @@ impl Drop for Progress {
         if self.bar.get().is_some() {
             clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forecasts_go_by_all_that_was_done() {
+        let of = |done| forecast(Duration::from_secs(30), done, 100);
+        assert_eq!(
+            (of(0).as_str(), of(50).as_str(), of(100).as_str()),
+            ("", ", 30 seconds left", ", 0 seconds left")
+        );
+        assert_eq!(of(10), ", 5 minutes left");
     }
 }

@@ -28,10 +28,11 @@ pub use ledger::{Batch, Entry, Info, Ledger, OpenOptions};
 pub use source::{ids, offset, source};
 
 use crate::{
-    Device, Error, Precision, Result, ToRows,
+    Device, Error, Precision, Result, Rows, ToRows,
     io::Ragged,
     memory::{
-        Beta, BetaChoice, DenseMemory, Found, Memory, NO_PATTERN, Recall, RecallOptions, SearchOptions,
+        Beta, BetaChoice, DenseMemory, Found, Memory, NO_PATTERN, QueryReport, Recall, RecallOptions,
+        SearchOptions,
     },
     narrow::Offset,
     ops::Similarity,
@@ -480,6 +481,27 @@ impl Store {
         };
         let ids = found.indices.iter().map(id).collect::<Result<_>>()?;
         Ok((found, ids))
+    }
+
+    /// What is known of queries themselves, before any update: see [`Memory::describe_queries`]. Numbers are those of slots, as in
+    /// [`Answer::recall`].
+    ///
+    /// # Errors
+    /// As [`Memory::recall_with`].
+    pub fn describe_queries(
+        &self,
+        queries: &dyn ToRows,
+        options: &RecallOptions<'_>,
+    ) -> Result<Option<QueryReport>> {
+        self.ask(&self.read(), |memory| memory.describe_queries(queries, options))
+    }
+
+    /// Similarities of states with the patterns that an answer lists: see [`Memory::similarity_to`].
+    ///
+    /// # Errors
+    /// Faults of the device.
+    pub fn similarity_to(&self, states: &Rows<'_>, indices: &[u32]) -> Result<Option<Vec<f32>>> {
+        self.ask(&self.read(), |memory| memory.similarity_to(states, indices))
     }
 
     /// The rows of slots ([`Recall::indices`] of an [`Answer`]) among the patterns that are stored now, in the order in which they were

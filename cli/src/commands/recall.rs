@@ -7,10 +7,10 @@ use super::{
     read_mask, similarity_name,
 };
 use crate::{
-    arguments::{self, Kind, Known},
+    arguments::{self, Fill, Kind, Known},
     failure::{Failure, Result, in_file},
     ids::Ids,
-    input::{self, QUERIES},
+    input::{self, Patterns, QUERIES},
     output::{line, shown},
     phases::{Phase, Phases},
     progress::Progress,
@@ -73,6 +73,10 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         Some(path) => Some(read_clamp(path, rows.rows(), memory.dim())?),
         None => None,
     };
+    let rows = match (arguments.fill, &clamp) {
+        (Some(fill), Some(clamp)) => filled(&rows, clamp, fill, patterns.as_ref())?,
+        _ => rows,
+    };
     let known = known_of(arguments.known.as_ref(), &rows, memory.dim())?;
     let masks = masks_of(arguments, rows.rows(), memory.dim())?;
     let settings: Vec<RecallSetting<'_>> = settings_of(arguments, &masks).collect();
@@ -131,13 +135,7 @@ pub(crate) fn run(arguments: &arguments::Recall) -> Result<()> {
         more.push(Array { name: "similarity", shape: shape.to_vec(), data: ArrayData::F32(similarity) });
     }
     if let Some(report) = &report {
-        let shape = || vec![rows.rows(), report.top_k];
-        let of = |name, data| Array { name, shape: shape(), data };
-        more.push(of("query_indices", ArrayData::U32(&report.indices)));
-        more.push(of("query_weights", ArrayData::F32(&report.weights)));
-        more.push(of("query_similarity", ArrayData::F32(&report.similarity)));
-        let data = ArrayData::F32(&report.typicality);
-        more.push(Array { name: "typicality", shape: vec![rows.rows()], data });
+        more.extend(of_queries(report, &report.indices, rows.rows()));
     }
     more.extend(labels.iter().flat_map(|labels| labels.arrays()));
     // A memory that keeps no patterns has none to name.
@@ -217,6 +215,43 @@ pub(super) fn unknown_hint(failure: Failure) -> Failure {
         }
         _ => failure,
     }
+}
+
+/// What is known of `b` queries themselves, as arrays of a file; `indices` are the numbers of the patterns there.
+pub(super) fn of_queries<'a>(report: &'a QueryReport, indices: &'a [u32], b: usize) -> [Array<'a>; 4] {
+    let of = |name, data| Array { name, shape: vec![b, report.top_k], data };
+    let typicality = ArrayData::F32(&report.typicality);
+    [
+        of("query_indices", ArrayData::U32(indices)),
+        of("query_weights", ArrayData::F32(&report.weights)),
+        of("query_similarity", ArrayData::F32(&report.similarity)),
+        Array { name: "typicality", shape: vec![b], data: typicality },
+    ]
+}
+
+/// Queries whose coordinates that the clamp does not keep start from something else.
+fn filled<'r>(rows: &Rows<'r>, clamp: &[bool], fill: Fill, patterns: Option<&Patterns>) -> Result<Rows<'r>> {
+    let d = rows.columns();
+    let start = match (fill, patterns) {
+        (Fill::Value(value), _) => vec![value; d],
+        (Fill::Mean, Some(patterns)) => {
+            let patterns = patterns.narrowed.rows();
+            let mut sum = vec![0.0_f64; patterns.columns()];
+            patterns.iter().for_each(|row| sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v)));
+            sum.into_iter().map(|s| (s / patterns.rows().max(1) as f64) as f32).collect()
+        }
+        (Fill::Mean, None) => {
+            return Err(Failure::usage("--fill mean needs --patterns: name a number for a memory in a file"));
+        }
+    };
+    if start.len() != d {
+        // The memory says what is wrong with them.
+        return Ok(rows.clone());
+    }
+    let keeps = |at: usize| clamp[at % clamp.len()];
+    let values = rows.as_slice().iter().enumerate();
+    let values: Vec<f32> = values.map(|(at, v)| if keeps(at) { *v } else { start[at % d] }).collect();
+    Ok(Rows::new(values, d)?)
 }
 
 /// Which coordinates of queries `[b, d]` are known, where that is asked for.

@@ -195,6 +195,15 @@ fn clamp_mask_precision_and_kinds_of_numbers() {
     let state = read(&desk.path("o.npy"), "");
     assert_eq!(state[(0, 0)].to_bits(), 0.9_f32.to_bits());
     assert!((state[(1, 2)] - 1.0).abs() < 1e-3);
+    // What is not kept starts from the mean, or a number, whatever it was.
+    desk.save("gap.npy", &[1, 3], ArrayData::F32(&[0.9, f32::NAN, f32::NAN]));
+    let gap = "recall --queries gap.npy --patterns p.npy --out f.npy --steps 0 --device cpu --quiet --clamp clamp.npy --fill";
+    desk.done(&format!("{gap} 0.25"));
+    near(read(&desk.path("f.npy"), "").row(0), &[0.9, 0.25, 0.25]);
+    desk.done(&format!("{gap} mean"));
+    let mean = |j: usize| PATTERNS.iter().skip(j).step_by(3).map(|v| f64::from(*v)).sum::<f64>() / 4.0;
+    near(read(&desk.path("f.npy"), "").row(0), &[0.9, mean(1), mean(2)]);
+    desk.fails_with("recall --queries q.npy --patterns p.npy --out o.npy --fill mean", 2);
     desk.done(&format!("{recall} --patterns p.npy --mask mask.npy"));
     near(read(&desk.path("o.npy"), "").row(0), &[1.0, 1.0, 0.0]);
     assert!(desk.fails_with(&format!("{recall} --patterns p.npy --clamp mask.npy"), 1).contains("mask.npy"));

@@ -1,7 +1,7 @@
 //! `attractor store recall`
 
 use super::{
-    super::recall::{known_of, unknown_hint, write_restored},
+    super::recall::{known_of, of_queries, unknown_hint, write_restored},
     lists, summary,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 use attractor::{
     Short,
     io::{self, Array, ArrayData},
-    memory::{Beta, RecallOptions, Status},
+    memory::{Beta, QueryReport, RecallOptions, Status},
     narrow::Offset,
     ops::SimilarityForm,
     store::{Answer, Ask, IdKind, Store},
@@ -66,13 +66,31 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     let answer = store.recall_with(&rows, &ask).map_err(|e| unknown_hint(in_file(&files, e)))?;
     let seconds = phases.end(Phase::Recall, format_args!("{} queries", rows.rows()));
     drop(progress);
-    write_answer(
-        &arguments.out,
-        &answer,
-        &store.rows(&answer.recall.indices),
-        info.settings.ids,
-        offset.as_ref(),
-    )?;
+    // A .npy file has no room for more, and ids narrow a recall, not what is known of a query.
+    let plain = arguments.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    let report = match plain || among.is_some() {
+        true => None,
+        false => {
+            let look = RecallOptions {
+                beta: Some(answer.recall.beta).filter(|_| known.is_none()),
+                known: known.as_deref(),
+                top_k: Some(arguments.top_k),
+                ..RecallOptions::default()
+            };
+            store.describe_queries(&rows, &look).map_err(|e| in_file(&files, e))?
+        }
+    };
+    let similarity = match plain || known.is_some() {
+        true => None,
+        false => store.similarity_to(&answer.recall.states, &answer.recall.indices)?,
+    };
+    let in_file = InFile {
+        rows: &store.rows(&answer.recall.indices),
+        query_rows: &report.as_ref().map_or_else(Vec::new, |report| store.rows(&report.indices)),
+        report: report.as_ref(),
+        similarity: similarity.as_deref(),
+    };
+    write_answer(&arguments.out, &answer, &in_file, info.settings.ids, offset.as_ref())?;
     phases.end(Phase::Write, arguments.out.display());
 
     let recall = &answer.recall;
@@ -86,6 +104,7 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
         summary["beta_used"] = beta.into();
         summary["top_k"] = recall.top_k.into();
         summary["converged"] = converged.into();
+        summary["unlike"] = report.as_ref().map(QueryReport::unlike).into();
         summary["seconds"] = seconds.into();
         summary["seconds_by_phase"] = phases.json();
         summary["recalls_per_second"] = rate.into();
@@ -104,17 +123,32 @@ pub(super) fn run(arguments: &Recall) -> Result<()> {
     Ok(())
 }
 
+/// What a file of results has beside the answer.
+struct InFile<'a> {
+    /// Rows of the patterns that are listed, and of those that are listed for the queries themselves.
+    rows: &'a [u32],
+    query_rows: &'a [u32],
+    report: Option<&'a QueryReport>,
+    similarity: Option<&'a [f32]>,
+}
+
 fn write_answer(
     path: &Path,
     answer: &Answer,
-    rows: &[u32],
+    in_file: &InFile<'_>,
     kind: IdKind,
     offset: Option<&Offset>,
 ) -> Result<()> {
     let shape = [answer.recall.len(), answer.recall.top_k];
     let ids = Ids::new(kind, answer.ids.iter().map(Option::as_ref));
     let mut arrays = ids.arrays(&shape);
-    arrays.push(Array { name: "indices", shape: shape.to_vec(), data: ArrayData::U32(rows) });
+    arrays.push(Array { name: "indices", shape: shape.to_vec(), data: ArrayData::U32(in_file.rows) });
+    if let Some(similarity) = in_file.similarity {
+        arrays.push(Array { name: "similarity", shape: shape.to_vec(), data: ArrayData::F32(similarity) });
+    }
+    if let Some(report) = in_file.report {
+        arrays.extend(of_queries(report, in_file.query_rows, shape[0]));
+    }
     if let Some(payloads) = &answer.payloads {
         arrays.extend(payloads.arrays(["payloads_bytes", "payloads_ends"], &shape));
     }
