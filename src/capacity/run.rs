@@ -8,7 +8,7 @@ use super::{
     ensemble::{copies, in_order},
     generated, radius,
     recall::{Way, is_divergence, last_beta, mixing, recall},
-    theory::{bits_of_bits, identity_bits},
+    theory::{bits_of_bits, cue_bits, identity_bits},
 };
 use crate::{
     Result, Rows, SharedRows,
@@ -54,7 +54,8 @@ pub struct Point {
     pub seeds: Vec<Trials>,
     /// Share of success where equally near patterns are drawn for, exactly (the nearest pattern alone).
     pub shared: Option<f64>,
-    /// Bits per dimension that all patterns together are worth.
+    /// Bits per dimension that recalls of all patterns add to what their cues say: of bits `N ((1 - H(w)) - I)`, with the share `w` of wrong bits at
+    /// the end and what a cue says of a bit, `I` ([`theory::cue_bits`](super::theory::cue_bits)); of real patterns the bits of knowing which one it is.
     pub bits_per_neuron: f64,
     /// The same per number that the memory keeps.
     pub bits_per_parameter: f64,
@@ -402,7 +403,11 @@ fn point(series: &Series, plan: &Plan, n: u64, (at, criterion): (usize, Criterio
     let named: u64 = cells.iter().filter_map(|c| c.successes.get(identity.unwrap_or(at))).sum();
     let right = named as f64 / all;
     let bits = match plan.ensemble.is_bipolar() {
-        true => bits_of_bits(n as f64, series.d, cell.wrong_signs.clamp(0.0, 0.5)).unwrap_or(0.0),
+        true => {
+            // What the cue says by itself the memory has not given.
+            let all = bits_of_bits(n as f64, series.d, cell.wrong_signs.clamp(0.0, 0.5)).unwrap_or(0.0);
+            (all - n as f64 * series.d as f64 * cue_bits(series.corruption, series.d)).max(0.0)
+        }
         false => identity_bits(n as f64, right),
     };
     Point {

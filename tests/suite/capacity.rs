@@ -604,3 +604,26 @@ fn rows_of_a_file_keep_their_numbers_in_errors() {
         }
     }
 }
+
+/// A network far beyond its capacity adds nothing to what its cues say, and one that recalls all gives back what was turned.
+#[test]
+fn information_is_what_recall_adds_to_the_cue() {
+    let plan = Plan {
+        ensemble: Ensemble::Bipolar,
+        corruptions: vec!["flip:0.125".parse().unwrap()],
+        schedules: vec!["converged".parse().unwrap()],
+        queries: 200,
+        ..plan("hopfield", 64, &[3, 400])
+    };
+    let outcomes = outcomes(&plan);
+    let points: Vec<&Point> = outcomes[0].points.iter().flatten().collect();
+    let (few, many) = (points[0], points[1]);
+    let entropy = attractor::capacity::theory::bit_entropy;
+    let want = 3.0 * (entropy(0.125) - entropy(few.cell.wrong_signs));
+    assert!(
+        (few.bits_per_neuron - want).abs() < 1e-9 && few.bits_per_neuron > 1.2,
+        "{}",
+        few.bits_per_neuron
+    );
+    assert!(many.cell.wrong_signs > 0.125 && many.bits_per_neuron == 0.0, "{many:?}");
+}

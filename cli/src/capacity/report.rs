@@ -66,7 +66,7 @@ pub(crate) fn html(experiment: &Experiment, figures: &[Figure]) -> String {
         figures,
         Chapter::Cost,
         "What it is worth and what it costs",
-        "Information about all stored patterns that recall gives back. Capacity that is exponential per neuron is not so per stored number: a memory that keeps its patterns keeps N d numbers.",
+        "Information that recalls of all stored patterns add to what the cues say by themselves: of bits N d ((1 - H(w)) - I), with the share w of bits that are wrong at the end, the binary entropy H, and what a cue says of a bit, I (1 - H(f) for flips of a share f, 1 - f for masks, the capacity of the binary-input Gaussian channel for noise; Shannon 1948, Cover and Thomas, Elements of Information Theory, chapters 7 and 9); of real patterns N (log2 N - H(p) - (1 - p) log2(N - 1)) for a share p of right recalls (Fano). Capacity that is exponential per neuron is not so per stored number: a memory that keeps its patterns keeps N d numbers.",
     );
     page += &radii(experiment);
     page += &patterns(experiment);

@@ -5,7 +5,7 @@
 //! - [`alpha`], [`ln_half`]: its limit of many dimensions, and of small weights, by the random-energy argument of Lucibello and Mézard (PRL 2024).
 //! - [`iterated`], [`iterated_capacity`]: what iterating leaves of it.
 //! - [`hebb_bit_error`], [`polynomial_capacity`], [`exponential_rate`]: memories of bits.
-//! - [`bits_of_bits`], [`identity_bits`]: what a capacity is worth.
+//! - [`bits_of_bits`], [`cue_bits`], [`identity_bits`]: what a capacity is worth.
 
 mod binary;
 mod efficiency;
@@ -14,7 +14,7 @@ mod softmax;
 mod weight;
 
 pub use binary::{exponential_rate, hebb_bit_error, polynomial_capacity};
-pub use efficiency::{bit_entropy, bits_of_bits, identity_bits};
+pub use efficiency::{bit_entropy, bits_of_bits, cue_bits, identity_bits, noisy_bit};
 pub use nearest::{NearestLaw, Ties, tail};
 pub use softmax::{Prior, alpha, crowd, iterated, iterated_capacity, ln_half};
 pub use weight::WeightLaw;
