@@ -131,7 +131,7 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     let seconds = started.elapsed().as_secs_f64();
     let published = || figures.iter().filter(|f| !f.published.is_nan());
     let near = published().filter(|f| f.deviation() <= FAR).count();
-    let results: Vec<serde_json::Value> = figures.iter().map(json).collect();
+    let results: Vec<serde_json::Value> = figures.iter().map(|figure| json(name, figure)).collect();
     let summary = serde_json::json!({
         "experiment": name,
         "device": device.to_string(),
@@ -142,6 +142,7 @@ pub(crate) fn run(arguments: &arguments::Reproduce) -> Result<()> {
     });
     let count = published().count();
     let mut table = table(&figures);
+    table.extend(legend(name, &figures));
     table.push(format!(
         "{near} of {count} figures within {FAR} standard errors of the published ones; {seconds:.0} s on {device}"
     ));
@@ -186,6 +187,55 @@ fn table(figures: &[Figure]) -> Vec<String> {
     std::iter::once(head).chain(figures.iter().map(|figure| row(figure, ids, wide))).collect()
 }
 
+/// What the columns mean, and where the figures come from.
+fn legend(experiment: &str, figures: &[Figure]) -> Vec<String> {
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "+-: standard error of the figure here; off: how many standard errors (of both figures) it lies from the published one; !: more than {FAR}"
+        ),
+    ];
+    let mut sources: Vec<(&str, Vec<&str>)> = Vec::new();
+    for figure in figures {
+        let source = source(experiment, figure.id);
+        match sources.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, ids)) if ids.contains(&figure.id) => {}
+            Some((_, ids)) => ids.push(figure.id),
+            None => sources.push((source, vec![figure.id])),
+        }
+    }
+    lines.extend(sources.into_iter().map(|(source, ids)| format!("{}: {source}", ids.join(", "))));
+    lines
+}
+
+/// The paper, and what of it, that a figure is from or of.
+fn source(experiment: &str, id: &str) -> &'static str {
+    match (experiment, id) {
+        ("dense", "R1" | "R2") => {
+            "the classical network: Hopfield 1982; overlaps at its capacity: Amit, Gutfreund & Sompolinsky 1985; one-step errors by the Gaussian law"
+        }
+        ("dense", "R3" | "R4") => {
+            "polynomial and rectified interactions: Krotov & Hopfield 2016, errors of one update"
+        }
+        ("dense", "R5") => "the exponential interaction: Demircigil et al. 2017",
+        ("dense", "R6" | "R7" | "R8") => "the softmax memory: Ramsauer et al. 2021",
+        ("dense", "R9" | "R10" | "R11") => "similarities on damaged images: Millidge et al. 2022",
+        ("dense", "R12") => "minima beside the patterns, Epanechnikov energy: Hoover et al. 2025",
+        ("dense", _) => "descent and exact recall: Ramsauer et al. 2021; Hu et al. 2023; Santos et al. 2024",
+        ("drdam", "F3") => "Hoover et al. 2024 (dense memory through random features), figure 3",
+        ("drdam", "F5") => "Hoover et al. 2024 (dense memory through random features), figure 5",
+        ("drdam", _) => "Hoover et al. 2024 (dense memory through random features)",
+        ("uhop", _) => "separation of memories: Wu et al. 2024 (U-Hop), Hu et al. 2024 (U-Hop+)",
+        ("capacity", "15.5") => {
+            "images recalled by number and damage: Millidge et al. 2022; exact nearest neighbour by its own law"
+        }
+        ("capacity", _) => {
+            "closed forms of capacity: McEliece et al. 1987, Krotov & Hopfield 2016, Demircigil et al. 2017, Ramsauer et al. 2021, Lucibello & Mezard 2024"
+        }
+        _ => "see the documentation of the experiment",
+    }
+}
+
 fn row(f: &Figure, ids: usize, wide: usize) -> String {
     let formula = f.formula.map_or(String::new(), number);
     let off = f.deviation();
@@ -223,9 +273,9 @@ fn number(v: f64) -> String {
     }
 }
 
-fn json(f: &Figure) -> serde_json::Value {
+fn json(experiment: &str, f: &Figure) -> serde_json::Value {
     serde_json::json!({
-        "id": f.id, "setting": f.setting, "figure": f.metric, "published": f.published, "value": f.got,
+        "id": f.id, "source": source(experiment, f.id), "setting": f.setting, "figure": f.metric, "published": f.published, "value": f.got,
         "standard_error": f.error, "formula": f.formula, "standard_errors_off": f.deviation(),
     })
 }
