@@ -49,7 +49,7 @@ pub struct RecallOptions<'a> {
     /// Coordinates that are known, `[d]` for all queries, or `[b * d]`: only they are compared, they stay as they are, and the others are read out in
     /// one update, whatever they were (they may be NaN). Without, all coordinates of a query are compared, also those that `clamp` does not
     /// keep. An automatic `beta` is that of the known coordinates. For memories of patterns with softmax, sparse separations and bits, and for
-    /// kernelized ones with a matrix; others refuse it.
+    /// kernelized ones with a matrix; others refuse it. The columns that the last mask compares are kept, a copy of them.
     ///
     /// ```
     /// use attractor::prelude::*;

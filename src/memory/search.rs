@@ -2,7 +2,7 @@
 
 use super::{DenseMemory, Memory, known::Marginal, recall::NO_PATTERN};
 use crate::{
-    Error, Result, Rows, Tensor, ToRows,
+    Device, Error, Result, Rows, Tensor, ToRows,
     ops::{Similarity, nearest},
 };
 use std::collections::HashMap;
@@ -71,56 +71,63 @@ impl DenseMemory {
         if numbers.is_empty() {
             return Err(Error::NoEligiblePattern { patterns: self.live() });
         }
-        let patterns = self.stored()?.patterns;
-        let all = vec![true; d];
-        let mut groups: HashMap<&[bool], Vec<usize>> = HashMap::new();
+        let mut groups: HashMap<Option<&[bool]>, Vec<usize>> = HashMap::new();
         for i in 0..b {
             let of_row = match known {
-                None => &all[..],
-                Some(known) if known.len() == d => known,
-                Some(known) => &known[i * d..(i + 1) * d],
+                Some(known) if known.len() == d => Some(known),
+                Some(known) => Some(&known[i * d..(i + 1) * d]),
+                None => None,
             };
             groups.entry(of_row).or_default().push(i);
         }
+        let patterns = self.stored()?.patterns;
+        if known.is_none() && numbers.len() == self.len() && self.similarity() != Similarity::Cosine {
+            // As they are, without another copy.
+            let (all, columns): (Vec<usize>, Vec<usize>) = ((0..b).collect(), (0..d).collect());
+            let among = patterns.into_vec();
+            self.search_among(&rows, among, [&all, &columns, &numbers], &mut found)?;
+            return Ok(found);
+        }
         for (compared, of) in groups {
-            let columns: Vec<usize> = (0..d).filter(|j| compared[*j]).collect();
+            let columns: Vec<usize> = (0..d).filter(|j| compared.is_none_or(|known| known[*j])).collect();
             if columns.is_empty() {
                 let given = format!("none (queries, row {})", of[0]);
                 return Err(Error::parameter("known coordinates", given, "at least one"));
             }
-            self.search_columns(&rows, &patterns, [&of, &columns, &numbers], &mut found)?;
+            // Of which nothing is left has no cosine with anything.
+            let has_direction = |k: &usize| {
+                self.similarity() != Similarity::Cosine || columns.iter().any(|j| patterns[(*k, *j)] != 0.0)
+            };
+            let numbers: Vec<usize> = numbers.iter().copied().filter(has_direction).collect();
+            let among = picked(&patterns, &numbers, &columns);
+            self.search_among(&rows, among, [&of, &columns, &numbers], &mut found)?;
         }
         Ok(found)
     }
 
-    /// The search of some queries among some patterns by some columns.
-    fn search_columns(
+    /// The search of some queries by some columns among the patterns of these numbers, of which `among` has the columns.
+    fn search_among(
         &self,
         rows: &Rows<'_>,
-        patterns: &Rows<'_>,
+        among: Vec<f32>,
         [queries, columns, numbers]: [&[usize]; 3],
         found: &mut Found,
     ) -> Result<()> {
-        let picked = |rows: &Rows<'_>, of: &[usize]| -> Vec<f32> {
-            of.iter().flat_map(|i| columns.iter().map(|j| rows[(*i, *j)])).collect()
-        };
-        let asked = picked(rows, queries);
+        let asked = picked(rows, queries, columns);
         if let Some(at) = asked.iter().position(|v| !v.is_finite()) {
             let (row, column) = (queries[at / columns.len()], columns[at % columns.len()]);
             return Err(Error::NonFinite { what: "queries".into(), row, column, value: asked[at] });
         }
-        // Of which nothing is left has no cosine with anything.
-        let has_direction = |k: &&usize| {
-            self.similarity() != Similarity::Cosine || columns.iter().any(|j| patterns[(**k, *j)] != 0.0)
-        };
-        let numbers: Vec<usize> = numbers.iter().filter(has_direction).copied().collect();
         let k = found.top_k.min(numbers.len());
-        if k == 0 {
+        if k == 0 || queries.is_empty() {
             return Ok(());
         }
+        let shape = [numbers.len(), columns.len()];
+        let among = match self.device() {
+            Device::Cpu => Tensor::on_cpu(among, &shape)?,
+            gpu => Tensor::from_flat(gpu, &among, &shape)?,
+        };
         let asked = Tensor::from_flat(self.device(), &asked, &[queries.len(), columns.len()])?;
-        let among =
-            Tensor::from_flat(self.device(), &picked(patterns, &numbers), &[numbers.len(), columns.len()])?;
         let (similarity, indices) = nearest(&asked, &among, k, self.similarity())?;
         for (at, i) in queries.iter().enumerate() {
             let (from, to) = (at * k..(at + 1) * k, i * found.top_k..i * found.top_k + k);
@@ -130,4 +137,9 @@ impl DenseMemory {
         }
         Ok(())
     }
+}
+
+/// Some columns of some rows, one after another.
+fn picked(rows: &Rows<'_>, of: &[usize], columns: &[usize]) -> Vec<f32> {
+    of.iter().flat_map(|i| columns.iter().map(|j| rows[(*i, *j)])).collect()
 }

@@ -112,6 +112,41 @@ impl Tensor {
         Ok(Self { shape: shape.to_vec(), storage: Storage::Gpu(Arc::new(matrix)), longest: Arc::default() })
     }
 
+    /// Takes in more rows of a matrix `[n, d]`, at a cost in proportion to them, if no other tensor shares the values (a copy of all otherwise).
+    ///
+    /// # Errors
+    /// [`Error::DimensionMismatch`] for rows of another length; faults of the device. The tensor is as before then.
+    pub(crate) fn append(&mut self, more: &Rows<'_>) -> Result<()> {
+        let (rows, columns) = self.matrix_shape();
+        if more.rows() == 0 {
+            return Ok(());
+        }
+        if more.columns() != columns {
+            return Err(Error::dimension("columns of rows to append", more.columns(), columns));
+        }
+        let shape = [rows + more.rows(), columns];
+        check_shape(&shape, shape[0] * columns)?;
+        match &mut self.storage {
+            Storage::Cpu(values) => Arc::make_mut(values).extend_from_slice(more.as_slice()),
+            Storage::Gpu(matrix) => device::Matrix::own(matrix)?.append(more)?,
+        }
+        (self.shape, self.longest) = (shape.to_vec(), Arc::default());
+        Ok(())
+    }
+
+    /// Leaves out rows beyond the first `rows` of a matrix, for an append that was not to be.
+    pub(crate) fn truncate(&mut self, rows: usize) -> Result<()> {
+        let (before, columns) = self.matrix_shape();
+        if rows < before {
+            match &mut self.storage {
+                Storage::Cpu(values) => Arc::make_mut(values).truncate(rows * columns),
+                Storage::Gpu(matrix) => device::Matrix::own(matrix)?.truncate(rows),
+            }
+            (self.shape, self.longest) = (vec![rows, columns], Arc::default());
+        }
+        Ok(())
+    }
+
     /// The shape, 1 to 4 sizes.
     pub fn shape(&self) -> &[usize] {
         &self.shape

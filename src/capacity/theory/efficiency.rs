@@ -52,7 +52,7 @@ pub fn cue_bits(corruption: Corruption, d: usize) -> f64 {
         Corruption::Half | Corruption::Dropout => 0.5,
         Corruption::Noise(s) | Corruption::ImageNoise(s) => noisy_bit(s),
         // A direction at random beside the pattern's: noise of that share.
-        Corruption::Overlap(c) if c == 0.0 => 0.0,
+        Corruption::Overlap(0.0) => 0.0,
         Corruption::Overlap(c) => noisy_bit((1.0 - c * c).max(0.0).sqrt() / c.abs()),
     }
 }

@@ -72,6 +72,8 @@ pub struct KernelizedMemory {
     largest: [f32; 2],
     /// Largest squared length of a key.
     widest: f64,
+    /// Largest length of a row that states mix.
+    longest: f64,
     /// Error of the features of a state that recall works out in f32.
     blur: f64,
     /// How `beta` was chosen, where it was.
@@ -208,6 +210,7 @@ impl KernelizedMemory {
             values: None,
             largest: [0.0; 2],
             widest: 0.0,
+            longest: 0.0,
             blur: 0.0,
             choice: None,
             known: KnownCache::default(),
@@ -348,33 +351,48 @@ impl KernelizedMemory {
             return Ok(());
         }
         measure(rows, "patterns", Similarity::Dot)?;
-        self.known.clear();
-        let mut all = if self.is_empty() { Vec::new() } else { self.patterns.to_vec()? };
-        all.extend_from_slice(rows.as_slice());
-        let (features, lengths) = self.features_of(&all)?;
+        let (features, lengths) = self.features_of(rows.as_slice())?;
         let keys = Rows::new(features.iter().map(|v| *v as f32).collect::<Vec<_>>(), self.map.features())?;
         let of_keys = measure(&keys, "features of patterns", Similarity::Dot)?;
-        let (d, count) = (self.dim(), keys.rows());
+        let d = self.dim();
         let divided =
             |(x, l): (&[f32], &f64)| -> Vec<f32> { x.iter().map(|v| (f64::from(*v) / l) as f32).collect() };
-        let scaled: Vec<f32> = all.chunks_exact(d).zip(&lengths).flat_map(divided).collect();
-        let device = self.device().clone();
-        let mixed = if self.settings.unit { &scaled } else { &all };
-        let largest = mixed.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-        if self.settings.unit && !self.among_features() {
-            self.scaled = Some(Tensor::from_flat(&device, &scaled, &[count, d])?);
+        let scaled: Vec<f32> = rows.iter().zip(&lengths).flat_map(divided).collect();
+        let scaled = Rows::new(scaled, d)?;
+        let before = self.len();
+        if let Err(error) = self.keep(rows, &keys, &scaled) {
+            self.keys.truncate(before)?;
+            self.patterns.truncate(before)?;
+            if let Some(scaled) = &mut self.scaled {
+                scaled.truncate(before)?;
+            }
+            return Err(error);
         }
-        self.keys = Tensor::new(&device, &keys)?;
-        self.patterns = Tensor::from_flat(&device, &all, &[count, d])?;
-        self.largest = [largest, of_keys.largest];
+        self.known.clear();
+        let mixed = if self.settings.unit { scaled.as_slice() } else { rows.as_slice() };
+        let [of_mixed, of_features] = self.largest;
+        let largest = mixed.iter().fold(of_mixed, |m, v| m.max(v.abs()));
+        self.largest = [largest, of_features.max(of_keys.largest)];
         let squared = |row: &[f32]| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
-        self.widest = keys.iter().map(squared).fold(0.0, f64::max);
-        let longest = mixed.chunks_exact(d).map(squared).fold(0.0, f64::max).sqrt();
-        self.blur = if self.among_features() { 0.0 } else { self.blur_of(longest) };
+        self.widest = keys.iter().map(squared).fold(self.widest, f64::max);
+        self.longest = mixed.chunks_exact(d).map(squared).map(f64::sqrt).fold(self.longest, f64::max);
+        self.blur = if self.among_features() { 0.0 } else { self.blur_of(self.longest) };
         if self.choice.is_some() {
             self.choose_beta()?;
         }
         Ok(())
+    }
+
+    /// Puts rows behind those that are there: patterns, what they are compared by, and what is mixed where that is another thing.
+    fn keep(&mut self, rows: &Rows<'_>, keys: &Rows<'_>, scaled: &Rows<'_>) -> Result<()> {
+        self.keys.append(keys)?;
+        if self.settings.unit && !self.among_features() {
+            match &mut self.scaled {
+                Some(all) => all.append(scaled)?,
+                None => self.scaled = Some(Tensor::new(self.device(), scaled)?),
+            }
+        }
+        self.patterns.append(rows)
     }
 
     /// How far the features of states no longer than this may be off in f32, of a linear map.
@@ -585,7 +603,7 @@ impl Memory for KernelizedMemory {
         self.settings.device.as_ref().unwrap_or(&Device::Cpu)
     }
 
-    /// Stores more patterns, compared through the same map. Costs a copy of all that are stored.
+    /// Stores more patterns, compared through the same map, at a cost in proportion to them (and of a choice of `beta`, where that was chosen).
     fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
         let rows = patterns.to_rows()?;
         if self.values.is_some() && rows.rows() > 0 {

@@ -205,18 +205,21 @@ impl SparseMemory {
         if self.is_empty() && self.settings.similarity == Similarity::L2 && self.settings.post == Post::None {
             (self.centre, self.far) = far_centre(rows, &measured.squared);
         }
-        let mut all = if self.is_empty() { Vec::new() } else { self.patterns.to_vec()? };
-        if let Some(centre) = self.centre.take_if(|centre| !is_exact(rows, centre)) {
+        if self.centre.as_ref().is_some_and(|centre| !is_exact(rows, centre)) {
             // Rows from which it cannot be taken without rounding: none is taken from any row any more.
-            let back = unshifted(&Rows::new(all, centre.len())?, &centre)?;
+            let kept = Rows::new(self.patterns.to_vec()?, self.dim())?;
+            let back = match &self.centre {
+                Some(centre) => unshifted(&kept, centre)?,
+                None => kept,
+            };
             let measured = measure(&back, "patterns", self.settings.similarity)?;
-            (self.squared, self.largest, self.far) = (measured.squared, measured.largest, true);
-            all = back.into_vec();
+            self.patterns = Tensor::new(self.device(), &back)?;
+            (self.centre, self.far) = (None, true);
+            (self.squared, self.largest) = (measured.squared, measured.largest);
         }
-        let kept = self.inward(rows, "patterns")?;
+        let kept = self.inward(rows, "patterns")?.into_owned();
         let measured = measure(&kept, "patterns", self.settings.similarity)?;
-        all.extend_from_slice(kept.as_slice());
-        self.patterns = Tensor::from_flat(self.device(), &all, &[all.len() / self.dim(), self.dim()])?;
+        self.patterns.append(&kept)?;
         self.squared.extend(measured.squared);
         self.largest = self.largest.max(measured.largest);
         *self.choice.get_mut() = None;
@@ -422,7 +425,7 @@ impl Memory for SparseMemory {
         self.settings.device.as_ref().unwrap_or(&Device::Cpu)
     }
 
-    /// Stores more patterns. Costs a copy of all that are stored.
+    /// Stores more patterns, at a cost in proportion to them (but for rows that a common offset cannot be taken off, which costs a copy of all).
     fn append(&mut self, patterns: &dyn ToRows) -> Result<()> {
         let rows = patterns.to_rows()?;
         if self.values.is_some() && rows.rows() > 0 {
