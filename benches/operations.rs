@@ -11,7 +11,11 @@
 mod values;
 
 use attractor::{
-    Device, Result, Tensor,
+    Device, Result, Rows, Tensor,
+    memory::{
+        Beta, DenseMemory, KernelizedMemory, KernelizedSettings, LinearMap, Memory, SparseMemory,
+        SparseSettings,
+    },
     ops::{
         Axis, Binary, FeatureMap, FeatureSpec, Features, FrequencySource, Layout, Projection, Reduction,
         Similarity, Unary, binary, log_sum_exp, matmul, nearest, reduce, similarity, softmax, step, top_k,
@@ -22,7 +26,7 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
     measurement::WallTime,
 };
-use std::{fmt::Display, process::exit, sync::OnceLock, time::Duration};
+use std::{cell::RefCell, fmt::Display, process::exit, sync::OnceLock, time::Duration};
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
@@ -224,6 +228,35 @@ fn elementwise(c: &mut Criterion) {
     }
 }
 
+/// Sixteen patterns more, of memories that have more and more: the time must not grow with what is stored.
+fn appends(c: &mut Criterion) {
+    const MORE: usize = 16;
+    let rows = |n: usize| Rows::new(values::values(n * D, 1), D);
+    let make = |kind: &str, x: &Rows<'_>| -> Result<Box<dyn Memory>> {
+        let device = Some(device().clone());
+        Ok(match kind {
+            "dense" => Box::new(DenseMemory::builder().device(self::device()).beta(1.0).build(x)?),
+            "sparse" => {
+                let settings = SparseSettings { device, beta: Beta::Fixed(1.0), ..SparseSettings::default() };
+                Box::new(SparseMemory::with(x, settings)?)
+            }
+            _ => {
+                let settings = KernelizedSettings { device, ..KernelizedSettings::default() };
+                Box::new(KernelizedMemory::new(x, LinearMap::random(D, D, false, 1)?, settings)?)
+            }
+        })
+    };
+    for kind in ["dense", "sparse", "kernelized"] {
+        let mut group = c.benchmark_group(format!("append {MORE} patterns, {kind}"));
+        for n in [1_000, 10_000, 100_000] {
+            job(&mut group, format!("{n}x{D}"), MORE * D, || {
+                let (memory, more) = (RefCell::new(make(kind, &rows(n)?)?), rows(MORE)?);
+                Ok(move || memory.borrow_mut().append(&more))
+            });
+        }
+    }
+}
+
 criterion_group! {
     name = benches;
     // About a hundred jobs: a second and a half for each.
@@ -231,6 +264,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = steps, nearest_ten, products, similarities, random_features, rows, reductions, elementwise
+    targets = steps, nearest_ten, products, similarities, random_features, rows, reductions, elementwise, appends
 }
 criterion_main!(benches);

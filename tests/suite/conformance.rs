@@ -321,3 +321,28 @@ fn kinds_of_other_programs_are_as_good_as_those_of_the_library() {
     };
     assert_eq!(successes("winner"), successes("nearest"));
 }
+
+/// Rows that come a few at a time grow what is on a GPU in place, or move it where there is no room.
+#[test]
+fn memories_on_a_gpu_grow() {
+    let Some((name, device)) = gpus().iter().next() else { return };
+    for energy in ["sparsemax", "kernelized"] {
+        let subject = Subject {
+            kind: registry::kinds().into_iter().find(|kind| kind.key() == energy).unwrap(),
+            energy: energy.parse().unwrap(),
+        };
+        let (patterns, queries) = (subject.patterns(40, D), subject.queries(4, D));
+        let first = patterns.slice(0..3);
+        let (mut grown, mut want) = (
+            subject.try_memory(&first, device).unwrap(),
+            subject.try_memory(&first, &Device::cpu()).unwrap(),
+        );
+        for at in [3..4, 4..9, 9..10, 10..40] {
+            for memory in [&mut grown, &mut want] {
+                memory.append(&patterns.slice(at.clone())).unwrap();
+            }
+            let of = |memory: &dyn Memory| recalled(memory, &queries, &subject.steps(2)).states;
+            subject.same(&format!("{name}, {at:?}"), &of(&*grown), &of(&*want), 1e-3);
+        }
+    }
+}
