@@ -192,10 +192,11 @@ pub(super) fn describe(
 ) -> Result<Option<QueryReport>> {
     let (b, d) = (queries.rows(), memory.dim());
     check(memory, queries, known, options)?;
-    let first = &known[..d];
-    if b == 0 || known.chunks_exact(d).any(|mask| mask != first) {
+    let Some(first) =
+        known.get(..d).filter(|first| b > 0 && known.chunks_exact(d).all(|mask| mask == *first))
+    else {
         return Ok(None);
-    }
+    };
     let columns: Vec<usize> = (0..d).filter(|j| first[*j]).collect();
     let part = memory.cache().get(Some(first), || part_of(memory, first))?;
     part.describe_queries(&picked(queries, &columns)?, &asked(options))

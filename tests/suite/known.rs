@@ -266,5 +266,10 @@ fn what_does_not_fit_is_named() {
         matches!(error, Error::InvalidParameter { .. }) && error.to_string().contains("known"),
         "{error}"
     );
-    assert!(memory.recall_with(&Rows::empty(2), &known(&[true, false])).unwrap().is_empty());
+    for mask in [&[true, false][..], &[]] {
+        assert!(memory.recall_with(&Rows::empty(2), &known(mask)).unwrap().is_empty());
+        assert!(memory.describe_queries(&Rows::empty(2), &known(mask)).unwrap().is_none());
+    }
+    let report = memory.describe_queries(&[[0.1, f32::NAN]], &known(&[true, false])).unwrap().unwrap();
+    assert_eq!((report.indices[0], report.typicality.len()), (0, 1));
 }
