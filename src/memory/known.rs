@@ -12,9 +12,9 @@ use std::{collections::HashMap, sync::Arc};
 /// Masks up to so many have a memory of their columns each; more go through one memory of all columns, where there is such a one.
 const FEW: usize = 4;
 
-/// The memory over the columns of the last mask, or of all columns (`None`); dropped when patterns come or go.
+/// The memories over the columns of the last few masks, the latest last, or of all columns (`None`); dropped when patterns come or go.
 #[derive(Default)]
-pub(super) struct KnownCache(Mutex<Option<Kept>>);
+pub(super) struct KnownCache(Mutex<Vec<Kept>>);
 
 struct Kept {
     mask: Option<Vec<bool>>,
@@ -23,7 +23,7 @@ struct Kept {
 
 impl KnownCache {
     pub(super) fn clear(&mut self) {
-        *self.0.get_mut() = None;
+        self.0.get_mut().clear();
     }
 
     fn get(
@@ -31,14 +31,18 @@ impl KnownCache {
         mask: Option<&[bool]>,
         make: impl FnOnce() -> Result<Box<dyn Marginal>>,
     ) -> Result<Arc<dyn Marginal>> {
-        let kept =
-            self.0.lock().as_ref().filter(|k| k.mask.as_deref() == mask).map(|k| Arc::clone(&k.memory));
+        let is_it = |kept: &&Kept| kept.mask.as_deref() == mask;
+        let kept = self.0.lock().iter().find(is_it).map(|kept| Arc::clone(&kept.memory));
         if let Some(memory) = kept {
             return Ok(memory);
         }
         // Not held while it is made: that runs on all cores.
         let memory: Arc<dyn Marginal> = Arc::from(make()?);
-        *self.0.lock() = Some(Kept { mask: mask.map(<[bool]>::to_vec), memory: Arc::clone(&memory) });
+        let mut all = self.0.lock();
+        if all.len() == FEW {
+            all.remove(0);
+        }
+        all.push(Kept { mask: mask.map(<[bool]>::to_vec), memory: Arc::clone(&memory) });
         Ok(memory)
     }
 }
@@ -145,7 +149,8 @@ pub(super) fn recall(
         };
         let masks = groups.iter().map(|(mask, _)| *mask);
         let beta = together.beta.map_or_else(|| beta_of_some(memory, masks, of), Ok)?;
-        return in_one_pass(memory, queries, row, options, together.compare, (beta, of));
+        let recall = in_one_pass(memory, queries, row, options, together.compare, (beta, of))?;
+        return Ok(without_the_complete(recall, row));
     }
     let mut whole: Option<Recall> = None;
     let mut order = Vec::with_capacity(b);
@@ -158,10 +163,20 @@ pub(super) fn recall(
         }
     }
     match whole {
-        Some(whole) => whole.in_order(&order),
+        Some(whole) => Ok(without_the_complete(whole.in_order(&order)?, row)),
         // Of no queries.
         None => memory.recall_with(queries, &RecallOptions { known: None, ..options.clone() }),
     }
+}
+
+/// Queries of which all is known have nothing that could move.
+fn without_the_complete<'m>(mut recall: Recall, mask: impl Fn(usize) -> &'m [bool]) -> Recall {
+    for (i, status) in recall.status.iter_mut().enumerate() {
+        if *status == Status::Converged && !mask(i).contains(&false) {
+            *status = Status::Inert;
+        }
+    }
+    recall
 }
 
 /// The largest `beta` that some of the masks need, or that all coordinates would have by that.

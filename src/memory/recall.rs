@@ -49,7 +49,8 @@ pub struct RecallOptions<'a> {
     /// Coordinates that are known, `[d]` for all queries, or `[b * d]`: only they are compared, they stay as they are, and the others are read out in
     /// one update, whatever they were (they may be NaN). Without, all coordinates of a query are compared, also those that `clamp` does not
     /// keep. An automatic `beta` is that of the known coordinates. For memories of patterns with softmax, sparse separations and bits, and for
-    /// kernelized ones with a matrix; others refuse it. The columns that the last mask compares are kept, a copy of them.
+    /// kernelized ones with a matrix; others refuse it. The columns that the last masks compare are kept, a copy of them. By the cosine, a pattern of
+    /// which only zeros are known is like nothing, and does not answer.
     ///
     /// ```
     /// use attractor::prelude::*;
@@ -210,7 +211,8 @@ pub struct Recall {
     pub support: Option<Vec<u32>>,
     /// Associated values `[b, v]`, where the memory has them.
     pub values: Option<Rows<'static>>,
-    /// The inverse temperature that was used.
+    /// The inverse temperature that was used. With known coordinates that differ from query to query: that of the first, or the one of all coordinates that
+    /// it grows from.
     pub beta: f32,
     /// How similarities were worked out; `None` for a memory that has no choice.
     pub similarity_form: Option<SimilarityForm>,
