@@ -49,6 +49,16 @@ pub(crate) fn products(
     }
 }
 
+/// L2 similarities `[b, n]` of those coordinates of queries `[b, d]` that are not NaN with the same of patterns `[n, d]`; `d` is at least 1.
+pub(crate) fn known_similarity(out: &mut [f32], queries: Operand<'_>, patterns: Operand<'_>) {
+    let ((_, d), (n, _)) = (queries.shape, patterns.shape);
+    super::for_each_row(out, n.max(1), |i, row| {
+        let (queries, rows) = (&queries.data[i * d..(i + 1) * d], Stored::Single(&patterns.data[..n * d]));
+        Dots { queries, rows, d, out: &mut *row, stride: n, metric: Metric::KnownSquared }.run();
+        simd!(row.iter_mut().for_each(|s| *s *= -0.5));
+    });
+}
+
 /// Similarities `[b, n]` of queries `[b, d]` and patterns `[n, d]`; `d` is at least 1.
 pub(crate) fn similarity(
     out: &mut [f32],

@@ -49,7 +49,7 @@ pub use pairs::{separation_loss, separation_loss_f64};
 pub use reduce::reduce;
 pub use separation::{Separated, separate, weighted_sum};
 pub use similarity::similarity;
-pub(crate) use similarity::similarity_in;
+pub(crate) use similarity::{known_similarity, similarity_in};
 pub use softmax::{log_sum_exp, softmax};
 pub use step::step;
 pub use topk::{argmax, nearest, top_k};

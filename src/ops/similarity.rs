@@ -80,3 +80,19 @@ pub(crate) fn similarity_in(
         Pair::Gpu(q, x) => Tensor::on_gpu(gpu::similarity::similarity(q, x, kind, resolution)?, &[b, n]),
     }
 }
+
+/// L2 similarities `[b, n]` of those coordinates of queries `[b, d]` that are not NaN with the same of patterns `[n, d]`. On the CPU alone.
+pub(crate) fn known_similarity(queries: &Tensor, patterns: &Tensor) -> Result<Tensor> {
+    let ((b, d), (n, dn)) = (queries.matrix_shape(), patterns.matrix_shape());
+    if d != dn || d == 0 {
+        return Err(Error::dimension("columns of queries (as patterns have)", d, dn));
+    }
+    match Pair::new("similarity of known coordinates", queries, patterns)? {
+        Pair::Cpu(q, x) => {
+            let mut out = zeros("similarities", b, n)?;
+            cpu::similarity::known_similarity(&mut out, Operand::new(q, b, d), Operand::new(x, n, d));
+            Tensor::on_cpu(out, &[b, n])
+        }
+        Pair::Gpu(..) => Err(Error::parameter("device of known coordinates", "a GPU", "the CPU")),
+    }
+}

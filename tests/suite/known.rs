@@ -179,6 +179,42 @@ fn values_masks_and_forgotten_patterns_count() {
     }
 }
 
+/// Sparse memories whose queries have masks of their own, with values and hidden patterns, give what each query gets alone.
+#[test]
+fn sparse_masks_of_each_are_as_those_of_one() {
+    let mut random = Random::new(906);
+    let (x, q, values) = (random.rows(50, 8, 1.0), random.rows(12, 8, 1.0), random.rows(50, 2, 1.0));
+    let each = masks(12, 8, &mut random);
+    let may: Vec<bool> = (0..50).map(|k| k % 4 != 1).collect();
+    for separation in [Separation::Entmax(1.5), Separation::KSubsets(2), Separation::Normmax(2.0)] {
+        let settings = SparseSettings {
+            device: Some(Device::cpu()),
+            separation,
+            beta: Beta::Fixed(1.2),
+            ..SparseSettings::default()
+        };
+        let mut memory = SparseMemory::with(&x, settings).unwrap();
+        memory.associate(&values).unwrap();
+        let ask = |q: &Rows<'_>, mask: &[bool]| {
+            memory.recall_with(&hidden(q, mask), &RecallOptions { mask: Some(&may), ..known(mask) }).unwrap()
+        };
+        let all = ask(&q, &each);
+        for i in 0..12 {
+            let one = ask(&q.slice(i..i + 1), &each[i * 8..(i + 1) * 8]);
+            let near = |what: &str, a: &[f32], b: &[f32]| {
+                assert!(
+                    a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + b.abs())),
+                    "{separation} {what} {i}: {a:?} {b:?}"
+                );
+            };
+            near("state", all.states.row(i), one.states.row(0));
+            near("value", all.values.as_ref().unwrap().row(i), one.values.as_ref().unwrap().row(0));
+            near("energy", &all.energy[i..=i], &one.energy);
+            assert!(all.top(i).all(|(k, _)| may[k as usize]), "{separation}");
+        }
+    }
+}
+
 #[test]
 fn bits_and_matrices() {
     let mut random = Random::new(904);

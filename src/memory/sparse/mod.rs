@@ -1,6 +1,7 @@
 //! Memories whose weights are sparse.
 
 mod beta;
+mod marginal;
 mod post;
 
 pub use post::Post;
@@ -8,7 +9,7 @@ pub use post::Post;
 use super::{
     Beta, BetaChoice, Memory, Recall, RecallOptions, Status, check_columns,
     dense::{Limits, check_values, far_centre, is_exact, measure, shifted, unshifted},
-    known::{self, KnownCache, Marginal, Stored},
+    known::{self, KnownCache},
     mixture::{behind, best},
     relax::{Ask, Landscape, Look, relax},
 };
@@ -457,33 +458,5 @@ impl Memory for SparseMemory {
             Some(known) => known::recall(self, &rows, known, options),
             None => self.recall_rows(&rows, options),
         }
-    }
-}
-
-impl Marginal for SparseMemory {
-    fn stored(&self) -> Result<Stored> {
-        if self.settings.post != Post::None {
-            let want = "none where coordinates are known: it is of whole rows";
-            return Err(Error::parameter("post-transform", self.settings.post, want));
-        }
-        let kept = Rows::new(self.patterns.to_vec()?, self.dim())?;
-        let patterns = match &self.centre {
-            Some(centre) => unshifted(&kept, centre)?,
-            None => kept,
-        };
-        let values = self.values.as_ref().map(|v| Rows::new(v.to_vec()?, v.matrix_shape().1)).transpose()?;
-        Ok(Stored { patterns, values })
-    }
-
-    fn of_columns(&self, patterns: &Rows<'_>, _: &[usize]) -> Result<Box<dyn Marginal>> {
-        Ok(Box::new(Self::with(patterns, self.settings.clone())?))
-    }
-
-    fn cache(&self) -> &KnownCache {
-        &self.known
-    }
-
-    fn total(&self) -> f32 {
-        if self.settings.similarity == Similarity::L2 { self.settings.separation.total() } else { 1.0 }
     }
 }
