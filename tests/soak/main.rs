@@ -107,7 +107,7 @@ const SETTINGS: [(&str, &str); 4] = [
     ("ATTRACTOR_TUNE", "off"),
 ];
 /// Rounds of the short form: enough for what fills up at first, page by page, to have done so in the first quarter.
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 320;
 /// Parts that the short form runs on a GPU: a software GPU compiles each kernel for long.
 const SHORT: [&str; 4] = ["dense memory", "store", "threads", "devices and errors"];
 /// Least time between two samples of the long form.
