@@ -386,9 +386,10 @@ impl Ledger {
             book.offset = Some(offset.clone());
         }
         let change = batch.change(&book, &rows, false)?;
-        // A program that is ended by a signal before there is a store leaves no lock either.
-        let _listed = (!paths.lock.exists()).then(|| Listed::new(&paths.lock));
+        let is_new = !paths.lock.exists();
         let lock = Lock::take(&paths.lock, options.wait)?;
+        // A program that is ended by a signal before there is a store leaves no lock either; it is this one's by now.
+        let _listed = is_new.then(|| Listed::new(&paths.lock));
         paths.check_free()?;
         book.apply(change)?;
         let edition = Edition::first();
